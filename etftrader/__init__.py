@@ -1,0 +1,1 @@
+"""The roof: who opens the door, and when does the clock strike?"""

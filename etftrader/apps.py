@@ -1,0 +1,25 @@
+"""AppConfigs of the roof: joins receivers to events, registers the start-up checks, our admin."""
+
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class EtftraderConfig(AppConfig):
+    """The roof and the ground floor."""
+
+    name = "etftrader"
+    verbose_name = "Operations"
+
+    def ready(self) -> None:
+        """Connect what hears events; make the Celery app the current one."""
+        from etftrader import celery, checks  # noqa: F401  both register themselves
+
+        celery.app.set_default()
+        autodiscover_modules("receivers")
+
+
+class EtftraderAdminConfig(AdminConfig):
+    """Django's admin with our index page."""
+
+    default_site = "etftrader.admin_site.Site"

@@ -1,0 +1,1 @@
+"""Start-up checks: settings a production process must not start without."""

@@ -1,0 +1,69 @@
+"""Domain events: announced in the transaction, delivered after it, swept up if that was missed."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+from django.db import transaction
+from kombu.exceptions import OperationalError as BrokerAway
+
+from etftrader.core import clock
+from etftrader.core.records import OutboxEvent
+
+logger = logging.getLogger(__name__)
+
+EVENTS: dict[str, "Event"] = {}
+SWEEP_AFTER = timedelta(seconds=5)
+
+
+class Event:
+    """Something that happened. A lower floor announces it, higher floors listen."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.listeners: list[Callable[..., object]] = []
+        EVENTS[name] = self
+
+    def listener(self, function: Callable[..., object]) -> Callable[..., object]:
+        """Register a receiver: it enqueues a task and bears being called twice."""
+        if function not in self.listeners:
+            self.listeners.append(function)
+        return function
+
+    def announce(self, **payload: str) -> None:
+        """Write the event into the caller's transaction; deliver it once that commits."""
+        if not transaction.get_connection().in_atomic_block:
+            raise RuntimeError(f"{self.name} announced outside a transaction")
+        row = OutboxEvent.objects.create(name=self.name, payload=payload)
+        transaction.on_commit(partial(deliver, row.pk), robust=True)
+
+
+def deliver(event_id: int) -> bool:
+    """Call the listeners of one event and mark it; False when a listener could not be reached."""
+    row = OutboxEvent.objects.filter(pk=event_id, delivered_at__isnull=True).first()
+    if row is None:
+        return True
+    event = EVENTS.get(row.name)
+    for listener in event.listeners if event else ():
+        try:
+            listener(**row.payload)
+        except (BrokerAway, OSError) as error:
+            logger.warning("event waits", extra={"event": row.name, "error": str(error)[:200]})
+            OutboxEvent.objects.filter(pk=event_id).update(attempts=row.attempts + 1)
+            return False
+    OutboxEvent.objects.filter(pk=event_id).update(delivered_at=clock.now())
+    return True
+
+
+def sweep(*, limit: int = 1000) -> int:
+    """Deliver what a crash or a broker outage left behind; the answer counts the delivered."""
+    overdue = OutboxEvent.objects.filter(
+        delivered_at__isnull=True, created_at__lt=clock.now() - SWEEP_AFTER
+    ).order_by("pk")
+    delivered = 0
+    for event_id in overdue.values_list("pk", flat=True)[:limit]:
+        if not deliver(event_id):
+            break
+        delivered += 1
+    return delivered

@@ -1,0 +1,234 @@
+"""Runs of jobs: requested as rows, claimed with a lease and a fencing number, named failures."""
+
+import logging
+import os
+import socket
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from celery import current_app, shared_task
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from kombu.exceptions import OperationalError as BrokerAway
+
+from etftrader.core import audit, clock
+from etftrader.core.errors import DomainError, LeaseLost
+from etftrader.core.events import Event
+from etftrader.core.records import OPEN, JobRun
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+MAX_ATTEMPTS = 5
+REQUEUE_AFTER = timedelta(seconds=15)
+
+job_finished = Event("core.job_finished")  # run_id
+
+
+def request(
+    job: str,
+    *,
+    as_of: date,
+    scope: str = "",
+    portfolio_ids: list[UUID] | None = None,
+    inputs: dict[str, Any] | None = None,
+    step: str = "",
+    requested_by: UUID | None = None,
+    request_id: str = "",
+    queue: bool = True,
+) -> JobRun:
+    """Write a run and put it on the queue; the same wish while one is open returns that one.
+
+    A scheduled run names its scope and is unique per (job, scope, session); a finished one is
+    opened again, so a rerun supersedes. Without a scope the run is on demand: its scope carries
+    the hash of its inputs.
+    """
+    portfolio_ids = portfolio_ids or []
+    given = {"inputs": inputs or {}, "portfolios": [str(each) for each in portfolio_ids]}
+    on_demand = audit.digest([job, as_of, given]) if not scope else ""
+    values: dict[str, Any] = {
+        "inputs": given["inputs"],
+        "inputs_hash": on_demand,
+        "portfolio_ids": given["portfolios"],
+        "step": step,
+        "requested_by": requested_by,
+        "request_id": request_id,
+        "code_version": settings.CODE_VERSION,
+        "total": len(portfolio_ids),
+    }
+    try:
+        with transaction.atomic():
+            run = _open_run(job, scope or f"ask:{clock.now():%H%M%S%f}", as_of, values)
+    except IntegrityError:
+        # the same wish is open already
+        run = JobRun.objects.get(job=job, inputs_hash=on_demand, status__in=OPEN)
+    if queue and run.status == JobRun.Status.QUEUED:
+        transaction.on_commit(lambda: enqueue(run.pk), robust=True)
+    return run
+
+
+def _open_run(job: str, scope: str, as_of: date, values: dict[str, Any]) -> JobRun:
+    run, created = JobRun.objects.get_or_create(
+        job=job, scope=scope, as_of=as_of, defaults=values
+    )
+    if not created and run.status not in OPEN:
+        JobRun.objects.filter(pk=run.pk).exclude(status__in=OPEN).update(
+            **values,
+            status=JobRun.Status.QUEUED,
+            attempt=0,
+            enqueued_at=None,
+            items=[],
+            error=None,
+            finished_at=None,
+        )
+        run.refresh_from_db()
+    return run
+
+
+def enqueue(run_id: UUID) -> bool:
+    """Hand a queued run to the workers; False when the broker is away (the sweeper retries)."""
+    try:
+        run_job.apply_async(kwargs={"run_id": str(run_id)}, retry=False)
+    except (BrokerAway, OSError) as error:
+        logger.warning("job waits", extra={"run": str(run_id), "error": str(error)[:200]})
+        return False
+    JobRun.objects.filter(pk=run_id).update(enqueued_at=clock.now())
+    return True
+
+
+def claim(run_id: UUID | str) -> JobRun | None:
+    """Take the lease of a waiting or abandoned run; None when it is somebody else's or done."""
+    free = Q(status="queued") | Q(status="running", lease_until__lt=Now())
+    taken = JobRun.objects.filter(free, pk=run_id).update(
+        status="running",
+        attempt=F("attempt") + 1,
+        lease_until=Now() + LEASE,
+        heartbeat_at=Now(),
+        started_at=Now(),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )
+    return JobRun.objects.get(pk=run_id) if taken else None
+
+
+def renew(run: JobRun, **changes: object) -> None:
+    """Extend the lease inside the transaction whose results it guards. Raises LeaseLost."""
+    ours = JobRun.objects.filter(pk=run.pk, attempt=run.attempt, status="running")
+    kept: dict[str, Any] = {"lease_until": Now() + LEASE, "heartbeat_at": Now()}
+    if not ours.update(**(kept | changes)):
+        raise LeaseLost("Another worker has taken this run over.", run=str(run.pk))
+
+
+@shared_task(name="etftrader.run_job")
+def run_job(*, run_id: str, **later: object) -> None:
+    """Run one JobRun; what fails is named, the rest is done."""
+    run = claim(run_id)
+    if run is not None:
+        carry_out(run)
+
+
+def run_now(run: JobRun) -> JobRun:
+    """Claim and carry out in this process; the run's final state is the answer."""
+    claimed = claim(run.pk)
+    if claimed is not None:
+        carry_out(claimed)
+    run.refresh_from_db()
+    return run
+
+
+def carry_out(run: JobRun) -> None:
+    """Do a claimed run's work and close it."""
+    try:
+        items, result = _work(run)
+    except LeaseLost:
+        logger.warning("lease lost", extra={"run": str(run.pk), "job": run.job})
+        return
+    except Exception as error:  # noqa: BLE001  a job's failure is kept with the run
+        logger.exception("job failed", extra={"run": str(run.pk), "job": run.job})
+        _fail(run, error)
+        return
+    failed = [item for item in items if item["status"] == "failed"]
+    succeeded = len(items) - len(failed)
+    status = "succeeded" if not failed else ("partial" if succeeded else "failed")
+    _close(run, status, items=items, result=result)
+
+
+def _work(run: JobRun) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Call the task's body; slices of portfolios share a transaction with their tick."""
+    body = current_app.tasks[run.job].run
+    given = {**run.inputs, "session_date": run.as_of.isoformat(), "run_id": str(run.pk)}
+    if not run.portfolio_ids:
+        result = body(**given) or {}
+        return list(result.pop("items", [])) if isinstance(result, dict) else [], result
+    try:
+        with transaction.atomic():
+            result = body(portfolio_ids=run.portfolio_ids, **given) or {}
+            renew(run, done=len(run.portfolio_ids))
+        return [{"item": each, "status": "ok"} for each in run.portfolio_ids], result
+    except (LeaseLost, KeyboardInterrupt):
+        raise
+    except Exception:  # noqa: BLE001  one at a time, so that the bad one is named
+        logger.exception("slice repeated one by one", extra={"run": str(run.pk)})
+    return [_one(run, body, each, given) for each in run.portfolio_ids], {}
+
+
+def _one(run: JobRun, body: Any, portfolio_id: str, given: dict[str, Any]) -> dict[str, Any]:
+    try:
+        with transaction.atomic():
+            body(portfolio_ids=[portfolio_id], **given)
+            renew(run, done=F("done") + 1)
+    except LeaseLost:
+        raise
+    except Exception as error:  # noqa: BLE001
+        logger.exception("portfolio failed", extra={"run": str(run.pk), "item": portfolio_id})
+        return {"item": portfolio_id, "status": "failed", "reason": _problem(error)}
+    return {"item": portfolio_id, "status": "ok"}
+
+
+def _fail(run: JobRun, error: Exception) -> None:
+    if connection.needs_rollback:
+        connection.set_rollback(False)
+    final = "dead" if run.attempt >= MAX_ATTEMPTS else "failed"
+    _close(run, final, error=_problem(error))
+
+
+def _close(run: JobRun, status: str, **changes: object) -> None:
+    with transaction.atomic():
+        renew(run, status=status, lease_until=None, finished_at=Now(), **changes)
+        job_finished.announce(run_id=str(run.pk))
+
+
+def _problem(error: Exception) -> dict[str, Any]:
+    if isinstance(error, DomainError):
+        figures = {name: str(value) for name, value in error.figures.items()}
+        return {"code": error.code, "detail": error.detail, **figures}
+    return {"code": "internal_error", "detail": f"{type(error).__name__}: {error}"[:300]}
+
+
+def sweep(*, limit: int = 200) -> dict[str, int]:
+    """Requeue what waits and what was abandoned; declare dead what keeps failing."""
+    now = clock.now()
+    worn = JobRun.objects.filter(
+        status="running", lease_until__lt=Now(), attempt__gte=MAX_ATTEMPTS
+    ).update(status="dead", finished_at=now, error={"code": "abandoned"})
+    lost = Q(status="running", lease_until__lt=Now())
+    waiting = Q(status="queued") & (
+        Q(enqueued_at__isnull=True) | Q(enqueued_at__lt=now - REQUEUE_AFTER)
+    )
+    old_enough = Q(created_at__lt=now - timedelta(seconds=5))
+    again = JobRun.objects.filter((lost | waiting) & old_enough).order_by("created_at")
+    sent = sum(enqueue(run_id) for run_id in again.values_list("pk", flat=True)[:limit])
+    return {"dead": worn, "requeued": sent}
+
+
+def cancel(run: JobRun) -> bool:
+    """Cancel a queued run; False when it had begun."""
+    waiting = JobRun.objects.filter(pk=run.pk, status="queued")
+    return bool(waiting.update(status="cancelled", finished_at=clock.now()))
+
+
+def lateness(run: JobRun, moment: datetime) -> float:
+    """Seconds a run has waited or worked until the moment."""
+    return ((run.finished_at or moment) - run.created_at).total_seconds()

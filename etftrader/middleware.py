@@ -1,0 +1,1 @@
+"""What every request passes: a request id, a live session, refusals as answers."""

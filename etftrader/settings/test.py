@@ -1,0 +1,11 @@
+"""What tests change: cheap password hashing, plain static files."""
+
+from etftrader.settings.base import STORAGES as _STORAGES
+
+__all__ = ["AXES_ENABLED", "PASSWORD_HASHERS", "STORAGES"]
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+AXES_ENABLED = False
+STORAGES = _STORAGES | {
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+}

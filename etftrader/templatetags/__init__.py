@@ -1,0 +1,1 @@
+"""Template tags: formats of numbers (display), panels and tables (ui), charts (charts)."""

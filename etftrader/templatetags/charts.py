@@ -1,0 +1,352 @@
+"""Charts drawn on the server: geometry from core.svg, markup from templates/charts."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from django import template
+from django.template.loader import render_to_string
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from etftrader.core import svg
+from etftrader.templatetags.display import NEW_YORK, eastern, number, show
+
+register = template.Library()
+
+RIGHT, TOP, BOTTOM, LEFT = 66, 14, 26, 4
+MOST_POINTS = 700
+PLOT_GAP = 15
+
+Chart = Mapping[str, Any]
+
+
+def _floats(values: Sequence[object]) -> list[float | None]:
+    parsed = [number(value) for value in values]
+    return [None if value is None else float(value) for value in parsed]
+
+
+def _axis_label(value: float, step: float, fmt: str) -> str:
+    if fmt.startswith("pct"):
+        return svg.short(value * 100, step * 100) + "%"
+    return svg.short(value, step)
+
+
+@register.simple_tag
+def line_chart(chart: Chart | None) -> SafeString:
+    """One or more lines over time, with limit, watch band and events; and its table."""
+    if not chart or not chart.get("x") or not _has_points(chart):
+        text = (chart or {}).get("empty", "Nothing to draw yet.")
+        return SafeString(render_to_string("ui/empty.html", {"text": text}))
+    width, height = chart.get("width", 852), chart.get("height", 300)
+    series = [{**each, "values": _floats(each["values"])} for each in chart["series"]]
+    xs = [svg.seconds(moment) for moment in chart["x"]]
+    marks = [chart.get("limit"), chart.get("watch")]
+    levels = [float(mark["value"]) for mark in marks if mark and mark["value"] is not None]
+    bounds = svg.extent(levels, *(each["values"] for each in series))
+    low, high = svg.padded(*(bounds or (0.0, 1.0)))
+    first, last = chart.get("span") or (chart["x"][0], chart["x"][-1])
+    plot = {"left": LEFT, "right": width - RIGHT, "top": TOP, "bottom": height - BOTTOM}
+    across = svg.Scale(svg.seconds(first), svg.seconds(last), plot["left"], plot["right"])
+    up = svg.Scale(low, high, plot["bottom"], plot["top"])
+    context = {
+        "chart": chart,
+        "fmt": chart.get("fmt", "moneyk"),
+        "money": str(chart.get("fmt", "money")).startswith("money"),
+        "width": width,
+        "height": height,
+        "plot": plot,
+        "label_x": plot["right"] + 8,
+        "grid": _grid(low, high, up, chart.get("fmt", "")),
+        "time": _time_axis(chart, across),
+        "lines": _lines(series, xs, across, up, chart.get("fmt", "moneyk"), plot["bottom"]),
+        "levels": _levels(chart, up, plot),
+        "events": _events(chart, xs, series, across, up, plot),
+        "table": _line_table(chart, series, xs),
+        "low": low,
+        "high": high,
+    }
+    return SafeString(render_to_string("charts/line.svg", context))
+
+
+def _has_points(chart: Chart) -> bool:
+    return any(number(value) is not None for each in chart["series"] for value in each["values"])
+
+
+def _grid(low: float, high: float, up: svg.Scale, fmt: str) -> list[dict[str, Any]]:
+    levels = svg.ticks(low, high)
+    step = levels[1] - levels[0] if len(levels) > 1 else 0.0
+    return [{"y": up(level), "label": _axis_label(level, step, fmt)} for level in levels]
+
+
+def _time_axis(chart: Chart, across: svg.Scale) -> list[dict[str, Any]]:
+    first, last = chart.get("span") or (chart["x"][0], chart["x"][-1])
+    days = chart["x"]
+    if isinstance(first, datetime) and (last - first).total_seconds() < 172_800:
+        found = svg.clock_ticks(first, last, zone=NEW_YORK)
+    else:
+        found = svg.date_ticks([d.date() if isinstance(d, datetime) else d for d in days])
+    # The first label starts at the edge, so that it is not cut off.
+    return [
+        {"x": across(at), "label": label, "anchor": "middle" if index else "start"}
+        for index, (at, label) in enumerate(found)
+    ]
+
+
+def _lines(
+    series: list[dict[str, Any]],
+    xs: list[float],
+    across: svg.Scale,
+    up: svg.Scale,
+    fmt: str,
+    floor: float,
+) -> list[dict[str, Any]]:
+    drawn = []
+    for index, each in enumerate(series, start=1):
+        at_x, at_y = svg.thinned(xs, each["values"], most=MOST_POINTS)
+        known = [(x, y) for x, y in zip(xs, each["values"], strict=True) if y is not None]
+        if not known:
+            continue
+        drawn.append(
+            {
+                "n": index,
+                "name": each["name"],
+                "d": svg.path(at_x, at_y, across, up, step=each.get("step", False)),
+                "area": svg.area(at_x, at_y, across, up, floor=floor) if len(series) == 1 else "",
+                "end_x": across(known[-1][0]),
+                "end_y": up(known[-1][1]),
+                "last": show(known[-1][1], fmt).lstrip("$"),
+            }
+        )
+    placed = svg.spread([each["end_y"] for each in drawn], gap=PLOT_GAP)
+    for each, label_y in zip(drawn, placed, strict=True):
+        each["label_y"] = label_y
+        each["label"] = f"{each['name']} {each['last']}" if len(drawn) > 1 else each["last"]
+    return drawn
+
+
+def _levels(chart: Chart, up: svg.Scale, plot: Mapping[str, float]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("limit", "watch"):
+        mark = chart.get(name)
+        if mark and mark["value"] is not None:
+            y = up(float(mark["value"]))
+            found[name] = {"y": y, "label_y": y - 6, "label": mark["label"]}
+    if "limit" in found and "watch" in found:
+        top, bottom = sorted((found["limit"]["y"], found["watch"]["y"]))
+        found["band"] = {"y": top, "height": round(bottom - top, 1)}
+    return found
+
+
+def _events(
+    chart: Chart,
+    xs: list[float],
+    series: list[dict[str, Any]],
+    across: svg.Scale,
+    up: svg.Scale,
+    plot: Mapping[str, float],
+) -> list[dict[str, Any]]:
+    found = []
+    for event in chart.get("events") or ():
+        at = svg.seconds(event["x"])
+        if not xs[0] <= at <= xs[-1]:
+            continue
+        nearest = min(range(len(xs)), key=lambda index: abs(xs[index] - at))
+        value = series[0]["values"][nearest]
+        if value is not None:
+            x = across(xs[nearest])
+            late = x > plot["right"] - 110
+            found.append(
+                {
+                    "x": x,
+                    "y": up(value),
+                    "label": event["label"],
+                    "label_x": x - 5 if late else x + 5,
+                    "anchor": "end" if late else "start",
+                    "foot": plot["bottom"] - 14,
+                    "text_y": plot["bottom"] - 8,
+                }
+            )
+    return found
+
+
+def _line_table(chart: Chart, series: list[dict[str, Any]], xs: list[float]) -> dict[str, Any]:
+    fmt = chart.get("fmt", "money0")
+    intraday = isinstance(chart["x"][0], datetime)
+    kind = "et:minute" if intraday else "et:date"
+    rows = [
+        {
+            "x": f"{at:.0f}",
+            "label": show(moment, kind) if intraday else eastern(moment),
+            "cells": [
+                {"value": each["values"][index], "text": show(each["values"][index], fmt)}
+                for each in series
+            ],
+        }
+        for index, (moment, at) in enumerate(zip(chart["x"], xs, strict=True))
+    ]
+    return {"heads": [each["name"] for each in series], "rows": rows}
+
+
+@register.simple_tag
+def diverging_bars(chart: Chart) -> SafeString:
+    """Bars left and right of zero, one category a row; a thin second bar for comparison."""
+    fmt = chart.get("fmt", "moneyk")
+    rows = [
+        {**row, "value": _floats([row["value"]])[0], "thin": _floats([row.get("thin")])[0]}
+        for row in chart["rows"]
+    ]
+    bounds = svg.extent([0.0], *((row["value"], row["thin"]) for row in rows)) or (0.0, 0.0)
+    width, row_height, label, right = 460, 26, 132, 70
+    scale = svg.Scale(*bounds, label + 6, width - right - 6)
+    zero = scale(0.0) if bounds[1] > bounds[0] else label + 6
+    for index, row in enumerate(rows):
+        row["top"] = index * row_height + 6
+        row["text_y"] = row["top"] + 11
+        row["shown"] = show(row["value"], fmt)
+        row["bars"] = [
+            _bar(row[name], scale, zero, y=row["top"] + offset, height=height, thin=name == "thin")
+            for name, offset, height in (("value", 2, 8), ("thin", 11, 3))
+            if row[name] is not None
+        ]
+    context = {
+        "chart": chart,
+        "rows": rows,
+        "fmt": fmt,
+        "money": fmt.startswith("money"),
+        "width": width,
+        "height": len(rows) * row_height + 8,
+        "zero": zero,
+        "names": chart.get("names") or ["Value"],
+    }
+    return SafeString(render_to_string("charts/diverging.svg", context))
+
+
+def _bar(
+    value: float, scale: svg.Scale, zero: float, *, y: float, height: float, thin: bool
+) -> dict[str, Any]:
+    end = scale(value)
+    side = "neg" if value < 0 else "pos"
+    return {
+        "x": min(zero, end),
+        "width": round(abs(end - zero), 1),
+        "y": y,
+        "height": height,
+        "css": f"{side} thin" if thin else side,
+    }
+
+
+@register.simple_tag
+def bullet_chart(chart: Chart) -> SafeString:
+    """Before and after against a limit, one check a row, each row on its own scale."""
+    width, row_height, left, right = 520, 34, 118, 148
+    rows = []
+    for index, row in enumerate(chart["rows"]):
+        before, after, limit = _floats([row.get("before"), row.get("after"), row.get("limit")])
+        most = max(svg.finite([before, after, limit]) or [1.0]) * 1.06 or 1.0
+        scale = svg.Scale(0.0, most, left, width - right)
+        used = None if after is None or not limit else after / limit
+        state = "bad" if used and used > 1 else "wat" if used and used >= 0.8 else "f1"
+        rows.append(
+            {
+                "label": row["label"],
+                "y": index * row_height + 8,
+                "mid": index * row_height + 20,
+                "left": left,
+                "track": width - right - left,
+                "bar": 0 if after is None else round(scale(max(after, 0.0)) - left, 1),
+                "was": None if before is None else scale(max(before, 0.0)),
+                "limit": None if limit is None else scale(limit),
+                "css": state,
+                "before": show(before, row.get("fmt", "money0")),
+                "after": show(after, row.get("fmt", "money0")),
+                "bound": show(limit, row.get("fmt", "money0")),
+            }
+        )
+    context = {"chart": chart, "rows": rows, "width": width, "height": len(rows) * row_height + 6}
+    return SafeString(render_to_string("charts/bullet.svg", context))
+
+
+@register.simple_tag
+def coverage_strip(chart: Chart) -> SafeString:
+    """A cell a day a dataset, darker the fuller; what is missing is outlined, not coloured."""
+    columns: Sequence[date] = chart["columns"]
+    left, right, width, row_height = 128, 6, 852, 22
+    cell = (width - left - right) / max(len(columns), 1)
+    rows = [
+        {
+            "label": row["label"],
+            "y": index * row_height + 4,
+            "text_y": index * row_height + 16,
+            "cells": [
+                _cell(value, day, left + place * cell, cell, index * row_height + 4)
+                for place, (value, day) in enumerate(zip(row["values"], columns, strict=True))
+            ],
+        }
+        for index, row in enumerate(chart["rows"])
+    ]
+    across = svg.Scale(0, max(len(columns), 1), left, width - right)
+    every = max(1, len(columns) // 6)
+    marks = [
+        {"x": across(place), "label": f"{day.day} {day:%b}"}
+        for place, day in enumerate(columns)
+        if place % every == 0
+    ]
+    height = len(rows) * row_height + 24
+    context = {"chart": chart, "rows": rows, "marks": marks, "width": width, "height": height}
+    return SafeString(render_to_string("charts/coverage.svg", context))
+
+
+def _cell(value: object, day: date, x: float, width: float, y: float) -> dict[str, Any]:
+    share = number(value)
+    if share is None:
+        css = "kn"
+    else:
+        steps = [("k0", 0.25), ("k1", 0.75), ("k2", 0.95), ("k3", 0.99999)]
+        css = next((name for name, top in steps if share < top), "k4")
+    return {
+        "x": round(x, 1),
+        "y": y,
+        "width": round(max(width - 1.5, 1.0), 1),
+        "css": css,
+        "text": show(share, "pct0"),
+        "day": eastern(day),
+    }
+
+
+@register.simple_tag
+def spark(values: Sequence[object], label: str = "") -> SafeString:
+    """A line of some thirty points without axes, with its last point marked."""
+    points = _floats(values or [])
+    known = svg.extent(points)
+    if known is None or len(svg.finite(points)) < 2:
+        return format_html('<span class="missing" title="{}">—</span>', "Needs two sessions")
+    xs = [float(index) for index in range(len(points))]
+    across, up = svg.Scale(0, len(points) - 1, 1, 81), svg.Scale(*known, 18, 2)
+    last = max(index for index, value in enumerate(points) if value is not None)
+    return format_html(
+        '<svg class="spark" viewBox="0 0 84 20" role="img" aria-label="{}"><path d="{}"/>'
+        '<circle cx="{}" cy="{}" r="1.8"/></svg>',
+        label or "Trend",
+        svg.path(xs, points, across, up),
+        across(last),
+        up(points[last] or 0.0),
+    )
+
+
+@register.inclusion_tag("charts/hbar.html")
+def hbar(value: object, low: object = 0, high: object = 1, outline: object = None) -> dict[str, Any]:
+    """A bar in a table cell on the column's scale, from the zero axis; an outline to compare."""
+    bottom, top, bar, edge = _floats([low, high, value, outline])
+    scale = svg.Scale(min(bottom or 0.0, 0.0), max(top or 0.0, 0.0), 0.0, 100.0)
+    zero = scale(0.0)
+    return {
+        "zero": zero,
+        "bar": None if bar is None else _across(bar, scale, zero),
+        "outline": None if edge is None else _across(edge, scale, zero),
+    }
+
+
+def _across(value: float, scale: svg.Scale, zero: float) -> dict[str, Any]:
+    end = min(max(scale(value), 0.0), 100.0)
+    return {"left": min(zero, end), "width": round(abs(end - zero), 1), "hedge": value < 0}

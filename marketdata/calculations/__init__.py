@@ -1,0 +1,1 @@
+"""Pure functions over prices and returns: covariance, bars, the calendar. No Django, no I/O."""

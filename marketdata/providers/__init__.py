@@ -1,0 +1,1 @@
+"""The outside world behind protocols: typed rows in, none of our tables."""

@@ -1,0 +1,1 @@
+"""Reads across tables and reference files; arrays and frozen answers, no writes."""

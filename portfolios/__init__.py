@@ -1,0 +1,1 @@
+"""What do we hold, and what is it worth?"""

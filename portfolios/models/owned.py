@@ -1,0 +1,34 @@
+"""The filter of everything that belongs to a portfolio."""
+
+from typing import Any, Self
+
+from django.apps import apps
+from django.db import models
+from django.db.models import Q
+
+from etftrader.core.actor import Actor
+from portfolios.constants import ROLES, Action
+
+
+class OwnedQuerySet(models.QuerySet):
+    """Rows of portfolios; `portfolio_path` leads to the portfolio, empty for itself."""
+
+    portfolio_path = "portfolio"
+
+    def for_actor(self, actor: Actor, action: str = Action.VIEW) -> Self:
+        """Rows of portfolios in which the actor may do this.
+
+        Members by role; staff read everything and never act for a user.
+        """
+        if not actor.is_authenticated:
+            return self.none()
+        if actor.is_staff and action in (Action.VIEW, Action.VIEW_AUDIT):
+            return self
+        # by name: the membership's own table is one of ours
+        membership = apps.get_model("portfolios", "Membership")
+        members = membership.objects.filter(user_id=actor.user_id, revoked_at__isnull=True)
+        allowed = Q(role__in=ROLES[Action(action)])
+        if action == Action.TRADE:
+            allowed &= Q(role="owner") | Q(can_trade=True)
+        path = f"{self.portfolio_path}__in" if self.portfolio_path else "pk__in"
+        return self.filter(**{path: members.filter(allowed).values("portfolio_id")})

@@ -1,0 +1,1 @@
+"""What should we do, and what did we do?"""

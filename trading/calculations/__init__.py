@@ -1,0 +1,1 @@
+"""Pure functions of execution: what a fill costs, which order states may follow. No Django."""
