@@ -16,22 +16,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='DailyBar',
-            fields=[
-                ('pk', models.CompositePrimaryKey('instrument_id', 'session_date', 'source', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('session_date', models.DateField()),
-                ('source', models.CharField(choices=[('bundled', 'Bundled'), ('SIM', 'Sim'), ('manual', 'Manual')], max_length=12)),
-                ('open', etftrader.core.fields.ExactField(null=True)),
-                ('high', etftrader.core.fields.ExactField(null=True)),
-                ('low', etftrader.core.fields.ExactField(null=True)),
-                ('close', etftrader.core.fields.ExactField()),
-                ('adj_close', etftrader.core.fields.ExactField(null=True)),
-                ('volume', models.BigIntegerField(null=True)),
-                ('price_basis', models.CharField(choices=[('close', 'Close'), ('adjusted', 'Adjusted'), ('index_level', 'Index Level'), ('manual', 'Manual')], max_length=12)),
-                ('revision', models.PositiveSmallIntegerField(default=0)),
-            ],
-        ),
-        migrations.CreateModel(
             name='Instrument',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
@@ -148,10 +132,22 @@ class Migration(migrations.Migration):
             model_name='instrument',
             constraint=models.CheckConstraint(condition=models.Q(('multiplier__gt', 0)), name='multiplier_is_positive'),
         ),
-        migrations.AddField(
-            model_name='dailybar',
-            name='instrument',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='bars', to='marketdata.instrument'),
+        migrations.CreateModel(
+            name='DailyBar',
+            fields=[
+                ('pk', models.CompositePrimaryKey('instrument_id', 'session_date', 'source', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('instrument', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='bars', to='marketdata.instrument')),
+                ('session_date', models.DateField()),
+                ('source', models.CharField(choices=[('bundled', 'Bundled'), ('SIM', 'Sim'), ('manual', 'Manual')], max_length=12)),
+                ('open', etftrader.core.fields.ExactField(null=True)),
+                ('high', etftrader.core.fields.ExactField(null=True)),
+                ('low', etftrader.core.fields.ExactField(null=True)),
+                ('close', etftrader.core.fields.ExactField()),
+                ('adj_close', etftrader.core.fields.ExactField(null=True)),
+                ('volume', models.BigIntegerField(null=True)),
+                ('price_basis', models.CharField(choices=[('close', 'Close'), ('adjusted', 'Adjusted'), ('index_level', 'Index Level'), ('manual', 'Manual')], max_length=12)),
+                ('revision', models.PositiveSmallIntegerField(default=0)),
+            ],
         ),
         migrations.AddField(
             model_name='instrumentalias',
