@@ -34,16 +34,8 @@ class ExactField(models.Field):
         return name, path, args, kwargs
 
     def get_internal_type(self) -> str:
-        return "DecimalField"
-
-    # Django's decimal converters look for these two
-    @property
-    def decimal_places(self) -> int:
-        return self.places
-
-    @property
-    def max_digits(self) -> int:
-        return 24
+        # not DecimalField: the SQLite backend would convert such columns from floating point
+        return "ExactField"
 
     def db_type(self, connection: Any) -> str:
         return "bigint" if connection.vendor == "sqlite" else f"numeric(24, {self.places})"

@@ -1,5 +1,6 @@
 """Charts drawn on the server: geometry from core.svg, markup from templates/charts."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -63,10 +64,14 @@ def line_chart(chart: Chart | None) -> SafeString:
         "levels": _levels(chart, up, plot),
         "events": _events(chart, xs, series, across, up, plot),
         "table": _line_table(chart, series, xs),
-        "low": low,
-        "high": high,
+        "span": f"{svg.seconds(first):.0f},{svg.seconds(last):.0f}",
+        "marked": json.dumps([[svg.seconds(e["x"]), e["label"]] for e in _marks(chart)]),
     }
     return SafeString(render_to_string("charts/line.svg", context))
+
+
+def _marks(chart: Chart) -> Sequence[Mapping[str, Any]]:
+    return chart.get("events") or ()
 
 
 def _has_points(chart: Chart) -> bool:
@@ -147,7 +152,7 @@ def _events(
     plot: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     found = []
-    for event in chart.get("events") or ():
+    for event in _marks(chart):
         at = svg.seconds(event["x"])
         if not xs[0] <= at <= xs[-1]:
             continue

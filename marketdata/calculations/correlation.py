@@ -66,9 +66,7 @@ def pairwise_correlation(
     return matrix, np.rint(overlap).astype(np.int64)
 
 
-def series_scale(
-    series: NDArray[np.float64], mask: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def series_scale(series: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Largest absolute value of each column, shape (n,), against which a spread is judged."""
     if not len(series):
         return np.zeros(series.shape[1])

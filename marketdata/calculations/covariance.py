@@ -1,4 +1,4 @@
-"""EWMA covariance: the recursions, the daily matrix of a panel with holes, the cheap live update."""
+"""EWMA covariance: recursions, the daily matrix of a panel with holes, the cheap live update."""
 
 import math
 from dataclasses import dataclass
@@ -109,9 +109,7 @@ def ewma_series(
     return covariance
 
 
-def ewma_window(
-    returns: NDArray[np.float64], decay: float = DAILY_DECAY
-) -> NDArray[np.float64]:
+def ewma_window(returns: NDArray[np.float64], decay: float = DAILY_DECAY) -> NDArray[np.float64]:
     """Weighted second moment of a window, weights decay^age normalised to one.
 
     Parameters
@@ -241,8 +239,15 @@ class EwmaMatrix:
     """
 
     __slots__ = (
-        "_add_many", "_add_one", "_pending", "_scale", "_triangle", "_waiting", "decay", "size",
-    )  # fmt: skip
+        "_add_many",
+        "_add_one",
+        "_pending",
+        "_scale",
+        "_triangle",
+        "_waiting",
+        "decay",
+        "size",
+    )
 
     def __init__(
         self,

@@ -10,13 +10,6 @@ from numpy.typing import NDArray
 
 from etftrader.core.errors import Unavailable
 
-BUNDLED = "bundled"
-SIMULATED = "SIM"
-
-BASIS_CLOSE = "close"
-BASIS_ADJUSTED = "adjusted"
-BASIS_INDEX = "index_level"
-
 
 class ProviderFailed(Unavailable):
     """The source did not answer, or answered what cannot be read. An empty answer counts as one."""
@@ -30,7 +23,7 @@ class InstrumentRow:
 
     symbol: str
     name: str
-    kind: str  # etf, stock, index
+    kind: str  # of InstrumentKind
     asset_class: str
     sector: str | None
     segment: str | None
@@ -56,8 +49,8 @@ class BarRow:
     close: float
     adj_close: float | None
     volume: int | None
-    source: str
-    price_basis: str
+    source: str  # of Source
+    price_basis: str  # of PriceBasis
 
 
 @dataclass(frozen=True, slots=True)

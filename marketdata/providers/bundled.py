@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from marketdata.choices import PriceBasis, Source
 from marketdata.providers import history
 from marketdata.providers.base import (
-    BASIS_ADJUSTED,
-    BUNDLED,
     BarRow,
     CloseTable,
     Coverage,
@@ -23,7 +22,7 @@ from marketdata.providers.reference import DATA
 class BundledProvider:
     """Daily history up to the session it is told; what lies after it does not exist here."""
 
-    name = BUNDLED
+    name = Source.BUNDLED.value
 
     def __init__(self, *, until: date, folder: Path = DATA) -> None:
         self.until = until
@@ -118,7 +117,7 @@ class BundledProvider:
                 high=full.get("high"),
                 low=full.get("low"),
                 close=close,
-                adj_close=full.get("adjusted", close if basis == BASIS_ADJUSTED else None),
+                adj_close=full.get("adjusted", close if basis == PriceBasis.ADJUSTED else None),
                 volume=int(full["volume"]) if full else None,
                 source=self.name,
                 price_basis=basis,

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from marketdata.providers.base import BASIS_ADJUSTED, InstrumentRow, ProviderFailed
+from marketdata.choices import PriceBasis
+from marketdata.providers.base import InstrumentRow, ProviderFailed
 from marketdata.providers.reference import instrument_rows
 
 FULL_FIELDS = ("open", "high", "low", "close", "adjusted", "volume")
@@ -38,7 +39,7 @@ class History:
     def basis_at(self, symbol: str, row: int) -> str:
         """Price basis of one row: before a symbol's full bars only an adjusted close is there."""
         if row < self.full_from.get(symbol, 0):
-            return BASIS_ADJUSTED
+            return PriceBasis.ADJUSTED.value
         return self.instruments[symbol].price_basis
 
 

@@ -1,6 +1,5 @@
 """A session played minute by minute between two real closes: simulated, seeded, labelled SIM."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -9,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketdata.calculations import bars as kernels
-from marketdata.providers.base import SIMULATED, Bar, ProviderFailed
+from marketdata.choices import Source
+from marketdata.providers.base import Bar, ProviderFailed
 
 # Expected volatility has no path we could defend: the index waits for its close.
 HELD = frozenset({"^VIX"})
@@ -43,7 +43,7 @@ class SimulatedSession:
     A symbol without a known covariance keeps its previous close until the session's close.
     """
 
-    name = SIMULATED
+    name = Source.SIM.value
 
     def __init__(self, *, ends: SessionEnds, moves: DailyMoves) -> None:
         if ends.opens_at.utcoffset() != timedelta(0):
@@ -81,22 +81,17 @@ class SimulatedSession:
             names = [self.symbols[column] for column in moving]
             rows = [row_of[name] for name in names]
             factors = [moves.overnight_factor.get(n, DEFAULT_OVERNIGHT_FACTOR) for n in names]
-            path = kernels.bridge_paths(
+            path = kernels.minute_path(
+                names,
+                self.session_date,
                 previous[moving],
                 close[moving],
                 moves.covariance[np.ix_(rows, rows)],
-                np.array([seed(name, self.session_date) for name in names], dtype=np.uint64),
-                self._ends.minutes,
                 np.array(factors),
+                bars=self._ends.minutes,
             )
             prices[:, moving] = np.round(path, PRICE_PLACES)
         # The close is a fact, not the end of a sum of small steps.
         prices[-1] = close
         prices.flags.writeable = False
         return prices
-
-
-def seed(symbol: str, session_date: date) -> int:
-    """Return the seed of one symbol's noise on one session, the same in every process."""
-    digest = hashlib.sha256(f"{symbol}|{session_date.isoformat()}".encode()).digest()
-    return int.from_bytes(digest[:8], "big")

@@ -28,9 +28,7 @@ def closures(start: date = FIRST, end: date = LAST) -> list[tuple[date, str, str
         weekdays = pandas.bdate_range(start, end)
         closed = [(day.date(), "closed", "") for day in weekdays.difference(calendar.sessions)]
         closes = calendar.closes.dt.tz_convert(NEW_YORK)
-        early = [
-            (day.date(), "early", f"{closes[day]:%H:%M}") for day in calendar.early_closes
-        ]
+        early = [(day.date(), "early", f"{closes[day]:%H:%M}") for day in calendar.early_closes]
     if len(calendar.sessions.difference(weekdays)):
         raise ProviderFailed("the exchange opens on a weekend; the file cannot say so")
     return sorted(closed + early)

@@ -1,6 +1,7 @@
 """NYSE sessions and their hours, from the reviewed file of closures; no table, no clock."""
 
 import csv
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -9,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etftrader.core.errors import NotEnoughData
+from marketdata.calculations import sessions as arithmetic
 from marketdata.providers.reference import DATA
 
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST, LAST = date(2004, 1, 1), date(2035, 12, 31)
-OPEN, CLOSE = time(9, 30), time(16, 0)
 
 
 class NotASession(NotEnoughData):
@@ -23,81 +24,86 @@ class NotASession(NotEnoughData):
 
 
 @lru_cache(maxsize=1)
+def exchange() -> arithmetic.SessionCalendar:
+    """Return the trading days of the exchange from 2004 to 2035."""
+    closed, early = _closures()
+    days = np.arange(np.datetime64(FIRST), np.datetime64(LAST) + 1)
+    open_days = days[np.is_busday(days, holidays=np.array(closed, dtype="datetime64[D]"))]
+    return arithmetic.calendar(open_days.tolist(), early)
+
+
+@lru_cache(maxsize=1)
 def sessions() -> NDArray[np.datetime64]:
-    """Return every session from 2004 to 2035 in order, read-only days."""
-    closed = [day for day, (kind, _) in _closures().items() if kind == "closed"]
-    days = np.arange(FIRST, LAST + timedelta(days=1), dtype="datetime64[D]")
-    kept = days[np.is_busday(days, holidays=np.array(closed, dtype="datetime64[D]"))]
+    """Return every session from 2004 to 2035 in order, as read-only days."""
+    days = np.array(exchange().sessions, dtype="datetime64[D]")
     # One array serves the whole process: nobody may write into it.
-    kept.flags.writeable = False
-    return kept
+    days.flags.writeable = False
+    return days
 
 
 def is_session(day: date) -> bool:
     """Return whether the exchange opens on this day."""
-    row = _first_row_from(day)
-    return row < sessions().size and bool(sessions()[row] == np.datetime64(day, "D"))
+    return exchange().is_session(day)
+
+
+def is_early_close(day: date) -> bool:
+    """Return whether there is a session that ends before 16:00 New York."""
+    return day in exchange().early_closes
 
 
 def previous(day: date, n: int = 1) -> date:
     """Return the n-th session before this day, which need not be one itself."""
-    return _at(_first_row_from(day) - n, day)
+    return _reach(lambda: exchange().shift(exchange().previous(day), 1 - n), day)
 
 
 def next(day: date, n: int = 1) -> date:
     """Return the n-th session after this day, which need not be one itself."""
-    return _at(_first_row_from(day + timedelta(days=1)) + n - 1, day)
+    return _reach(lambda: exchange().shift(exchange().next(day), n - 1), day)
 
 
 def on_or_before(day: date) -> date:
     """Return this day if it is a session, else the last one before it."""
-    return previous(day + timedelta(days=1))
+    return _reach(lambda: exchange().on_or_before(day), day)
 
 
 def between(start: date, end: date) -> list[date]:
     """Return the sessions from start to end, both included."""
-    first, stop = _first_row_from(start), _first_row_from(end + timedelta(days=1))
-    return sessions()[first:stop].tolist()
+    return list(exchange().between(start, end))
 
 
 def open_time(day: date) -> datetime:
     """Return the moment the session opens, aware, in UTC."""
-    return _moment(day, OPEN)
+    return _moment(day, arithmetic.OPEN)
 
 
 def close_time(day: date) -> datetime:
     """Return the moment the session closes, aware, in UTC; 13:00 New York on short days."""
-    _, hour = _closures().get(day, ("", ""))
-    return _moment(day, time.fromisoformat(hour) if hour else CLOSE)
+    return _moment(day, exchange().closes_at(day))
 
 
 def minutes(day: date) -> int:
     """Return the length of the session: 390 one-minute bars, 210 on short days."""
-    return int((close_time(day) - open_time(day)).total_seconds()) // 60
+    return (close_time(day) - open_time(day)) // timedelta(minutes=1)
 
 
-def is_early_close(day: date) -> bool:
-    """Return whether the session ends before 16:00 New York."""
-    return is_session(day) and _closures().get(day, ("", ""))[0] == "early"
-
-
-@lru_cache(maxsize=1)
-def _closures() -> dict[date, tuple[str, str]]:
+def _closures() -> tuple[list[date], list[date]]:
+    """Closed weekdays and early closes of the shipped file."""
     with (DATA / "nyse_closures.csv").open(newline="") as file:
-        return {
-            date.fromisoformat(row["session_date"]): (row["kind"], row["close_time"])
-            for row in csv.DictReader(file)
-        }
+        rows = [(date.fromisoformat(row["session_date"]), row) for row in csv.DictReader(file)]
+    early = [day for day, row in rows if row["kind"] == "early"]
+    hours = {row["close_time"] for _, row in rows if row["kind"] == "early"}
+    if hours != {f"{arithmetic.EARLY_CLOSE:%H:%M}"}:
+        raise ValueError(f"the closures file has short days that end at {sorted(hours)}")
+    return [day for day, row in rows if row["kind"] == "closed"], early
 
 
-def _first_row_from(day: date) -> int:
-    return int(np.searchsorted(sessions(), np.datetime64(day, "D"), side="left"))
-
-
-def _at(row: int, asked: date) -> date:
-    if not 0 <= row < sessions().size:
-        raise NotASession("the calendar does not reach that far", day=asked.isoformat())
-    return sessions()[row].item()
+def _reach(find: Callable[[], date], asked: date) -> date:
+    try:
+        return find()
+    except ValueError as outside:
+        raise NotASession(
+            "the calendar does not reach that far", day=asked.isoformat()
+        ) from outside
 
 
 def _moment(day: date, hour: time) -> datetime:

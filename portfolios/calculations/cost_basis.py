@@ -1,4 +1,4 @@
-"""Cost basis of one holding, kept exactly: quantity and basis in Decimal, never a rounded average."""
+"""Cost basis of a holding, kept exactly: quantity and basis in Decimal, no rounded average."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

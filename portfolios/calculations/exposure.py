@@ -37,7 +37,7 @@ class Exposures:
 
 @dataclass(frozen=True, slots=True)
 class DeltaExposure:
-    """Dollar delta of a book; NaN in `per_position` marks an option left out for want of a delta."""
+    """Dollar delta of a book; NaN in `per_position` marks an option left out: it has no delta."""
 
     raw: float
     total: float
@@ -59,9 +59,7 @@ class Grouping:
         return np.ascontiguousarray(amounts[self.order])
 
 
-def value(
-    quantity: float, price: float, multiplier: float, average_cost: float
-) -> PositionValue:
+def value(quantity: float, price: float, multiplier: float, average_cost: float) -> PositionValue:
     """Value one position.
 
     Parameters

@@ -128,20 +128,24 @@ class PortfolioVariance:
     """
 
     __slots__ = (
-        "_own", "_with", "diagonal", "exposures", "variance", "volatility", "with_book",
-    )  # fmt: skip
+        "_own",
+        "_with",
+        "diagonal",
+        "exposures",
+        "variance",
+        "volatility",
+        "with_book",
+    )
 
-    def __init__(
-        self, exposures: NDArray[np.float64], covariance: NDArray[np.float64]
-    ) -> None:
+    def __init__(self, exposures: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
         self.variance = variance(exposures, covariance)
         self.volatility = math.sqrt(self.variance)
         self.exposures = np.array(exposures, dtype=np.float64)
         self.with_book = np.array(covariance @ exposures, dtype=np.float64)
         self.diagonal = np.array(np.diag(covariance), dtype=np.float64)
         # A memoryview hands out Python floats three times faster than an array and sees changes.
-        self._with = memoryview(self.with_book)
-        self._own = memoryview(self.diagonal)
+        self._with = self.with_book.data
+        self._own = self.diagonal.data
 
     def added(self, row: int, dollars: float) -> float:
         """Volatility added by `dollars` more of asset `row`; times z, the incremental VaR."""

@@ -1,70 +1,22 @@
-"""The gate before a trade: cash, inventory, margin, VaR, weight; and the largest size that passes."""
+"""The gate before a trade: cash, inventory, margin, VaR, weight; and the largest passing size."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from risk.calculations import trade_bounds
+from risk.calculations.trade_bounds import Book, Gate, Trade
 from risk.calculations.var import VAR_CONFIDENCE, quantile, variance
 
 APPROVED, REJECTED = "APPROVED", "REJECTED"
 INSUFFICIENT_CASH, OVERSELL, MARGIN = "INSUFFICIENT_CASH", "OVERSELL", "MARGIN"
 VAR_LIMIT, CONCENTRATION = "VAR_LIMIT", "CONCENTRATION"
 NEAREST_LOT = 1e-9
+LAST_DIGIT = 1e-9  # far below the six places of a booked quantity
 STEPS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """What one covariance matrix says about the book and the asset traded; all the check needs."""
-
-    name: str
-    variance: float  # of the book before the trade, dollars squared
-    with_asset: float  # row of covariance x exposures that belongs to the asset, dollars
-    asset_variance: float  # of the asset's return
-
-    def after(self, dollars: float) -> float:
-        """Variance of the book with `dollars` more of the asset."""
-        changed = self.variance + dollars * (2.0 * self.with_asset + dollars * self.asset_variance)
-        return max(changed, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """One proposed order and what it costs; `side` is +1 to buy, -1 to sell."""
-
-    side: int
-    quantity: float
-    price: float
-    multiplier: float = 1.0
-    lot: float = 1.0  # smallest tradable quantity: 1 for whole shares
-    commission: float = 0.0  # dollars an order
-    cost_per_unit: float = 0.0  # dollars a unit
-    cost_bp: float = 0.0  # basis points of the value
-    impact: float = 0.0  # fraction of the value per square root of a unit
-
-    def value(self, quantity: float) -> float:
-        """Dollars of a quantity, unsigned."""
-        return quantity * self.price * self.multiplier
-
-    def cost(self, quantity: float) -> float:
-        """Estimated cost of a quantity in dollars."""
-        rate = self.cost_bp / 1e4 + self.impact * math.sqrt(quantity)
-        return self.commission + quantity * self.cost_per_unit + self.value(quantity) * rate
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """The portfolio the order would meet, in dollars; `held` in signed units of the asset."""
-
-    cash: float
-    held: float
-    equity: float = math.nan
-    gross: float = math.nan
-    allow_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +52,7 @@ class Verdict:
     weight_after: float | None
     largest_quantity: float
     binding: str | None  # the reason that ends the passing range; None when nothing does
-    gates: tuple[GateFigures, ...] = field(default=())
+    gates: tuple[GateFigures, ...] = ()
 
     @property
     def incremental_var(self) -> float:
@@ -181,6 +133,12 @@ def check(
         raise ValueError(f"side must be +1 or -1, not {trade.side}")
     if not (0.0 < trade.quantity < math.inf and 0.0 < trade.price < math.inf and trade.lot > 0):
         raise ValueError("quantity, price and lot must be positive and finite")
+    if math.isnan(limits.value_at_risk) or confidence <= 0.5:
+        raise ValueError("no VaR limit to judge the trade by")
+    if math.isfinite(limits.position_weight) and not math.isfinite(book.equity):
+        raise ValueError("a weight limit needs the equity")
+    if limits.margin_fraction > 0.0 and not math.isfinite(book.equity - book.gross):
+        raise ValueError("a margin rule needs equity and gross exposure")
     z = quantile(confidence)
     dollars = trade.side * trade.value(trade.quantity)
     figures = tuple(
@@ -214,7 +172,7 @@ def _refusals(
     found = []
     if trade.side > 0 and value + trade.cost(quantity) > book.cash:
         found.append(INSUFFICIENT_CASH)
-    if trade.side < 0 and not book.allow_short and quantity > max(book.held, 0.0):
+    if trade.side < 0 and not book.allow_short and quantity > max(book.held, 0.0) + LAST_DIGIT:
         found.append(OVERSELL)
     if _short_of_margin(trade, book, limits, quantity):
         found.append(MARGIN)
@@ -250,9 +208,7 @@ def _largest(
 ) -> tuple[float, str | None]:
     bounds = {
         INSUFFICIENT_CASH: trade_bounds.by_cash(trade, book.cash) if trade.side > 0 else math.inf,
-        OVERSELL: (
-            max(book.held, 0.0) if trade.side < 0 and not book.allow_short else math.inf
-        ),
+        OVERSELL: (max(book.held, 0.0) if trade.side < 0 and not book.allow_short else math.inf),
         MARGIN: (
             trade_bounds.by_margin(trade, book, limits.margin_fraction)
             if book.allow_short and limits.margin_fraction > 0.0

@@ -1,66 +1,77 @@
-"""How far a trade can go before each limit stops it, in units, in closed form."""
+"""The terms of a proposed trade, and how far each limit lets it go, in closed form."""
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 POLISH = 60
 
 
-class Order(Protocol):
-    """What a bound needs to know of the order."""
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What one covariance matrix says about the book and the asset traded; all the check needs."""
 
-    @property
-    def side(self) -> int: ...  # noqa: D102
-    @property
-    def commission(self) -> float: ...  # noqa: D102
-    @property
-    def cost_per_unit(self) -> float: ...  # noqa: D102
-    @property
-    def cost_bp(self) -> float: ...  # noqa: D102
-    @property
-    def impact(self) -> float: ...  # noqa: D102
-    def value(self, quantity: float) -> float: ...  # noqa: D102
-    def cost(self, quantity: float) -> float: ...  # noqa: D102
+    name: str
+    variance: float  # of the book before the trade, dollars squared
+    with_asset: float  # row of covariance x exposures that belongs to the asset, dollars
+    asset_variance: float  # of the asset's return
+
+    def after(self, dollars: float) -> float:
+        """Variance of the book with `dollars` more of the asset."""
+        changed = self.variance + dollars * (2.0 * self.with_asset + dollars * self.asset_variance)
+        return max(changed, 0.0)
 
 
-class Owner(Protocol):
-    """What a bound needs to know of the book."""
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One proposed order and what it costs; `side` is +1 to buy, -1 to sell."""
 
-    @property
-    def held(self) -> float: ...  # noqa: D102
-    @property
-    def equity(self) -> float: ...  # noqa: D102
-    @property
-    def gross(self) -> float: ...  # noqa: D102
+    side: int
+    quantity: float
+    price: float
+    multiplier: float = 1.0
+    lot: float = 1.0  # smallest tradable quantity: 1 for whole shares
+    commission: float = 0.0  # dollars an order
+    cost_per_unit: float = 0.0  # dollars a unit
+    cost_bp: float = 0.0  # basis points of the value
+    impact: float = 0.0  # fraction of the value per square root of a unit
+
+    def value(self, quantity: float) -> float:
+        """Dollars of a quantity, unsigned."""
+        return quantity * self.price * self.multiplier
+
+    def cost(self, quantity: float) -> float:
+        """Estimated cost of a quantity in dollars."""
+        rate = self.cost_bp / 1e4 + self.impact * math.sqrt(quantity)
+        return self.commission + quantity * self.cost_per_unit + self.value(quantity) * rate
 
 
-class Quadratic(Protocol):
-    """Variance of a book as a function of the dollars added of one asset."""
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The portfolio the order would meet, in dollars; `held` in signed units of the asset."""
 
-    @property
-    def variance(self) -> float: ...  # noqa: D102
-    @property
-    def with_asset(self) -> float: ...  # noqa: D102
-    @property
-    def asset_variance(self) -> float: ...  # noqa: D102
+    cash: float
+    held: float
+    equity: float = math.nan
+    gross: float = math.nan
+    allow_short: bool = False
 
 
-def by_cash(order: Order, cash: float) -> float:
+def by_cash(order: Trade, cash: float) -> float:
     """Units whose price and estimated costs the cash covers."""
     return _spend(order, cash - order.commission, 1.0, order.value(1.0))
 
 
-def by_variance(order: Order, gates: Sequence[Quadratic], sigma_limit: float) -> float:
+def by_variance(order: Trade, gates: Sequence[Gate], sigma_limit: float) -> float:
     """Units up to which no matrix's volatility passes the limit.
 
     In a book already beyond it, units up to which the largest volatility stays below today's.
 
     Parameters
     ----------
-    order : Order
+    order : Trade
         Gives the side and the dollars of a unit.
-    gates : sequence of Quadratic
+    gates : sequence of Gate
         One per covariance matrix.
     sigma_limit : float
         VaR limit over the normal quantile, dollars.
@@ -77,7 +88,7 @@ def by_variance(order: Order, gates: Sequence[Quadratic], sigma_limit: float) ->
     return min(_root(gate, order.side, ceiling) for gate in gates) / unit
 
 
-def by_weight(order: Order, book: Owner, weight: float) -> float:
+def by_weight(order: Trade, book: Book, weight: float) -> float:
     """Units up to which the position stays within a share of equity, or below what it is."""
     if math.isinf(weight):
         return math.inf
@@ -86,7 +97,7 @@ def by_weight(order: Order, book: Owner, weight: float) -> float:
     return (ceiling - order.side * exposure) / order.value(1.0)
 
 
-def by_margin(order: Order, book: Owner, fraction: float) -> float:
+def by_margin(order: Trade, book: Book, fraction: float) -> float:
     """Units up to which equity less costs covers a fraction of the gross exposure after."""
     unit = order.value(1.0)
     exposure = order.value(book.held)
@@ -98,7 +109,7 @@ def by_margin(order: Order, book: Owner, fraction: float) -> float:
     return max(reach, turned / unit)
 
 
-def _root(gate: Quadratic, side: int, ceiling: float) -> float:
+def _root(gate: Gate, side: int, ceiling: float) -> float:
     a, b, c = gate.asset_variance, side * gate.with_asset, gate.variance - ceiling
     if a <= 0.0:
         return -c / (2.0 * b) if b > 0.0 else math.inf
@@ -109,7 +120,7 @@ def _root(gate: Quadratic, side: int, ceiling: float) -> float:
     return (reach - b) / a
 
 
-def _spend(order: Order, budget: float, share: float, unit: float) -> float:
+def _spend(order: Trade, budget: float, share: float, unit: float) -> float:
     """Units whose value x share plus proportional costs and impact fit a budget."""
     if budget <= 0.0:
         return 0.0

@@ -1,4 +1,4 @@
-"""Makes the bundled data files again from published packages, and says whether they are the same."""
+"""Makes the bundled data files again from published packages and compares them with ours."""
 
 import tempfile
 from argparse import ArgumentParser

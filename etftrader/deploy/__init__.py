@@ -1,0 +1,1 @@
+"""How the product is installed, started and packed: launcher, image, requirement files."""

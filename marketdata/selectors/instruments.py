@@ -1,0 +1,77 @@
+"""Find instruments by symbol, alias or words."""
+
+import difflib
+from collections.abc import Iterable
+
+from django.db.models import Case, IntegerField, Q, Value, When
+
+from etftrader.core.actor import Actor
+from etftrader.core.errors import BadInput
+from marketdata.choices import InstrumentKind, Pricing
+from marketdata.models import Instrument, InstrumentAlias
+
+
+class UnknownSymbol(BadInput):
+    """No instrument has this symbol; the figures carry suggestions."""
+
+    code = "unknown_symbol"
+
+
+def find(symbol: str, actor: Actor) -> Instrument:
+    """Return the instrument of a symbol or alias the actor may see. Raises UnknownSymbol."""
+    wanted = symbol.strip()
+    visible = Instrument.objects.for_actor(actor)
+    found = visible.filter(symbol__iexact=wanted).first()
+    if found is None:
+        found = visible.filter(aliases__alias__iexact=wanted).first()
+    if found is None:
+        near = suggestions(wanted)
+        hint = f" Did you mean {', '.join(near)}?" if near else ""
+        raise UnknownSymbol(f"{wanted[:32]} is not known.{hint}", attr="symbol", suggestions=near)
+    return found
+
+
+def by_symbols(symbols: Iterable[str]) -> dict[str, Instrument]:
+    """Public instruments by the symbol asked for, in upper case; unknown ones are absent."""
+    wanted = {symbol.strip().upper() for symbol in symbols}
+    public = Instrument.objects.filter(owner_id__isnull=True)
+    found = {each.symbol.upper(): each for each in public.filter(symbol__in=wanted)}
+    rest = wanted - set(found)
+    if rest:
+        aliases = InstrumentAlias.objects.filter(alias__in=rest).select_related("instrument")
+        found |= {each.alias.upper(): each.instrument for each in aliases}
+    return found
+
+
+def search(text: str, actor: Actor, *, limit: int = 12) -> list[Instrument]:
+    """Instruments whose symbol begins with the text or whose name holds it, symbols first."""
+    words = text.strip()
+    if not words:
+        return []
+    rank = Case(
+        When(symbol__iexact=words, then=Value(0)),
+        When(symbol__istartswith=words, then=Value(1)),
+        default=Value(2),
+        output_field=IntegerField(),
+    )
+    visible = Instrument.objects.for_actor(actor).filter(active=True)
+    matching = visible.filter(Q(symbol__istartswith=words) | Q(name__icontains=words))
+    return list(matching.order_by(rank, "symbol", "pk")[:limit])
+
+
+def suggestions(symbol: str, *, limit: int = 3) -> list[str]:
+    """Known symbols that look like this one."""
+    known = Instrument.objects.filter(owner_id__isnull=True).values_list("symbol", flat=True)
+    return difflib.get_close_matches(symbol.upper(), list(known), n=limit, cutoff=0.6)
+
+
+def universe() -> list[Instrument]:
+    """Every active instrument with automatic prices, by symbol."""
+    return list(
+        Instrument.objects.filter(active=True, pricing=Pricing.AUTO).order_by("symbol", "pk")
+    )
+
+
+def risk_universe() -> list[Instrument]:
+    """The universe without indices: what has returns of its own to lose."""
+    return [each for each in universe() if each.kind != InstrumentKind.INDEX]

@@ -1,0 +1,1 @@
+"""Use cases of market data: load, sync, replay, stream."""

@@ -1,0 +1,1 @@
+"""Reads of risk: matrices in force, aligned inputs, runs, limits, stops, alerts."""

@@ -1,0 +1,185 @@
+"""Limits in force: defaults from the constants, overruled by dated rows; and what they say."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from risk.choices import Family, LimitState, Measure, Unit
+from risk.constants import (
+    DAILY_LOSS_LIMIT,
+    GROSS_LIMIT,
+    HORIZON_DAYS,
+    POSITION_WEIGHT_LIMIT,
+    STEP_DOWN,
+    VAR_CONFIDENCE,
+    VAR_LIMIT,
+    WATCH,
+)
+from risk.models import LimitBreach, RiskLimit
+
+LABELS = {
+    Measure.VAR: "VaR 95% 1d",
+    Measure.GROSS: "Gross exposure",
+    Measure.POSITION_WEIGHT: "Largest position",
+    Measure.DAILY_LOSS: "Daily loss",
+}
+_DEFAULTS = {
+    Measure.VAR: (VAR_LIMIT, True),
+    Measure.GROSS: (GROSS_LIMIT, True),
+    Measure.POSITION_WEIGHT: (POSITION_WEIGHT_LIMIT, False),
+    Measure.DAILY_LOSS: (DAILY_LOSS_LIMIT, False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LimitInForce:
+    """One limit as it binds now; version 0 and no id for a default."""
+
+    measure: str
+    family: str
+    value: Decimal
+    unit: str
+    watch: float  # of the limit
+    hard: bool
+    limit_id: UUID | None = None
+    version: int = 0
+    confidence: float | None = None
+    horizon_days: int | None = None
+    reason: str = "default"
+    author: str = ""
+    valid_from: datetime | None = None
+
+    @property
+    def label(self) -> str:
+        """How pages call it."""
+        return LABELS[Measure(self.measure)]
+
+    def dollars(self, equity: float) -> float | None:
+        """The limit in dollars; None where a fraction has no positive equity to be taken of."""
+        if self.unit == Unit.CURRENCY:
+            return float(self.value)
+        return float(self.value) * equity if equity > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStanding:
+    """What was observed against a limit; None where it could not be."""
+
+    limit: LimitInForce
+    observed: float | None  # in the unit of the limit
+    used: float | None  # of the limit
+    state: str
+    reason: str = ""
+    symbol: str = ""  # of the largest position
+
+
+def in_force(*, portfolio_id: UUID) -> list[LimitInForce]:
+    """The limits that bind a portfolio now, one per measure."""
+    return in_force_many(portfolio_ids=[portfolio_id])[portfolio_id]
+
+
+def in_force_many(*, portfolio_ids: Iterable[UUID]) -> dict[UUID, list[LimitInForce]]:
+    """The limits of many portfolios, in one query."""
+    asked = list(portfolio_ids)
+    rows: dict[UUID, dict[str, RiskLimit]] = defaultdict(dict)
+    current = RiskLimit.objects.filter(portfolio_id__in=asked, closed_at__isnull=True)
+    for row in current:
+        rows[row.portfolio_id][row.measure] = row
+    return {
+        each: [
+            of_row(rows[each][measure]) if measure in rows[each] else default(measure)
+            for measure in _DEFAULTS
+        ]
+        for each in asked
+    }
+
+
+def default(measure: str) -> LimitInForce:
+    """The limit every portfolio starts with."""
+    value, hard = _DEFAULTS[Measure(measure)]
+    is_var = measure == Measure.VAR
+    return LimitInForce(
+        measure=str(measure),
+        family=str(Family.MODEL if is_var else Family.NONE),
+        value=value,
+        unit=str(Unit.FRACTION),
+        watch=WATCH,
+        hard=hard,
+        confidence=VAR_CONFIDENCE if is_var else None,
+        horizon_days=HORIZON_DAYS if is_var else None,
+    )
+
+
+def of_row(row: RiskLimit) -> LimitInForce:
+    """A stored limit."""
+    return LimitInForce(
+        measure=row.measure,
+        family=row.family,
+        value=row.value,
+        unit=row.unit,
+        watch=row.watch,
+        hard=row.hard,
+        limit_id=row.pk,
+        version=row.version,
+        confidence=row.confidence,
+        horizon_days=row.horizon_days,
+        reason=row.reason,
+        author=row.author_label,
+        valid_from=row.valid_from,
+    )
+
+
+def state_of(
+    observed: float | None, limit: LimitInForce, *, equity: float = 0.0, before: str = ""
+) -> LimitStanding:
+    """Compare an observation in dollars with a limit.
+
+    Parameters
+    ----------
+    observed : float or None
+        Dollars; None or not finite is the state `unknown`.
+    limit : LimitInForce
+        A fraction is taken of `equity`.
+    equity : float
+        Dollars.
+    before : str
+        A state to leave only with some room: a live figure then does not flicker.
+
+    Returns
+    -------
+    LimitStanding
+        Breach above the limit, watch from its watch level on, in the unit of the limit.
+    """
+    ceiling = limit.dollars(equity)
+    if observed is None or not math.isfinite(observed) or ceiling is None or ceiling <= 0:
+        reason = "not_computed" if ceiling else "non_positive_equity"
+        return LimitStanding(limit, None, None, str(LimitState.UNKNOWN), reason)
+    used = observed / ceiling
+    breach = used > (1.0 - STEP_DOWN if before == LimitState.BREACH else 1.0)
+    room = STEP_DOWN if before in (LimitState.BREACH, LimitState.WATCH) else 0.0
+    state = LimitState.BREACH if breach else LimitState.WITHIN
+    if not breach and used >= limit.watch - room:
+        state = LimitState.WATCH
+    shown = observed if limit.unit == Unit.CURRENCY else observed / equity
+    return LimitStanding(limit, shown, used, str(state))
+
+
+def last_states(*, portfolio_ids: Iterable[UUID]) -> dict[UUID, dict[str, str]]:
+    """The last recorded state per portfolio and measure; absent means within."""
+    rows = LimitBreach.objects.filter(portfolio_id__in=list(portfolio_ids))
+    found: dict[UUID, dict[str, str]] = defaultdict(dict)
+    for portfolio_id, measure, state in rows.order_by("pk").values_list(
+        "portfolio_id", "measure", "to_state"
+    ):
+        found[portfolio_id][measure] = state
+    return found
+
+
+def history(*, portfolio_id: UUID) -> list[RiskLimit]:
+    """Every limit row of a portfolio, newest first: who changed what, when and why."""
+    rows = RiskLimit.objects.filter(portfolio_id=portfolio_id)
+    return list(rows.order_by("-valid_from", "pk"))

@@ -1,0 +1,1 @@
+"""Writes of risk: matrices, runs, verdicts, limits, stops, alerts, the live revaluation."""

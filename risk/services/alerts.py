@@ -1,0 +1,154 @@
+"""Alerts: raised once while a condition lasts, acknowledged by a person, resolved."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from etftrader.core import audit, clock
+from etftrader.core.actor import Actor
+from etftrader.core.errors import NotFound
+from etftrader.core.push import publish
+from portfolios.services import portfolios
+from risk import events, live
+from risk.choices import AlertState
+from risk.models import Alert
+
+RETRIES = 3
+
+
+def raise_once(
+    *,
+    portfolio_id: UUID,
+    kind: str,
+    key: str,
+    severity: str,
+    title: str,
+    detail: str,
+    measured: float | None = None,
+    threshold: float | None = None,
+    unit: str = "",
+    symbol: str = "",
+    simulated: bool = False,
+    as_of: datetime,
+    session_date: date,
+) -> Alert:
+    """Raise a condition, or note that it is still there.
+
+    One open row per portfolio and key, held by the database: of many threads one writes it, the
+    others count. A change of severity opens an acknowledged alert again and is announced; a mere
+    repetition is not. Announces alert_raised.
+    """
+    facts: dict[str, Any] = {
+        "kind": str(kind),
+        "severity": str(severity),
+        "title": title[:160],
+        "detail": detail[:500],
+        "measured": measured,
+        "threshold": threshold,
+        "unit": str(unit),
+        "symbol": symbol,
+        "simulated": simulated,
+        "last_seen": as_of,
+        "session_date": session_date,
+    }
+    for _ in range(RETRIES):
+        try:
+            with transaction.atomic():
+                return _raise(portfolio_id, key, facts, as_of)
+        except IntegrityError:
+            # another thread raised it between our look and our insert: count instead
+            continue
+    with transaction.atomic():
+        return _raise(portfolio_id, key, facts, as_of)
+
+
+def _raise(portfolio_id: UUID, key: str, facts: dict[str, Any], as_of: datetime) -> Alert:
+    # the number is taken first: it locks the portfolio's row, so the look that follows is current
+    number = portfolios.next_alert_number(portfolio_id)
+    known = Alert.objects.filter(portfolio_id=portfolio_id, key=key)
+    alert = known.exclude(state=AlertState.RESOLVED).first()
+    if alert is None:
+        alert = Alert.objects.create(
+            portfolio_id=portfolio_id, key=key, first_seen=as_of, number=number, **facts
+        )
+        _announce(alert, "alert.opened")
+        return alert
+    worse = facts["severity"] != alert.severity
+    for name, value in facts.items():
+        setattr(alert, name, value)
+    alert.count += 1
+    alert.version += 1
+    alert.number = number
+    if worse:
+        alert.state = AlertState.OPEN
+        alert.acknowledged_by, alert.acknowledged_label = None, ""
+        alert.acknowledged_at = None
+    alert.save()
+    if worse:
+        _announce(alert, "alert.opened")
+    else:
+        publish_alert(alert, "alert.updated")
+    return alert
+
+
+@transaction.atomic
+def resolve(*, portfolio_id: UUID, key: str, as_of: datetime) -> Alert | None:
+    """The condition has ended; None when it was not open."""
+    known = Alert.objects.filter(portfolio_id=portfolio_id, key=key)
+    if not known.exclude(state=AlertState.RESOLVED).exists():
+        return None
+    number = portfolios.next_alert_number(portfolio_id)
+    alert = known.exclude(state=AlertState.RESOLVED).first()
+    if alert is None:
+        return None
+    alert.state = AlertState.RESOLVED
+    alert.resolved_at = as_of
+    alert.number = number
+    alert.version += 1
+    alert.save()
+    publish_alert(alert, "alert.resolved")
+    return alert
+
+
+@transaction.atomic
+def acknowledge(*, alert_id: UUID, note: str = "", by: Actor) -> Alert:
+    """A person has seen it. The second time changes nothing. Raises NotFound."""
+    alert = Alert.objects.filter(pk=alert_id).first()
+    if alert is None:
+        raise NotFound("There is no such alert.")
+    number = portfolios.next_alert_number(alert.portfolio_id)
+    alert.refresh_from_db()
+    if alert.state != AlertState.OPEN:
+        return alert
+    alert.state = AlertState.ACKNOWLEDGED
+    alert.acknowledged_by = by.user_id
+    alert.acknowledged_label = by.label
+    alert.acknowledged_at = clock.now()
+    alert.note = note[:500]
+    alert.number = number
+    alert.version += 1
+    alert.save()
+    audit.record(
+        by=by,
+        action="alert.acknowledge",
+        object_type="alert",
+        object_id=alert.pk,
+        chain=alert.portfolio_id,
+        after={"state": alert.state, "note": alert.note},
+    )
+    publish_alert(alert, "alert.acknowledged")
+    return alert
+
+
+def _announce(alert: Alert, event: str) -> None:
+    events.alert_raised.announce(alert_id=str(alert.pk))
+    publish_alert(alert, event)
+
+
+def publish_alert(alert: Alert, event: str) -> None:
+    """Tell the alerts channel of the portfolio; the row is the record."""
+    publish(f"portfolio.{alert.portfolio_id}.alerts", event, live.alert_data(alert))
+
+

@@ -1,0 +1,53 @@
+"""Constants of orders and fills, each with its unit and source."""
+
+from decimal import Decimal
+
+FRESH_SECONDS = 60  # a quote not older than this fills at once, quant.md 16
+COLLAR = Decimal("0.10")  # a fill stays within this fraction of the reference, reliability.md 5e
+QUANTITY_PLACES = 6  # decimals of a fractional quantity, reliability.md 5a
+MAX_QUANTITY = Decimal("1000000000")  # units in one order; beyond it a typing error is likelier
+CLIENT_ORDER_ID_LENGTH = 64  # characters, ui.md 13.6
+NOTE_LENGTH = 300  # characters
+RECENT_TRADES = 8  # rows under the ticket
+BLOTTER_PAGE = 100  # rows, product.md 2.17
+CHECK_LIFE_SECONDS = 10  # the ticket re-checks a shown verdict when it is older, ui.md 5.5
+
+# denial codes beyond those of the risk gate, reliability.md 5c
+OVERSELL = "OVERSELL"
+INSUFFICIENT_CASH = "INSUFFICIENT_CASH"
+PORTFOLIO_HALTED = "PORTFOLIO_HALTED"
+REDUCING_ONLY = "REDUCING_ONLY"
+KILL_SWITCH = "KILL_SWITCH"
+PRICE_COLLAR = "PRICE_COLLAR"
+
+# the order in which reasons are shown: solvency first, reliability.md 5c
+REASON_ORDER = (
+    "INSUFFICIENT_CASH",
+    "OVERSELL",
+    "MARGIN",
+    "VAR_LIMIT",
+    "VAR_UNAVAILABLE",
+    "PORTFOLIO_HALTED",
+    "REDUCING_ONLY",
+    "KILL_SWITCH",
+    "NO_PRICE",
+    "PRICE_STALE",
+    "PRICE_SUSPECT",
+    "PRICE_COLLAR",
+    "CONCENTRATION",
+)
+REASON_WORDS = {
+    "INSUFFICIENT_CASH": "not enough cash for the trade and its costs",
+    "OVERSELL": "more would be sold than is held",
+    "MARGIN": "equity would not cover half of the gross exposure",
+    "VAR_LIMIT": "value at risk would pass its limit",
+    "VAR_UNAVAILABLE": "value at risk cannot be calculated now",
+    "PORTFOLIO_HALTED": "the portfolio is halted",
+    "REDUCING_ONLY": "the portfolio only takes orders that reduce a position",
+    "KILL_SWITCH": "trading is stopped for everybody",
+    "NO_PRICE": "there is no price",
+    "PRICE_STALE": "the last price is too old",
+    "PRICE_SUSPECT": "the last price is not trusted",
+    "PRICE_COLLAR": "the fill would be more than 10 % away from the last price",
+    "CONCENTRATION": "the position would be too large",
+}

@@ -1,0 +1,1 @@
+"""Reads of orders and trades: blotters, timelines, what still works, what trading costs."""

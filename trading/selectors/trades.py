@@ -1,0 +1,44 @@
+"""Fills as they are read, with what each of them cost."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from etftrader.core.actor import Actor
+from trading.models import Trade
+
+
+def visible(actor: Actor) -> QuerySet[Trade]:
+    """Every fill the actor may see, newest first."""
+    return (
+        Trade.objects.for_actor(actor)
+        .select_related("instrument", "order")
+        .order_by("-executed_at", "-pk")
+    )
+
+
+def of_portfolio(portfolio_id: UUID) -> QuerySet[Trade]:
+    """A portfolio's fills, newest first."""
+    return (
+        Trade.objects.filter(portfolio_id=portfolio_id)
+        .select_related("instrument", "order", "order__placed_by")
+        .order_by("-executed_at", "-pk")
+    )
+
+
+def recent(*, portfolio_id: UUID, instrument_id: UUID, limit: int) -> list[Trade]:
+    """The last fills in one instrument."""
+    rows = of_portfolio(portfolio_id)
+    return list(rows.filter(instrument_id=instrument_id)[:limit])
+
+
+def cost(trade: Trade) -> Decimal:
+    """Commission, spread and impact together, dollars."""
+    return trade.commission + trade.spread_cost + trade.impact_cost
+
+
+def cost_bp(trade: Trade) -> float | None:
+    """Total cost in basis points of the traded value at the reference price."""
+    value = trade.reference_price * trade.quantity * trade.instrument.multiplier
+    return float(cost(trade) / value) * 1e4 if value else None
