@@ -39,3 +39,7 @@ VIX_SYMBOL = "^VIX"
 
 LIVE_POINTS = 400  # points of today's series kept
 LIVE_TTL_S = 86_400
+
+DEPENDENCY_MAX_S = 2.0  # wall seconds an input of a verdict may take, reliability.md 5f
+COLLAR = 0.10  # a given price may be this far from the reference, reliability.md 5e
+FILL_ROUNDING = 0.00005  # dollars a unit: fills are booked at four places

@@ -173,7 +173,7 @@ def seconds(moment: datetime | date) -> float:
 
 
 def clock_ticks(
-    start: datetime, end: datetime, *, zone: tzinfo, count: int = 6
+    start: datetime, end: datetime, *, zone: tzinfo, count: int = 7
 ) -> list[tuple[float, str]]:
     """Round times of day between two moments, each with its label in the zone.
 

@@ -83,11 +83,11 @@ class Start:
         # readers of an empty demo have nothing to do, and its writer would wait for them
         seeded = self._is_done("seed", "seeded")
         if not seeded:
-            self.supervisor.run_to_end(self._manage("seed_demo"))
+            self.supervisor.run_to_end(self._manage("seed", "seed_demo"))
             self.data.mark_done("seed", "seeded")
         self._start_programs()
         if seeded:
-            self.supervisor.run_to_end(self._manage("seed_demo"))
+            self.supervisor.run_to_end(self._manage("seed", "seed_demo"))
         login = self._demo_login()
         self._await_ready()
         self.login = login
@@ -101,7 +101,7 @@ class Start:
             file = stores.write_configuration(self.data.where / "valkey", port, password)
             command = [stores.server_binary(), str(file)]
             urls = stores.urls(port, password)
-            server = Program("valkey", command, dict(os.environ), self.data.where)
+            server = Program("valkey", command, dict(os.environ), self.data.where, quiet=True)
             server.start()
             end = time.monotonic() + 10
             while server.pid is not None and time.monotonic() < end:
@@ -141,14 +141,14 @@ class Start:
         if not todo:
             return
         say("Preparing the database and the pages ...")
-        self.supervisor.run_to_end(*[self._manage(*step[1]) for step in todo.values()])
+        self.supervisor.run_to_end(*[self._manage(name, *step[1]) for name, step in todo.items()])
         for name, (inputs, _) in todo.items():
             self.data.mark_done(name, inputs)
 
-    def _manage(self, *words: str) -> Program:
+    def _manage(self, name: str, *words: str) -> Program:
         command = [sys.executable, "manage.py", *words]
         waits_long = self.environment | {"ETF_PROCESS": "worker"}
-        return Program(words[0][:7], command, waits_long, ROOT)
+        return Program(name, command, waits_long, ROOT)
 
     def _start_programs(self) -> None:
         self.port = self._free_web_port(self.port)

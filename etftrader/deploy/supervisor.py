@@ -52,9 +52,14 @@ class Program:
     """One child process in its own session, with its last lines."""
 
     def __init__(
-        self, name: str, command: list[str], environment: dict[str, str], folder: Path
+        self,
+        name: str,
+        command: list[str],
+        environment: dict[str, str],
+        folder: Path,
+        quiet: bool = False,
     ) -> None:
-        self.name, self.command = name, command
+        self.name, self.command, self.quiet = name, command, quiet
         self.environment, self.folder = environment, folder
         self.tail: deque[str] = deque(maxlen=TAIL)
         self.deaths: deque[float] = deque(maxlen=DEATHS)
@@ -85,7 +90,8 @@ class Program:
         with process.stdout as lines:
             for line in lines:
                 self.tail.append(line.rstrip())
-                say(f"{self.name:<7}| {line.rstrip()}")
+                if not self.quiet:
+                    say(f"{self.name:<7}| {line.rstrip()}")
 
     @property
     def pid(self) -> int | None:

@@ -58,8 +58,7 @@ if not SECRET_KEY and (EMBEDDED or TESTING):
     SECRET_KEY = get_random_secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CORS_ORIGINS = env.list("CORS_ORIGINS", default=[])
-_scheme = "https" if _SECURE else "http"
-SOCKET_ORIGINS = env.list("SOCKET_ORIGINS", default=[f"{_scheme}://{h}:*" for h in ALLOWED_HOSTS])
+SOCKET_ORIGINS = env.list("SOCKET_ORIGINS", default=[])  # beside the page's own host
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 NUM_PROXIES = env.int("NUM_PROXIES", 0)
 

@@ -202,7 +202,7 @@ def diverging_bars(chart: Chart) -> SafeString:
         for row in chart["rows"]
     ]
     bounds = svg.extent([0.0], *((row["value"], row["thin"]) for row in rows)) or (0.0, 0.0)
-    width, row_height, label, right = 460, 26, 132, 70
+    width, row_height, label, right = chart.get("width", 380), 26, 118, 62
     scale = svg.Scale(*bounds, label + 6, width - right - 6)
     zero = scale(0.0) if bounds[1] > bounds[0] else label + 6
     for index, row in enumerate(rows):
@@ -244,7 +244,7 @@ def _bar(
 @register.simple_tag
 def bullet_chart(chart: Chart) -> SafeString:
     """Before and after against a limit, one check a row, each row on its own scale."""
-    width, row_height, left, right = 520, 34, 118, 148
+    width, row_height, left, right = chart.get("width", 400), 34, 92, 122
     rows = []
     for index, row in enumerate(chart["rows"]):
         before, after, limit = _floats([row.get("before"), row.get("after"), row.get("limit")])
@@ -276,7 +276,7 @@ def bullet_chart(chart: Chart) -> SafeString:
 def coverage_strip(chart: Chart) -> SafeString:
     """A cell a day a dataset, darker the fuller; what is missing is outlined, not coloured."""
     columns: Sequence[date] = chart["columns"]
-    left, right, width, row_height = 128, 6, 852, 22
+    left, right, width, row_height = 128, 6, chart.get("width", 1200), 22
     cell = (width - left - right) / max(len(columns), 1)
     rows = [
         {

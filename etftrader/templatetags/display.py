@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 register = template.Library()
@@ -271,7 +271,5 @@ def live_value(
         ("data-unit", unit if live else ""),
         ("title", (reason or NOT_AVAILABLE) if gone else ""),
     ]
-    opened = SafeString("").join(
-        format_html(' {}="{}"', name, content) for name, content in attributes if content
-    )
+    opened = format_html_join("", ' {}="{}"', (pair for pair in attributes if pair[1]))
     return format_html("<span{}>{}{}</span>", opened, text, "" if gone else unit)

@@ -161,7 +161,7 @@ def _cell(
 ) -> dict[str, Any]:
     key, fmt = column["key"], column.get("fmt") or "text"
     value = row.get(key)
-    kind = column.get("kind", "")
+    kind = column.get("kind", "") if key in row else ""
     text = "" if kind else show(value, fmt)
     live = ""
     if column.get("live") and row.get("live"):

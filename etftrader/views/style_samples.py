@@ -1,6 +1,5 @@
 """Sample contexts for the style page: one of each state a partial can be in."""
 
-import math
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -33,11 +32,13 @@ class SampleForm(forms.Form):
 
 
 def path(count: int, level: float, seed: int) -> list[float]:
-    """A repeatable wavy line."""
-    return [
-        level * (1 + 0.02 * math.sin(i / 9 + seed) + 0.011 * math.sin(i / 2.3 + seed * i % 5))
-        for i in range(count)
-    ]
+    """A repeatable wandering line: a fixed generator of steps, no clock and no luck."""
+    values, state = [level], seed
+    for _ in range(count - 1):
+        state = (1103515245 * state + 12345) % 2**31
+        step = (state / 2**31 - 0.5) * 0.006 + (level / values[-1] - 1) * 0.02
+        values.append(values[-1] * (1 + step))
+    return values
 
 
 def kpis() -> list[dict[str, Any]]:
@@ -135,7 +136,8 @@ def two_lines(key: str) -> dict[str, Any]:
             {"name": "SPY", "values": path(120, 100, 4)},
         ],
         "fmt": "ratio2",
-        "height": 220,
+        "width": 480,
+        "height": 200,
     }
 
 
@@ -183,9 +185,9 @@ def positions(key: str) -> dict[str, Any]:
         {"key": "symbol", "label": "Position", "sub": "name", "sort": True},
         {"key": "exposure", "label": "Exposure", "fmt": "money0", "priority": "p3", "sort": True},
         {"key": "weight", "label": "Weight", "fmt": "pct1", "sort": True},
-        {"key": "day", "label": "Day P&L", "fmt": "signed:money0", "tone": True, "sort": True},
+        {"key": "day", "label": "Day P&L", "fmt": "signed:money0", "tone": True, "priority": "p3"},
         {"key": "component", "label": "VaR", "fmt": "money0", "sort": True},
-        {"key": "bar", "label": "Share", "kind": "hbar", "priority": "p2"},
+        {"key": "bar", "label": "Share", "kind": "hbar"},
         {"key": "quality", "label": "Data", "kind": "quality", "priority": "p2"},
     ]
     return {

@@ -48,7 +48,7 @@ def board(theme: str) -> dict[str, Any]:
         "samples": samples.calls(),
         "steps": ["File", "Check", "Commit"],
         "form": samples.SampleForm(
-            {"quantity": "many", "side": "buy"}, prefix=theme, auto_id=f"{theme}_%s"
+            {"symbol": "SPY", "quantity": "many", "side": "buy"}, auto_id=f"{theme}_%s"
         ),
     }
 

@@ -73,10 +73,12 @@ def pack_series(instrument: Instrument, rows: Sequence[BarRow]) -> None:
         return
     with transaction.atomic():
         series = PriceSeries.objects.filter(instrument=instrument).first()
-        if series is not None and rows[0].session_date > series.last_session:
+        if series is None:
+            _write(PriceSeries(instrument=instrument), rows)
+        elif rows[0].session_date > series.last_session:
             _extend(series, rows)
         else:
-            _rebuild(instrument, series)
+            _write(series, _stored(instrument))
 
 
 def _columns(rows: Sequence[BarRow]) -> dict[str, np.ndarray]:
@@ -112,9 +114,9 @@ def _extend(series: PriceSeries, rows: Sequence[BarRow]) -> None:
     series.save()
 
 
-def _rebuild(instrument: Instrument, series: PriceSeries | None) -> None:
+def _stored(instrument: Instrument) -> list[BarRow]:
     bars = DailyBar.objects.filter(instrument=instrument).order_by("session_date")
-    rows = [
+    return [
         BarRow(
             symbol=instrument.symbol,
             session_date=bar.session_date,
@@ -129,10 +131,12 @@ def _rebuild(instrument: Instrument, series: PriceSeries | None) -> None:
         )
         for bar in bars.iterator(chunk_size=5000)
     ]
-    fresh = series or PriceSeries(instrument=instrument)
+
+
+def _write(series: PriceSeries, rows: Sequence[BarRow]) -> None:
     for name, values in _columns(rows).items():
-        setattr(fresh, name, values)
-    fresh.basis_breaks = _basis_changes([row.price_basis for row in rows])
-    fresh.first_session, fresh.last_session = rows[0].session_date, rows[-1].session_date
-    fresh.revision += 1
-    fresh.save()
+        setattr(series, name, values)
+    series.basis_breaks = _basis_changes([row.price_basis for row in rows])
+    series.first_session, series.last_session = rows[0].session_date, rows[-1].session_date
+    series.revision += 1
+    series.save()

@@ -16,6 +16,8 @@ from marketdata.selectors import calendar, sessions
 from marketdata.selectors.sessions import Moment
 from marketdata.services import price_sync, quotes
 
+_TRIES = 20
+
 
 class NoMoreHistory(Conflict):
     """The clock stands on the last session of the bundled history."""
@@ -75,24 +77,32 @@ def show_bar(*, moment: Moment, bar: Bar, previous_close: Mapping[str, float]) -
     return moved
 
 
-def close(*, by: Actor, moment: Moment | None = None) -> Moment:
+def close(*, by: Actor) -> Moment:
     """Advance to the next close: of the session being played, or of the next one unplayed.
 
     The session's prices are written before the clock moves, so that nobody sees a session
     without its closes. Raises NoMoreHistory, ClockMoved.
     """
-    now = moment or sessions.moment()
-    day = next_session(now)
+    day = next_session(sessions.moment())
     price_sync.sync(session_date=day)
-    return _move(
-        now,
-        by,
-        "clock.advanced",
-        session_date=day,
-        playing=None,
-        bar=0,
-        as_of=calendar.close_time(day),
-    )
+    for _ in range(_TRIES):
+        # minutes may pass meanwhile; what counts is that it is still this session's turn
+        now = sessions.moment()
+        if now.session_date >= day:
+            break
+        try:
+            return _move(
+                now,
+                by,
+                "clock.advanced",
+                session_date=day,
+                playing=None,
+                bar=0,
+                as_of=calendar.close_time(day),
+            )
+        except ClockMoved:
+            continue
+    raise ClockMoved("The market clock was moved by somebody else.")
 
 
 def start_over(*, by: Actor) -> Moment:

@@ -1,12 +1,9 @@
-"""What positions are worth and how exposed they are: one position, a book, groups of a book."""
+"""What positions are worth and how exposed they are: one position, and a whole book."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-UNIT = 10_000  # exact sums count in 1e-4 of a dollar
-EXACT_LIMIT = 9e14  # dollars that still fit a 64-bit count of those units
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +40,6 @@ class DeltaExposure:
     total: float
     per_position: NDArray[np.float64]
     skipped: int
-
-
-@dataclass(frozen=True, slots=True)
-class Grouping:
-    """Which rows make up which group: sorted once, reused until the book changes."""
-
-    order: NDArray[np.intp]  # (m,), rows of the book in group order
-    starts: NDArray[np.intp]  # (g,), where each present group begins in that order
-    present: NDArray[np.intp]  # (g,), the group number it has
-    size: int  # groups there are, present or not
-
-    def arrange(self, amounts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Lay rows out in group order, contiguous, so that every later sum is one sweep."""
-        return np.ascontiguousarray(amounts[self.order])
 
 
 def value(quantity: float, price: float, multiplier: float, average_cost: float) -> PositionValue:
@@ -155,90 +138,6 @@ def delta_exposure(
         per_position=per_position,
         skipped=int((missing & is_option).sum()),
     )
-
-
-def grouping(
-    labels: NDArray[np.integer], size: int, rows: NDArray[np.integer] | None = None
-) -> Grouping:
-    """Sort rows into groups once.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (m,)
-        Group number, 0 <= label < size, of each row.
-    size : int
-        How many groups there are.
-    rows : ndarray of int, shape (m,), optional
-        The book row each label belongs to, for rows in several groups (tags). Without it, row i
-        belongs to label i.
-
-    Raises
-    ------
-    ValueError
-        A label lies outside the groups.
-    """
-    if labels.size and (labels.min() < 0 or labels.max() >= size):
-        raise ValueError(f"labels must lie between 0 and {size - 1}")
-    by_label = np.argsort(labels, kind="stable")
-    present, starts = np.unique(labels[by_label], return_index=True)
-    order = by_label if rows is None else np.asarray(rows)[by_label]
-    return Grouping(order.astype(np.intp), starts.astype(np.intp), present.astype(np.intp), size)
-
-
-def to_units(amounts: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Dollars as whole numbers of 1e-4, in which sums are exact and order does not matter.
-
-    Raises
-    ------
-    ValueError
-        An amount is not finite or beyond 9e14 dollars.
-    """
-    if not np.all(np.abs(amounts) <= EXACT_LIMIT):
-        raise ValueError("an amount is not finite, or too large to be summed exactly")
-    return np.rint(amounts * UNIT).astype(np.int64)
-
-
-def exact_sums(arranged: NDArray[np.int64], groups: Grouping) -> NDArray[np.int64]:
-    """Sum by group, equal to a Decimal sum to the last digit.
-
-    Parameters
-    ----------
-    arranged : ndarray of int64, shape (m,) or (m, k)
-        Units of 1e-4 dollars, laid out by `groups.arrange`.
-    groups : Grouping
-        The same grouping.
-
-    Returns
-    -------
-    ndarray of int64, shape (size,) or (size, k)
-        Zero for a group without rows.
-    """
-    sums = np.zeros((groups.size, *arranged.shape[1:]), dtype=np.int64)
-    if arranged.shape[0]:
-        sums[groups.present] = np.add.reduceat(arranged, groups.starts, axis=0)
-    return sums
-
-
-def float_sums(
-    columns: NDArray[np.float64], labels: NDArray[np.integer], size: int
-) -> NDArray[np.float64]:
-    """Sum by group in floating point, without sorting first.
-
-    Parameters
-    ----------
-    columns : ndarray, shape (k, n)
-        One measure a row (struct of arrays).
-    labels : ndarray of int, shape (n,)
-        Group number of each position.
-    size : int
-        How many groups there are.
-
-    Returns
-    -------
-    ndarray, shape (k, size)
-        Agrees with exact sums to rounding.
-    """
-    return np.stack([np.bincount(labels, weights=column, minlength=size) for column in columns])
 
 
 def concentration(signed: NDArray[np.float64]) -> tuple[float, float] | None:

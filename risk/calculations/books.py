@@ -76,3 +76,50 @@ class BookVariances:
         if self._with is None:
             raise ValueError("these books keep no parts")
         return self._with
+
+
+class WindowedBooks:
+    """Variances of books whose exposures drift: the EWMA as a weighted window of returns.
+
+    Never forms a matrix: a book costs window x held, whatever the number of assets, and a tick
+    writes one column. Exact to decay^window (1e-8 for 298 rows at 0.94).
+    """
+
+    __slots__ = ("_age", "_books", "_newest", "_returns", "_rows", "_starts")
+
+    def __init__(self, rows: NDArray[np.intp], returns: NDArray[np.float64], decay: float) -> None:
+        """Take in who holds what, and the window of returns.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (p, h)
+            Asset of each holding.
+        returns : ndarray, shape (m, n)
+            Oldest first.
+        decay : float
+            Per row.
+        """
+        self._books, held = rows.shape
+        self._rows = rows.ravel()
+        self._starts = np.arange(0, self._books * held + 1, held)
+        self._returns = np.ascontiguousarray(returns.T)
+        self._age = (1.0 - decay) * decay ** np.arange(len(returns), dtype=np.float64)
+        self._newest = len(returns) - 1
+
+    def tick(self, returns: NDArray[np.float64]) -> None:
+        """Replace the oldest row of the window by a new one, shape (n,)."""
+        self._newest = (self._newest + 1) % self._age.size
+        self._returns[:, self._newest] = returns
+
+    def variances(self, dollars: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Variance of every book at these exposures, shape (p, h) in, (p,) out."""
+        from scipy import sparse
+
+        shape = (self._books, self._returns.shape[0])
+        holdings = sparse.csr_matrix((dollars.ravel(), self._rows, self._starts), shape=shape)
+        gains = np.asarray(holdings @ self._returns)
+        newest_first = np.arange(self._newest, self._newest - self._age.size, -1) % self._age.size
+        weights = np.empty_like(self._age)
+        weights[newest_first] = self._age
+        np.square(gains, out=gains)
+        return gains @ weights

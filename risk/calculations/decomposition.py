@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,15 +128,7 @@ class PortfolioVariance:
     `diagonal` (variances of the assets) have shape (n,) and one order.
     """
 
-    __slots__ = (
-        "_own",
-        "_with",
-        "diagonal",
-        "exposures",
-        "variance",
-        "volatility",
-        "with_book",
-    )
+    __slots__ = ("_pairs", "diagonal", "exposures", "variance", "volatility", "with_book")
 
     def __init__(self, exposures: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
         self.variance = variance(exposures, covariance)
@@ -143,14 +136,25 @@ class PortfolioVariance:
         self.exposures = np.array(exposures, dtype=np.float64)
         self.with_book = np.array(covariance @ exposures, dtype=np.float64)
         self.diagonal = np.array(np.diag(covariance), dtype=np.float64)
-        # A memoryview hands out Python floats three times faster than an array and sees changes.
-        self._with = self.with_book.data
-        self._own = self.diagonal.data
+        self._pairs: list[tuple[float, float]] = []
 
     def added(self, row: int, dollars: float) -> float:
         """Volatility added by `dollars` more of asset `row`; times z, the incremental VaR."""
-        after = self.variance + dollars * (2.0 * self._with[row] + dollars * self._own[row])
-        return (math.sqrt(after) if after > 0.0 else 0.0) - self.volatility
+        # Python floats in pairs: indexing an array twice would cost more than the arithmetic.
+        try:
+            twice_with, own = self._pairs[row]
+            return sqrt(self.variance + dollars * (twice_with + dollars * own)) - self.volatility
+        except ValueError:  # rounding below zero: the trade takes all the risk away
+            return -self.volatility
+        except IndexError:
+            if self._pairs:
+                raise
+            self._pairs = list(
+                zip((2.0 * self.with_book).tolist(), self.diagonal.tolist(), strict=True)
+            )
+            if not self._pairs:
+                raise
+        return self.added(row, dollars)
 
     def added_everywhere(self, dollars: float) -> NDArray[np.float64]:
         """`added` for every asset in turn, shape (n,)."""
@@ -179,11 +183,12 @@ class PortfolioVariance:
 
     def trade(self, row: int, dollars: float, column: NDArray[np.float64]) -> None:
         """Take a trade into the book; `column` (n,) is the asset's column of the covariance."""
-        self.variance += dollars * (2.0 * self._with[row] + dollars * self._own[row])
-        self.variance = max(self.variance, 0.0)
+        change = dollars * (2.0 * self.with_book.item(row) + dollars * self.diagonal.item(row))
+        self.variance = max(self.variance + change, 0.0)
         self.volatility = math.sqrt(self.variance)
         self.exposures[row] += dollars
         self.with_book += dollars * column
+        self._pairs = []
 
     def tick(self, returns: NDArray[np.float64], decay: float) -> None:
         """Follow one EWMA step of the covariance, exposures held: O(n), exact."""
@@ -194,3 +199,4 @@ class PortfolioVariance:
         self.with_book += (1.0 - decay) * gain * returns
         self.diagonal *= decay
         self.diagonal += (1.0 - decay) * returns**2
+        self._pairs = []

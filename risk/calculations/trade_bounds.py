@@ -83,7 +83,7 @@ def by_variance(order: Trade, gates: Sequence[Gate], sigma_limit: float) -> floa
     """
     if math.isinf(sigma_limit):
         return math.inf
-    ceiling = max(sigma_limit**2, *(gate.variance for gate in gates))
+    ceiling = max(max(sigma_limit, 0.0) ** 2, *(gate.variance for gate in gates))
     unit = order.value(1.0)
     return min(_root(gate, order.side, ceiling) for gate in gates) / unit
 

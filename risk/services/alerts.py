@@ -9,7 +9,6 @@ from django.db import IntegrityError, transaction
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
 from etftrader.core.errors import NotFound
-from etftrader.core.push import publish
 from portfolios.services import portfolios
 from risk import events, live
 from risk.choices import AlertState
@@ -89,7 +88,7 @@ def _raise(portfolio_id: UUID, key: str, facts: dict[str, Any], as_of: datetime)
     if worse:
         _announce(alert, "alert.opened")
     else:
-        publish_alert(alert, "alert.updated")
+        live.publish_alert(alert, "alert.updated")
     return alert
 
 
@@ -108,7 +107,7 @@ def resolve(*, portfolio_id: UUID, key: str, as_of: datetime) -> Alert | None:
     alert.number = number
     alert.version += 1
     alert.save()
-    publish_alert(alert, "alert.resolved")
+    live.publish_alert(alert, "alert.resolved")
     return alert
 
 
@@ -138,17 +137,10 @@ def acknowledge(*, alert_id: UUID, note: str = "", by: Actor) -> Alert:
         chain=alert.portfolio_id,
         after={"state": alert.state, "note": alert.note},
     )
-    publish_alert(alert, "alert.acknowledged")
+    live.publish_alert(alert, "alert.acknowledged")
     return alert
 
 
 def _announce(alert: Alert, event: str) -> None:
     events.alert_raised.announce(alert_id=str(alert.pk))
-    publish_alert(alert, event)
-
-
-def publish_alert(alert: Alert, event: str) -> None:
-    """Tell the alerts channel of the portfolio; the row is the record."""
-    publish(f"portfolio.{alert.portfolio_id}.alerts", event, live.alert_data(alert))
-
-
+    live.publish_alert(alert, event)

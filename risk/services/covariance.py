@@ -1,4 +1,4 @@
-"""Covariance matrices of a session: the daily EWMA and the stressed one, stored with their facts."""
+"""Covariance matrices of a session, daily EWMA and stressed, stored with their facts."""
 
 import hashlib
 from collections.abc import Sequence
@@ -46,9 +46,7 @@ class Computed:
 
     def as_matrix(self, session_date: date, method: str) -> matrices.Matrix:
         """The matrix selectors hand out, not stored."""
-        return matrices.Matrix(
-            self.labels, self.values, None, session_date, self.flags, 0, method
-        )
+        return matrices.Matrix(self.labels, self.values, None, session_date, self.flags, 0, method)
 
 
 def compute_daily(*, session_date: date) -> CovarianceSnapshot:
@@ -104,9 +102,7 @@ def daily_of(
     rows = min(len(returns), WINDOW)
     labels = tuple(s for s, known in zip(symbols, result.known, strict=True) if known)
     seen = {s: int(n) for s, n in zip(symbols, result.observations, strict=True)}
-    flags = {
-        s: {"flag": SHORT_HISTORY, "observations": seen[s]} for s in labels if seen[s] < rows
-    }
+    flags = {s: {"flag": SHORT_HISTORY, "observations": seen[s]} for s in labels if seen[s] < rows}
     left_out = tuple(
         f"{s}: {seen[s]} of {MIN_ROWS} returns"
         for s, known in zip(symbols, result.known, strict=True)

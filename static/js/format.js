@@ -5,22 +5,22 @@ const SYMBOLS = { USD: "$", EUR: "€", GBP: "£", JPY: "¥" };
 const formatters = new Map();
 
 function cached(key, make) {
-  if (!formatters.has(key)) formatters.set(key, make());
-  return formatters.get(key);
+	if (!formatters.has(key)) formatters.set(key, make());
+	return formatters.get(key);
 }
 
-// Decimal text is formatted as written ("1.005" is no binary fraction), shifted by a power of ten.
+// Decimal text is formatted as written ("1.005" is no binary fraction).
 function plain(text, places, shift = 0) {
-  const format = cached(`n${places}`, () => new Intl.NumberFormat("en-US", { minimumFractionDigits: places, maximumFractionDigits: places }));
-  const negative = text.startsWith("-");
-  const digits = format.format(`${negative ? text.slice(1) : text}e${shift}`);
-  return negative && /[1-9]/.test(digits) ? MINUS + digits : digits;
+	const format = cached(`n${places}`, () => new Intl.NumberFormat("en-US", { minimumFractionDigits: places, maximumFractionDigits: places }));
+	const negative = text.startsWith("-");
+	const digits = format.format(`${negative ? text.slice(1) : text}e${shift}`);
+	return negative && /[1-9]/.test(digits) ? MINUS + digits : digits;
 }
 
 function exact(value) {
-  const text = String(value);
-  const at = text.search(/e/i);
-  return at < 0 ? [text, 0] : [text.slice(0, at), Number(text.slice(at + 1))];
+	const text = String(value);
+	const at = text.search(/e/i);
+	return at < 0 ? [text, 0] : [text.slice(0, at), Number(text.slice(at + 1))];
 }
 
 const num = (text, places, shift = 0) => { const [digits, power] = exact(text); return plain(digits, places, power + shift); };
@@ -28,60 +28,60 @@ const prefixed = (text, symbol) => (text.startsWith(MINUS) ? MINUS + symbol + te
 const money = (places) => (text, currency) => prefixed(num(text, places), SYMBOLS[currency || "USD"] || `${currency} `);
 
 function thousands(text) {
-  const size = Math.abs(Number(text));
-  if (size < 999.5) return num(text, 0);
-  if (size < 999950) return `${num(text, 1, -3)}k`;
-  if (size < 999995000) return `${num(text, 2, -6)}M`;
-  return `${num(text, 2, -9)}B`;
+	const size = Math.abs(Number(text));
+	if (size < 999.5) return num(text, 0);
+	if (size < 999950) return `${num(text, 1, -3)}k`;
+	if (size < 999995000) return `${num(text, 2, -6)}M`;
+	return `${num(text, 2, -9)}B`;
 }
 
 function age(text) {
-  const seconds = Math.max(Number(text), 0);
-  if (seconds < 9.95) return `${plain(String(seconds), 1)} s`;
-  if (seconds < 59.5) return `${plain(String(seconds), 0)} s`;
-  if (seconds < 3600) return `${Math.max(1, Math.floor(seconds / 60))} min`;
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h`;
-  const days = Math.floor(seconds / 86400);
-  return days === 1 ? "1 day" : `${days} days`;
+	const seconds = Math.max(Number(text), 0);
+	if (seconds < 9.95) return `${plain(String(seconds), 1)} s`;
+	if (seconds < 59.5) return `${plain(String(seconds), 0)} s`;
+	if (seconds < 3600) return `${Math.max(1, Math.floor(seconds / 60))} min`;
+	if (seconds < 86400) return `${Math.floor(seconds / 3600)} h`;
+	const days = Math.floor(seconds / 86400);
+	return days === 1 ? "1 day" : `${days} days`;
 }
 
 const FORMATS = {
-  money0: money(0),
-  money2: money(2),
-  moneyk: thousands,
-  qty: (text) => num(text, 8).replace(/\.?0+$/, ""),
-  price: (text, places) => num(text, Number(places || 2)),
-  pct0: (text) => `${num(text, 0, 2)}%`,
-  pct1: (text) => `${num(text, 1, 2)}%`,
-  pct2: (text) => `${num(text, 2, 2)}%`,
-  bp0: (text) => `${num(text, 0)} bp`,
-  bp1: (text) => `${num(text, 1)} bp`,
-  ratio2: (text, unit) => num(text, 2) + (unit === "x" ? "×" : ""),
-  greek: (text) => num(text, 4),
-  pval: (text) => (Number(text) < 0.01 ? "<0.01" : num(text, 2)),
-  int: (text) => num(text, 0),
-  age,
-  signed: (text, inner) => {
-    const shown = FORMATS[inner || "pct2"](text, "");
-    return /[1-9]/.test(shown) && !shown.startsWith(MINUS) ? `+${shown}` : shown;
-  },
+	money0: money(0),
+	money2: money(2),
+	moneyk: thousands,
+	qty: (text) => num(text, 8).replace(/\.?0+$/, ""),
+	price: (text, places) => num(text, Number(places || 2)),
+	pct0: (text) => `${num(text, 0, 2)}%`,
+	pct1: (text) => `${num(text, 1, 2)}%`,
+	pct2: (text) => `${num(text, 2, 2)}%`,
+	bp0: (text) => `${num(text, 0)} bp`,
+	bp1: (text) => `${num(text, 1)} bp`,
+	ratio2: (text, unit) => num(text, 2) + (unit === "x" ? "×" : ""),
+	greek: (text) => num(text, 4),
+	pval: (text) => (Number(text) < 0.01 ? "<0.01" : num(text, 2)),
+	int: (text) => num(text, 0),
+	age,
+	signed: (text, inner) => {
+		const shown = FORMATS[inner || "pct2"](text, "");
+		return /[1-9]/.test(shown) && !shown.startsWith(MINUS) ? `+${shown}` : shown;
+	},
 };
 
 export function et(value, kind = "time") {
-  const moment = new Date(value ?? NaN);
-  if (Number.isNaN(moment.getTime()) || value === null) return DASH;
-  const parts = cached("et", () => new Intl.DateTimeFormat("en-US", { timeZone: "America/New_York", year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }))
-    .formatToParts(moment)
-    .reduce((all, part) => ({ ...all, [part.type]: part.value }), {});
-  const day = `${parts.day} ${parts.month} ${parts.year}`;
-  const clock = `${parts.hour}:${parts.minute}`;
-  return { time: `${clock}:${parts.second} ET`, minute: `${clock} ET`, date: day, full: `${day} ${clock} ET`, clock }[kind || "time"];
+	const moment = new Date(value ?? NaN);
+	if (Number.isNaN(moment.getTime()) || value === null) return DASH;
+	const parts = cached("et", () => new Intl.DateTimeFormat("en-US", { timeZone: "America/New_York", year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }))
+		.formatToParts(moment)
+		.reduce((all, part) => ({ ...all, [part.type]: part.value }), {});
+	const day = `${parts.day} ${parts.month} ${parts.year}`;
+	const clock = `${parts.hour}:${parts.minute}`;
+	return { time: `${clock}:${parts.second} ET`, minute: `${clock} ET`, date: day, full: `${day} ${clock} ET`, clock }[kind || "time"];
 }
 
 export function show(value, name) {
-  const [kind, argument] = (name || "text").split(":");
-  if (kind === "et") return et(value, argument);
-  if (value === null || value === undefined || value === "") return DASH;
-  if (kind === "text") return String(value);
-  return Number.isFinite(Number(value)) ? FORMATS[kind](String(value), argument) : DASH;
+	const [kind, argument] = (name || "text").split(":");
+	if (kind === "et") return et(value, argument);
+	if (value === null || value === undefined || value === "") return DASH;
+	if (kind === "text") return String(value);
+	return Number.isFinite(Number(value)) ? FORMATS[kind](String(value), argument) : DASH;
 }

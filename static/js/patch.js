@@ -2,57 +2,57 @@
 import { show } from "./format.js";
 
 export function walk(data, path) {
-  const parts = path.split(".");
-  let at = data;
-  for (let i = 0; i < parts.length; i += 1) {
-    if (at === null || typeof at !== "object") return undefined;
-    // A symbol may hold a dot: what does not match by parts may match as a whole.
-    const rest = parts.slice(i).join(".");
-    if (rest in at) return at[rest];
-    const pair = parts.slice(i, i + 2).join(".");
-    if (!(parts[i] in at) && pair in at) { at = at[pair]; i += 1; } else at = at[parts[i]];
-  }
-  return at;
+	const parts = path.split(".");
+	let at = data;
+	for (let i = 0; i < parts.length; i += 1) {
+		if (at === null || typeof at !== "object") return undefined;
+		// A symbol may hold a dot: what does not match by parts may match as a whole.
+		const rest = parts.slice(i).join(".");
+		if (rest in at) return at[rest];
+		const pair = parts.slice(i, i + 2).join(".");
+		if (!(parts[i] in at) && pair in at) { at = at[pair]; i += 1; } else at = at[parts[i]];
+	}
+	return at;
 }
 
 export function patchCell(cell, data, path) {
-  const value = walk(data, path);
-  if (value === undefined) return;
-  if (cell.dataset.liveAttr === "width") {
-    const used = Math.max(0, Number(value) || 0);
-    cell.classList.remove("within", "watch", "breach", "missing");
-    cell.classList.add(value === null ? "missing" : used > 1 ? "breach" : used >= Number(cell.dataset.watch || 0.8) ? "watch" : "within");
-    const bar = cell.querySelector("i");
-    if (bar) bar.style.width = `${Math.min(used, 1) * 100}%`;
-    cell.setAttribute("aria-valuenow", String(Math.round(Math.min(used, 1) * 100)));
-    return;
-  }
-  const text = show(value, cell.dataset.fmt) + (value === null ? "" : cell.dataset.unit || "");
-  const holder = cell.firstElementChild?.tagName === "A" ? cell.firstElementChild : cell;
-  if (holder.textContent === text) return;
-  const before = Number(cell.dataset.was);
-  holder.textContent = text;
-  cell.classList.toggle("missing", value === null);
-  if (value === null) cell.title = data.reason || "Not available";
-  if (cell.dataset.tone) {
-    cell.classList.toggle("up", Number(value) > 0);
-    cell.classList.toggle("dn", Number(value) < 0);
-  }
-  const rising = cell.dataset.was === undefined || !cell.dataset.tone ? "ch" : Number(value) >= before ? "up" : "dn";
-  cell.dataset.was = value;
-  cell.dataset.flash = rising;
-  setTimeout(() => delete cell.dataset.flash, 750);
+	const value = walk(data, path);
+	if (value === undefined) return;
+	if (cell.dataset.liveAttr === "width") {
+		const used = Math.max(0, Number(value) || 0);
+		cell.classList.remove("within", "watch", "breach", "missing");
+		cell.classList.add(value === null ? "missing" : used > 1 ? "breach" : used >= Number(cell.dataset.watch || 0.8) ? "watch" : "within");
+		const bar = cell.querySelector("i");
+		if (bar) bar.style.width = `${Math.min(used, 1) * 100}%`;
+		cell.setAttribute("aria-valuenow", String(Math.round(Math.min(used, 1) * 100)));
+		return;
+	}
+	const text = show(value, cell.dataset.fmt) + (value === null ? "" : cell.dataset.unit || "");
+	const holder = cell.firstElementChild?.tagName === "A" ? cell.firstElementChild : cell;
+	if (holder.textContent === text) return;
+	const before = Number(cell.dataset.was);
+	holder.textContent = text;
+	cell.classList.toggle("missing", value === null);
+	if (value === null) cell.title = data.reason || "Not available";
+	if (cell.dataset.tone) {
+		cell.classList.toggle("up", Number(value) > 0);
+		cell.classList.toggle("dn", Number(value) < 0);
+	}
+	const rising = cell.dataset.was === undefined || !cell.dataset.tone ? "ch" : Number(value) >= before ? "up" : "dn";
+	cell.dataset.was = value;
+	cell.dataset.flash = rising;
+	setTimeout(() => delete cell.dataset.flash, 750);
 }
 
 export function patchStrip(strip) {
-  for (const mark of strip || []) {
-    const box = document.querySelector(`[data-strip="${CSS.escape(mark.symbol)}"]`);
-    if (!box) continue;
-    const yielding = mark.kind === "yield";
-    const change = box.querySelector(".ch");
-    box.querySelector(".last").textContent = show(mark.last, yielding ? "pct2" : "price");
-    change.textContent = show(mark.change, yielding ? "signed:bp0" : mark.kind === "vix" ? "signed:ratio2" : "signed");
-    const plain = !mark.kind || mark.kind === "price";
-    change.className = `ch ${plain ? (Number(mark.change) > 0 ? "up" : Number(mark.change) < 0 ? "dn" : "") : "sec"}`;
-  }
+	for (const mark of strip || []) {
+		const box = document.querySelector(`[data-strip="${CSS.escape(mark.symbol)}"]`);
+		if (!box) continue;
+		const yielding = mark.kind === "yield";
+		const change = box.querySelector(".ch");
+		box.querySelector(".last").textContent = show(mark.last, yielding ? "pct2" : "price");
+		change.textContent = show(mark.change, yielding ? "signed:bp0" : mark.kind === "vix" ? "signed:ratio2" : "signed");
+		const plain = !mark.kind || mark.kind === "price";
+		change.className = `ch ${plain ? (Number(mark.change) > 0 ? "up" : Number(mark.change) < 0 ? "dn" : "") : "sec"}`;
+	}
 }

@@ -2,28 +2,16 @@
 const shown = new Set(JSON.parse(sessionStorage.getItem("etf-toasts") || "[]"));
 
 export function toast({ level = "info", title = "", text = "", url = "", key = "" }) {
-  if (key && shown.has(key)) return;
-  if (key) {
-    shown.add(key);
-    sessionStorage.setItem("etf-toasts", JSON.stringify([...shown].slice(-200)));
-  }
-  const box = document.createElement("div");
-  box.className = `toast ${level}`;
-  if (level === "bad" || level === "error") box.setAttribute("role", "alert");
-  if (title) {
-    const head = document.createElement(url ? "a" : "b");
-    if (url) head.href = url;
-    head.textContent = title;
-    box.append(head);
-  }
-  const body = document.createElement("p");
-  body.textContent = text;
-  const close = document.createElement("button");
-  close.type = "button";
-  close.dataset.close = "";
-  close.setAttribute("aria-label", "Close");
-  close.textContent = "×";
-  box.append(body, close);
-  document.getElementById("toasts")?.append(box);
-  if (level !== "bad" && level !== "error") setTimeout(() => box.remove(), 8000);
+	if (key && shown.has(key)) return;
+	if (key) sessionStorage.setItem("etf-toasts", JSON.stringify([...shown.add(key)].slice(-200)));
+	const box = document.createElement("div");
+	const bad = level === "bad" || level === "error";
+	box.className = `toast ${level}`;
+	if (bad) box.role = "alert";
+	box.innerHTML = '<a></a><p></p><button type="button" data-close aria-label="Close">×</button>';
+	box.firstChild.textContent = title;
+	if (url) box.firstChild.href = url;
+	box.children[1].textContent = text;
+	document.getElementById("toasts")?.append(box);
+	if (!bad) setTimeout(() => box.remove(), 8000);
 }

@@ -94,7 +94,7 @@ def test_an_early_close_is_short():
     ],
 )
 def test_the_calendar_does_not_invent_days(walk):
-    with pytest.raises(ValueError, match="calendar|not a session"):
+    with pytest.raises(ValueError, match=r"calendar|not a session"):
         walk()
 
 

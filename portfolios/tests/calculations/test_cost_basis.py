@@ -10,6 +10,7 @@ from portfolios.calculations import cost_basis, equity
 from portfolios.calculations.cost_basis import Dividend, Fill, Holding, Split
 
 D = Decimal
+ONE = D(1)
 SEEDS = range(40)
 
 
@@ -23,7 +24,7 @@ def random_fills(seed, count=30):
     ]
 
 
-def booked(fills, multiplier=D(1)):
+def booked(fills, multiplier=ONE):
     """A holding after fills."""
     holding = Holding()
     for quantity, price in fills:
@@ -119,7 +120,7 @@ def test_the_fraction_of_a_split_is_what_exceeds_whole_shares():
     ("quantity", "price"), [("0", "1"), ("1", "-1"), ("1", "NaN"), ("1", "Infinity")]
 )
 def test_a_fill_that_is_not_one_is_refused(quantity, price):
-    with pytest.raises(ValueError, match="fill of zero|not a price"):
+    with pytest.raises(ValueError, match=r"fill of zero|not a price"):
         cost_basis.apply_fill(Holding(), D(quantity), D(price))
 
 

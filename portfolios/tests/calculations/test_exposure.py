@@ -1,6 +1,6 @@
-"""Laws of exposures, Greeks, groups and the day's profit."""
+"""Laws of exposures, Greeks and the day's profit."""
 
-from decimal import Decimal
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -60,58 +60,6 @@ def test_a_position_without_a_basis_has_no_gain_in_percent():
     assert exposure.value(10.0, 5.0, 1.0, 0.0).unrealized_pnl_fraction is None
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_exact_group_sums_equal_decimals_to_the_last_digit(seed):
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 30, 500)
-    amounts = np.round(rng.normal(0.0, 1e6, (500, 3)), 4)
-    groups = exposure.grouping(labels, 33)
-
-    sums = exposure.exact_sums(groups.arrange(exposure.to_units(amounts)), groups)
-
-    for group in range(33):
-        for column in range(3):
-            own = amounts[labels == group, column]
-            expected = sum((Decimal(f"{value:.4f}") for value in own), Decimal(0))
-            assert Decimal(int(sums[group, column])) / 10_000 == expected
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_float_group_sums_agree_with_the_exact_ones(seed):
-    rng = np.random.default_rng(seed)
-    labels, amounts = rng.integers(0, 9, 300), np.round(rng.normal(0.0, 1e5, (300, 2)), 4)
-    groups = exposure.grouping(labels, 9)
-
-    exact = exposure.exact_sums(groups.arrange(exposure.to_units(amounts)), groups) / exposure.UNIT
-
-    assert exposure.float_sums(amounts.T, labels, 9) == pytest.approx(exact.T)
-
-
-def test_a_position_in_two_tags_counts_fully_in_each():
-    # tag 0 holds positions 0 and 1, tag 1 holds position 1, tag 2 nothing
-    groups = exposure.grouping(np.array([1, 0, 0]), 3, rows=np.array([1, 0, 1]))
-    units = exposure.to_units(np.array([10.0, 2.5]))
-
-    assert exposure.exact_sums(groups.arrange(units), groups).tolist() == [125_000, 25_000, 0]
-
-
-def test_no_rows_at_all_sum_to_zero():
-    groups = exposure.grouping(np.zeros(0, dtype=int), 4)
-
-    assert exposure.exact_sums(np.zeros((0, 2), dtype=np.int64), groups).tolist() == [[0, 0]] * 4
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e15])
-def test_an_amount_that_cannot_be_summed_exactly_is_refused(bad):
-    with pytest.raises(ValueError, match="summed exactly"):
-        exposure.to_units(np.array([1.0, bad]))
-
-
-def test_a_label_outside_the_groups_is_refused():
-    with pytest.raises(ValueError, match="between 0 and 2"):
-        exposure.grouping(np.array([0, 3]), 3)
-
-
 def test_concentration_of_equal_positions_is_their_number():
     assert exposure.concentration(np.array([5.0, -5.0, 5.0, 5.0])) == pytest.approx((0.25, 4.0))
     assert exposure.concentration(np.zeros(3)) is None
@@ -140,7 +88,7 @@ def test_an_empty_book_has_greeks_of_zero():
 def test_the_days_of_a_position_sum_to_its_whole_profit(seed):
     rng = np.random.default_rng(seed)
     closes, quantity, total, cash = rng.uniform(50.0, 60.0, 21), 0.0, 0.0, 0.0
-    for yesterday, today in zip(closes[:-1], closes[1:], strict=True):
+    for yesterday, today in pairwise(closes):
         fills = [
             daily_pnl.DayFill(float(rng.normal(0.0, 50.0)), float(rng.uniform(50.0, 60.0)), 1.0)
             for _ in range(3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from risk.calculations import decomposition, var
-from risk.calculations.books import BookVariances
+from risk.calculations.books import BookVariances, WindowedBooks
 from risk.tests.calculations.books import random_book
 
 SEEDS = range(20)
@@ -143,3 +143,29 @@ def test_many_books_follow_a_tick_like_one_book_each():
     assert books.value_at_risk() == pytest.approx(expected, rel=1e-10)
     held = np.take_along_axis(dense @ covariance, rows, axis=1)
     assert books.with_book() == pytest.approx(held, rel=1e-9)
+
+
+def test_books_that_drift_are_measured_on_the_window_as_on_the_matrix():
+    rng = np.random.default_rng(4)
+    window = rng.normal(0.0, 0.01, (298, 12))
+    rows = np.array([rng.choice(12, 4, replace=False) for _ in range(30)])
+    books = WindowedBooks(rows, window, DECAY)
+    for returns in (later := rng.normal(0.0, 0.01, (400, 12))):
+        books.tick(returns)
+    dollars = rng.normal(0.0, 1e5, rows.shape)
+
+    variances = books.variances(dollars)
+
+    recursion = np.zeros((12, 12))
+    for returns in np.vstack([window, later]):
+        recursion = DECAY * recursion + (1 - DECAY) * np.outer(returns, returns)
+    dense = np.zeros((30, 12))
+    np.put_along_axis(dense, rows, dollars, axis=1)
+    assert variances == pytest.approx(np.einsum("pi,ij,pj->p", dense, recursion, dense), rel=1e-6)
+
+
+def test_a_row_that_is_not_an_asset_is_refused():
+    kept = decomposition.PortfolioVariance(*random_book(1))
+
+    with pytest.raises(IndexError):
+        kept.added(99, 1.0)

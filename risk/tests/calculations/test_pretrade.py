@@ -280,3 +280,13 @@ def test_a_weight_limit_without_equity_approves_nothing():
 
     with pytest.raises(ValueError, match="needs the equity"):
         pretrade.check(trade, pretrade.Book(1e6, 0.0), one_asset(), limits)
+
+
+def test_a_book_without_equity_has_a_limit_of_nothing():
+    trade = pretrade.Trade(side=1, quantity=1.0, price=100.0)
+
+    verdict = pretrade.check(
+        trade, pretrade.Book(cash=1e6, held=0.0), one_asset(), pretrade.Limits(-300.0)
+    )
+
+    assert (verdict.reasons, verdict.largest_quantity) == (("VAR_LIMIT",), 0.0)

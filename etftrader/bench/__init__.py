@@ -1,0 +1,1 @@
+"""How fast the kernels are, beside named peers: python -m etftrader.bench. Nothing imports it."""

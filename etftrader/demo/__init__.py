@@ -1,0 +1,1 @@
+"""The demo: what three people hold, built through the services."""

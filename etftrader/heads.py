@@ -1,0 +1,92 @@
+"""What the sockets' poll asks the database: who still may what, and how far events have come."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import Error as DatabaseAway
+
+from portfolios.models import Membership, Portfolio, User
+from risk.selectors import alerts
+from trading.selectors import orders
+
+__all__ = ["DatabaseAway", "Standing", "event_head", "events_after", "is_event_channel", "standing"]
+
+_EVENTS = {"orders": "order_events", "alerts": "alert_events"}
+REPLAY_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Session version per active user, portfolios per user, newest number per event channel."""
+
+    versions: dict[UUID, int]
+    members: set[tuple[UUID, UUID]]
+    staff: set[UUID]
+    heads: dict[str, int]
+
+
+def parse(channel: str) -> tuple[UUID, str] | None:
+    """The portfolio and kind of a portfolio's channel; None for others and nonsense."""
+    parts = channel.split(".")
+    if len(parts) != 3 or parts[0] != "portfolio":
+        return None
+    try:
+        return UUID(parts[1]), parts[2]
+    except ValueError:
+        return None
+
+
+def is_event_channel(channel: str) -> bool:
+    """Whether a channel's messages are rows first."""
+    parsed = parse(channel)
+    return parsed is not None and parsed[1] in _EVENTS
+
+
+def standing(users: Iterable[UUID], channels: Iterable[str]) -> Standing:
+    """One look for all sockets of a process: three queries."""
+    known = list(User.objects.filter(pk__in=list(users), is_active=True))
+    members = Membership.objects.filter(
+        user_id__in=[each.pk for each in known], revoked_at__isnull=True
+    ).values_list("user_id", "portfolio_id")
+    wanted = {channel: parsed for channel in channels if (parsed := parse(channel))}
+    books = Portfolio.objects.in_bulk([portfolio_id for portfolio_id, _ in wanted.values()])
+    return Standing(
+        versions={each.pk: each.session_version for each in known},
+        members=set(members),
+        staff={each.pk for each in known if each.is_staff},
+        heads={
+            channel: getattr(books[portfolio_id], _EVENTS[kind])
+            for channel, (portfolio_id, kind) in wanted.items()
+            if portfolio_id in books
+        },
+    )
+
+
+def event_head(channel: str) -> int:
+    """The newest number of an event channel."""
+    parsed = parse(channel)
+    assert parsed is not None
+    book = Portfolio.objects.filter(pk=parsed[0]).first()
+    return getattr(book, _EVENTS[parsed[1]]) if book else 0
+
+
+def events_after(channel: str, number: int) -> list[dict[str, Any]]:
+    """Messages of an event channel after a number, oldest first."""
+    parsed = parse(channel)
+    assert parsed is not None
+    portfolio_id, kind = parsed
+    read = orders.events_after if kind == "orders" else alerts.changed_after
+    return [
+        {
+            "type": "update",
+            "channel": channel,
+            "epoch": "rows",
+            "seq": event.number,
+            "ts": event.at.isoformat().replace("+00:00", "Z"),
+            "event": event.name,
+            "data": event.data,
+        }
+        for event in read(portfolio_id=portfolio_id, number=number, limit=REPLAY_LIMIT)
+    ]

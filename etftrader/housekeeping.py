@@ -1,0 +1,37 @@
+"""Signs of life, and the removal of what need not be kept."""
+
+from datetime import datetime, timedelta
+
+from django.contrib.sessions.models import Session
+
+from etftrader.core import clock, livestate
+from etftrader.core.records import IdempotencyKey, OutboxEvent
+from portfolios.models import TokenFamily
+
+BEAT_KEY = "life:worker"
+BEAT_TTL_S = 600
+
+
+def beat() -> None:
+    """Note that the timetable was sent and a worker took it."""
+    livestate.client().set(BEAT_KEY, clock.now().isoformat(), ex=BEAT_TTL_S)
+
+
+def last_beat() -> datetime | None:
+    """When a worker last showed itself; None when that is not known."""
+    try:
+        text = livestate.client().get(BEAT_KEY)
+    except livestate.LiveError:
+        return None
+    return datetime.fromisoformat(text.decode()) if text else None  # type: ignore[union-attr]
+
+
+def prune(*, keep: timedelta) -> dict[str, int]:
+    """Delete delivered announcements, spent keys of requests without money, ended sessions."""
+    before = clock.now() - keep
+    return {
+        "events": OutboxEvent.objects.filter(delivered_at__lt=before).delete()[0],
+        "keys": IdempotencyKey.objects.filter(money=False, created_at__lt=before).delete()[0],
+        "sessions": Session.objects.filter(expire_date__lt=clock.now()).delete()[0],
+        "families": TokenFamily.objects.filter(expires_at__lt=before).delete()[0],
+    }

@@ -1,0 +1,23 @@
+"""Play sessions minute by minute while somebody watches."""
+
+import signal
+from threading import Event
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from etftrader import tick
+
+
+class Command(BaseCommand):
+    """The live stream: one process, ended by SIGTERM or Ctrl-C."""
+
+    help = __doc__
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until told to stop."""
+        stop = Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: stop.set())
+        self.stdout.write("live stream waits for somebody to watch")
+        tick.run(stop=stop)

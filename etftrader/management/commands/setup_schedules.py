@@ -1,0 +1,17 @@
+"""Write the timetable's defaults into the database."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from etftrader import services
+
+
+class Command(BaseCommand):
+    """Never overwrites what an admin changed."""
+
+    help = __doc__
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Write and count."""
+        self.stdout.write(f"{services.setup_schedules()} schedules added")

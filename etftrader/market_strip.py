@@ -1,0 +1,87 @@
+"""What the top bar says about the market: state, moment, a few prices."""
+
+from typing import Any
+
+from marketdata.constants import STRIP
+from marketdata.live import MarketState
+from marketdata.selectors import instruments, prices, rates, vix
+from marketdata.selectors.sessions import Moment
+
+_NOTES = {
+    "open": "Simulated minutes between two real closes",
+    "waiting": "Market closed; the next session is played while somebody watches",
+    "ended": "There is no more history after this session",
+}
+
+
+def state_of(moment: Moment) -> str:
+    """open, waiting or ended."""
+    if moment.in_session:
+        return "open"
+    return "ended" if moment.ended else "waiting"
+
+
+def market_message(moment: Moment, state: MarketState | None = None) -> dict[str, Any]:
+    """The market channel's whole value."""
+    name = state_of(moment)
+    return {
+        "state": name,
+        "as_of": moment.as_of.isoformat().replace("+00:00", "Z"),
+        "session_date": moment.current.isoformat(),
+        "bar": moment.bar,
+        "bars": moment.bars,
+        "simulated": moment.simulated,
+        "note": _NOTES[name],
+        "strip": strip(moment, state),
+    }
+
+
+def strip(moment: Moment, state: MarketState | None = None) -> list[dict[str, Any]]:
+    """A few prices with their change, VIX and the ten-year yield at the last close."""
+    rows = _prices(moment) if state is None else _live(state)
+    level = vix.level(session_date=moment.session_date)
+    if level.level is not None:
+        rows.append({"symbol": "VIX", "last": level.level, "change": None, "kind": "level"})
+    curve = rates.curve(session_date=moment.session_date)
+    if curve is not None and "10Y" in curve.percent:
+        rows.append(
+            {
+                "symbol": "10Y",
+                "last": curve.percent["10Y"] / 100,
+                "change": rates.change_bp(tenor="10Y", session_date=moment.session_date),
+                "kind": "yield",
+            }
+        )
+    return rows
+
+
+def _live(state: MarketState) -> list[dict[str, Any]]:
+    place = {symbol: index for index, symbol in enumerate(state.symbols)}
+    rows = []
+    for symbol in STRIP:
+        if symbol in place:
+            price = float(state.prices[place[symbol]])
+            before = float(state.previous_close[place[symbol]])
+            rows.append(_row(symbol, price, price / before - 1))
+    return rows
+
+
+def _prices(moment: Moment) -> list[dict[str, Any]]:
+    found = instruments.by_symbols(STRIP)
+    marks = prices.live_marks(instruments=found.values(), moment=moment)
+    rows = []
+    for symbol in STRIP:
+        if symbol not in found:
+            continue
+        mark = marks[found[symbol].pk]
+        if mark.price is not None:
+            before = mark.previous_close
+            change = float(mark.price / before) - 1 if before else None
+            rows.append(_row(symbol, float(mark.price), change))
+    return rows
+
+
+def _row(symbol: str, last: float, change: float | None) -> dict[str, Any]:
+    return {"symbol": symbol, "last": last, "change": change, "kind": "price"}
+
+

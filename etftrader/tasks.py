@@ -1,0 +1,80 @@
+"""Celery shells of the roof: steps of the day, the sweep, the clock, housekeeping."""
+
+import logging
+from datetime import date, timedelta
+from typing import Any
+
+from celery import shared_task
+
+from etftrader import day, housekeeping
+from etftrader.core import audit, events, jobs
+from etftrader.core.actor import system
+from marketdata.selectors import sessions
+
+logger = logging.getLogger(__name__)
+
+BY = system("beat")
+
+
+@shared_task(name="etftrader.run_step")
+def run_step(*, step: str, session_date: str = "", **later: object) -> None:
+    """Request one step of the day for the workers; the latest session unless one is named."""
+    when = date.fromisoformat(session_date) if session_date else sessions.latest()
+    day.run_step(name=step, session_date=when, by=BY)
+
+
+@shared_task(name="etftrader.run_day")
+def run_day(*, session_date: str, steps: list[str] | None = None, **later: object) -> dict[str, Any]:
+    """Run a session's steps again."""
+    when = date.fromisoformat(session_date)
+    return _told(day.run(session_date=when, by=BY, steps=steps or (), again=True))
+
+
+@shared_task(name="etftrader.advance")
+def advance(**later: object) -> dict[str, Any]:
+    """Move the replay clock to the next close and run that day."""
+    return _told(day.advance(by=system("advance")))
+
+
+@shared_task(name="etftrader.sweep")
+def sweep(**later: object) -> None:
+    """Deliver, requeue and catch up what a crash or an outage left behind."""
+    delivered = events.sweep()
+    counts = jobs.sweep()
+    caught = day.catch_up()
+    if delivered or caught or any(counts.values()):
+        logger.info("swept", extra={"events": delivered, "steps": len(caught), **counts})
+
+
+@shared_task(name="etftrader.heartbeat")
+def heartbeat(**later: object) -> None:
+    """Show that Beat sends and a worker consumes."""
+    housekeeping.beat()
+
+
+@shared_task(name="etftrader.verify_audit")
+def verify_audit(**later: object) -> dict[str, Any]:
+    """Recheck every audit chain."""
+    problems = audit.verify()
+    for problem in problems:
+        logger.error("audit chain broken", extra={"problem": problem})
+    return {"problems": problems}
+
+
+@shared_task(name="etftrader.prune")
+def prune(**later: object) -> dict[str, int]:
+    """Remove what need not be kept: delivered events, old keys, ended sessions."""
+    return housekeeping.prune(keep=timedelta(days=30))
+
+
+def _told(runs: list[Any]) -> dict[str, Any]:
+    return {
+        "items": [
+            {
+                "item": f"{each.step} {each.scope}",
+                "status": "failed" if each.status in ("failed", "dead") else "ok",
+                "reason": (each.error or {}).get("detail", ""),
+            }
+            for each in runs
+        ]
+    }

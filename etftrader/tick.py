@@ -1,0 +1,154 @@
+"""THE TICK: bar, market state, waiting orders, VaR, alerts, publish; one loop, one process."""
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from threading import Event
+
+from django.conf import settings
+from django.db import close_old_connections
+
+from etftrader import day
+from etftrader.core import push
+from etftrader.core.actor import system
+from etftrader.core.errors import DomainError
+from etftrader.leader import Leadership
+from etftrader.market_strip import market_message
+from marketdata import live
+from marketdata.live import MarketState
+from marketdata.providers.base import Bar
+from marketdata.selectors import sessions
+from marketdata.selectors.sessions import Moment
+from marketdata.services import replay, stream
+from marketdata.services.replay import ClockMoved, NoMoreHistory
+from risk.selectors import covariance
+from risk.services import monitor
+from trading.services import execution
+
+logger = logging.getLogger(__name__)
+
+BY = system("live")
+IDLE_S, STANDBY_S, AFTER_ERROR_S = 0.5, 2.0, 2.0
+BEAT_S = 5.0  # how often an idle stream says that it is there
+
+
+@dataclass(slots=True)
+class Play:
+    """A session being played: the bars to come and the state they act on."""
+
+    moment: Moment
+    bars: Iterator[Bar]
+    previous_close: dict[str, float]
+    state: MarketState
+
+
+def run(*, stop: Event) -> None:
+    """Play sessions while somebody watches, until told to stop. One process leads."""
+    leadership = Leadership("live")
+    told = 0.0
+    try:
+        while not stop.is_set():
+            if not leadership.hold():
+                stop.wait(STANDBY_S)
+                continue
+            try:
+                if _play_one(stop):
+                    continue
+                if time.monotonic() - told > BEAT_S:
+                    push.send_now("market", "market.updated", market_message(sessions.moment()))
+                    told = time.monotonic()
+            except DomainError as refusal:
+                logger.warning("the stream waits", extra={"why": refusal.detail})
+            except Exception:  # noqa: BLE001  the stream outlives any one bar
+                logger.exception("a bar failed")
+                stop.wait(AFTER_ERROR_S)
+            close_old_connections()
+            stop.wait(IDLE_S)
+    finally:
+        leadership.release()
+
+
+def _play_one(stop: Event) -> bool:
+    """Play the session that is under way, or the next one if somebody watches."""
+    moment = sessions.moment()
+    if not moment.in_session:
+        if settings.LIVE_FEED == "off" or moment.ended or not push.is_watched("market"):
+            return False
+        try:
+            moment = replay.begin(by=BY)
+        except NoMoreHistory:
+            return False
+    play_session(moment, stop=stop)
+    return True
+
+
+def play_session(moment: Moment, *, stop: Event) -> None:
+    """Show the session's remaining bars at their pace, then close it and run its day."""
+    play = _prepare(moment)
+    due = time.monotonic()
+    for bar in play.bars:
+        if stop.is_set():
+            return
+        if bar.is_last:
+            break
+        try:
+            play.moment = replay.show_bar(
+                moment=play.moment, bar=bar, previous_close=play.previous_close
+            )
+        except ClockMoved:
+            logger.info("the session was ended by somebody else")
+            live.clear()
+            return
+        show(play, bar)
+        due = max(due + settings.REPLAY_BAR_SECONDS, time.monotonic())
+        stop.wait(max(0.0, due - time.monotonic()))
+    try:
+        closed = replay.close(by=BY)
+    except ClockMoved:
+        return
+    live.clear()
+    day.run(session_date=closed.session_date, by=BY)
+    push.send_now("market", "market.updated", market_message(sessions.moment()))
+
+
+def show(play: Play, bar: Bar) -> None:
+    """Act on one bar: state, waiting orders, values and risk of every book."""
+    play.state = stream.apply_bar(state=play.state, bar=bar)
+    try:
+        live.save(play.state)
+    except live.livestate.LiveError as error:
+        logger.warning("live state not kept", extra={"error": str(error)[:200]})
+    live.publish_quotes(play.state)
+    push.publish("market", "market.updated", market_message(play.moment, play.state))
+    execution.fill_waiting(moment=play.moment)
+    monitor.revalue(state=play.state, moment=play.moment)
+
+
+def _prepare(moment: Moment) -> Play:
+    """The session's bars and state; after a restart the shown bars are taken in again."""
+    matrix = covariance.in_force(session_date=moment.session_date)
+    if matrix is None:
+        raise DomainError("There is no covariance yet; the session waits.", code="no_covariance")
+    assert moment.playing is not None
+    factors = stream.overnight_factors(symbols=matrix.labels, until=moment.session_date)
+    session, ends = stream.simulated_session(
+        session_date=moment.playing,
+        labels=matrix.labels,
+        covariance=matrix.values,
+        factors=factors,
+    )
+    state = stream.begin(
+        moment=moment,
+        labels=matrix.labels,
+        covariance=matrix.values,
+        covariance_id=matrix.snapshot_id,
+        previous_close=ends.previous_close,
+        factors=factors,
+        source=session.name,
+    )
+    for bar in session.bars():
+        if bar.index >= moment.bar:
+            break
+        state = stream.apply_bar(state=state, bar=bar)
+    return Play(moment, session.bars(moment.bar), dict(ends.previous_close), state)

@@ -1,0 +1,143 @@
+"""What every page of a signed-in person shows around its content: rail, strip, clock, tabs."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+
+from etftrader.core import push
+from etftrader.core.actor import Actor
+from etftrader.market_strip import market_message, state_of
+from etftrader.views.permissions import may_advance
+from marketdata.selectors import sessions
+from marketdata.selectors.sessions import Moment
+from portfolios.models import Portfolio
+from portfolios.selectors import snapshots
+from risk.models import Alert
+
+_TABS = (
+    ("overview", "Overview", "overview"),
+    ("positions", "Positions", "positions"),
+    ("trade", "Trade", "trade"),
+    ("orders", "Orders", "orders"),
+    ("risk", "Risk", "risk"),
+)
+_NAV = {"dashboard": "dashboard", "alerts": "alerts", "data": "data", "jobs": "data"}
+_SOURCE = "Bundled history"
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: `shell`, and the frame of a portfolio's page."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated or request.headers.get("HX-Request"):
+        return {}
+    actor = Actor.of(request)
+    moment = sessions.moment()
+    portfolios = list(Portfolio.objects.for_actor(actor).open().order_by("name", "pk"))
+    strip = _strip(moment)
+    context: dict[str, Any] = {
+        "shell": {
+            "portfolios": [_entry(each) for each in portfolios],
+            "strip": strip,
+            "open_alerts": Alert.objects.for_actor(actor).filter(state="open").count(),
+            "as_of": moment.as_of,
+            "session": moment.current,
+            "clock_note": _clock_note(moment),
+            "source_note": _SOURCE,
+            "simulated": moment.simulated,
+            "live_state": state_of(moment),
+            "user_initials": user.initials,
+            "user_name": user.email,
+            "nav": _section(request),
+            "can_advance": may_advance(actor) and not moment.ended,
+            "advance_url": reverse("advance"),
+            "is_staff": user.is_staff,
+            "provider": settings.MARKETDATA_PROVIDER,
+        },
+        "moment": moment,
+    }
+    current = _current(request, portfolios)
+    if current is not None:
+        context |= frame(current, actor)
+    return context
+
+
+def frame(portfolio: Portfolio, actor: Actor) -> dict[str, Any]:
+    """Tabs, facts and actions of one portfolio's pages."""
+    latest = snapshots.latest(portfolio_id=portfolio.pk, until=sessions.latest())
+    facts: list[Any] = ["Paper" if portfolio.is_paper else "Live", portfolio.base_currency]
+    if portfolio.state != "active":
+        facts.append({"text": portfolio.get_state_display(), "tone": "warn"})
+    if latest is not None:
+        facts += [
+            {"label": "NAV", "value": latest.nav, "fmt": "money2", "live": "value.nav"},
+            {
+                "label": "Today",
+                "value": latest.daily_pnl,
+                "fmt": "signed:money2",
+                "tone": "change",
+                "live": "value.day_pnl",
+            },
+        ]
+    return {
+        "portfolio": portfolio,
+        "tabs": [
+            {"key": key, "label": label, "url": reverse(name, args=[portfolio.pk])}
+            for key, label, name in _TABS
+        ],
+        "facts": facts,
+        "actions": [
+            {
+                "label": "Check a trade",
+                "url": reverse("trade", args=[portfolio.pk]),
+                "primary": True,
+                "key": "t",
+            }
+        ],
+    }
+
+
+def _strip(moment: Moment) -> list[dict[str, Any]]:
+    """From the newest market message if it speaks of this moment, else read and told."""
+    known = push.newest("market")
+    as_of = moment.as_of.isoformat().replace("+00:00", "Z")
+    if known and known["data"].get("as_of") == as_of and known["data"].get("strip"):
+        return known["data"]["strip"]
+    message = market_message(moment)
+    push.send_now("market", "market.updated", message)
+    return message["strip"]
+
+
+def _entry(portfolio: Portfolio) -> dict[str, Any]:
+    return {
+        "id": portfolio.pk,
+        "name": portfolio.name,
+        "url": reverse("overview", args=[portfolio.pk]),
+        "state": portfolio.state,
+    }
+
+
+def _current(request: HttpRequest, portfolios: list[Portfolio]) -> Portfolio | None:
+    match = request.resolver_match
+    wanted: UUID | None = None
+    if match is not None:
+        wanted = match.kwargs.get("portfolio_id") or match.kwargs.get("pid")
+    return next((each for each in portfolios if each.pk == wanted), None)
+
+
+def _section(request: HttpRequest) -> str:
+    match = request.resolver_match
+    name = (match.url_name or "") if match else ""
+    if name.startswith("import"):
+        return "import"
+    return _NAV.get(name, name)
+
+
+def _clock_note(moment: Moment) -> str:
+    if moment.in_session:
+        return "Simulated minutes between two real closes"
+    if moment.ended:
+        return "No more history"
+    return "Market closed"

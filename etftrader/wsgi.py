@@ -1,0 +1,9 @@
+"""The HTTP application."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "etftrader.settings")
+
+application = get_wsgi_application()

@@ -1,0 +1,18 @@
+"""The one lock of money and holdings: portfolio rows, always in the order of their ids."""
+
+from uuid import UUID
+
+from etftrader.core.errors import NotFound
+from portfolios.models import Portfolio
+
+
+def lock_portfolios(*ids: UUID) -> list[Portfolio]:
+    """Lock portfolios for the rest of the transaction and return them in id order.
+
+    On SQLite the IMMEDIATE transaction already is the lock. Raises NotFound when one is missing.
+    """
+    wanted = set(ids)
+    found = list(Portfolio.objects.select_for_update().filter(pk__in=wanted).order_by("pk"))
+    if len(found) != len(wanted):
+        raise NotFound("There is no such portfolio.")
+    return found

@@ -1,0 +1,208 @@
+"""What one book can lose by a matrix: VaR, its parts, what it leaves out. No table is touched."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from portfolios.choices import Quality
+from risk.calculations import decomposition
+from risk.calculations import var as kernel
+from risk.constants import LOW_COVERAGE, VAR_CONFIDENCE, WINDOW
+from risk.selectors import inputs
+from risk.selectors.covariance import Matrix
+
+NO_COVARIANCE, NO_PRICE = "no_covariance", "no_price"
+PRICE_STALE, MANUAL = "price_stale", "manual_price_no_returns"
+NOTHING_COVERED = "nothing_covered"
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One position of a book as risk sees it; `reason` says why it has no exposure here."""
+
+    instrument_id: UUID
+    symbol: str
+    exposure: float | None  # signed dollars
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A position's part in the VaR, dollars."""
+
+    marginal: float
+    component: float
+    share: float
+    isolated: float
+
+
+@dataclass(frozen=True, slots=True)
+class BookRisk:
+    """What one book can lose by one matrix pair, with what it leaves out."""
+
+    value_at_risk: float | None
+    expected_shortfall: float | None
+    volatility: float | None  # of one day, dollars
+    stressed_var: float | None
+    coverage: float | None  # of gross exposure
+    quality: str
+    reason: str = ""  # why there is no VaR
+    stressed_reason: str = ""
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    excluded: tuple[dict[str, Any], ...] = ()
+    warnings: tuple[dict[str, Any], ...] = ()
+
+
+def of(
+    holdings: Sequence[Holding], daily: Matrix | None, stressed: Matrix | None, session_date: date
+) -> BookRisk:
+    """Measure one book.
+
+    Parameters
+    ----------
+    holdings : sequence of Holding
+        A negative or positive exposure counts, None is left out with its reason.
+    daily, stressed : Matrix or None
+        Without the daily one there is no figure at all.
+    session_date : date
+        A matrix of an earlier session makes the quality stale.
+
+    Returns
+    -------
+    BookRisk
+        An empty book loses nothing; one of which nothing is covered has no figure.
+    """
+    excluded = [_left_out(each, each.reason) for each in holdings if each.reason]
+    exposures = {h.symbol: h.exposure for h in holdings if not h.reason and h.exposure is not None}
+    if daily is None:
+        missing = [_left_out(each, NO_COVARIANCE) for each in holdings if not each.reason]
+        excluded += missing
+        return BookRisk(
+            None,
+            None,
+            None,
+            None,
+            None,
+            Quality.MISSING,
+            NO_COVARIANCE,
+            NO_COVARIANCE,
+            excluded=tuple(excluded),
+        )
+    aligned = inputs.align(exposures, daily.labels, daily.values)
+    by_symbol = {each.symbol: each for each in holdings}
+    excluded += [_left_out(by_symbol[symbol], NO_COVARIANCE) for symbol in aligned.missing]
+    if holdings and not aligned.symbols:
+        return BookRisk(
+            None,
+            None,
+            None,
+            None,
+            0.0,
+            Quality.MISSING,
+            NOTHING_COVERED,
+            NOTHING_COVERED,
+            excluded=tuple(excluded),
+        )
+    parts = decomposition.components(aligned.exposures, aligned.covariance)
+    sigma = parts.total / kernel.quantile(VAR_CONFIDENCE)
+    isolated = (
+        kernel.quantile(VAR_CONFIDENCE)
+        * np.abs(aligned.exposures)
+        * np.sqrt(np.maximum(np.diag(aligned.covariance), 0.0))
+    )
+    stressed_var, stressed_reason = _stressed(
+        dict(zip(aligned.symbols, aligned.exposures, strict=True)), stressed
+    )
+    coverage = _coverage(aligned.exposures, excluded)
+    warnings = _warnings(aligned.symbols, daily, stressed, coverage, session_date)
+    return BookRisk(
+        value_at_risk=parts.total,
+        expected_shortfall=kernel.expected_shortfall(sigma).expected_shortfall,
+        volatility=sigma,
+        stressed_var=stressed_var,
+        coverage=coverage,
+        quality=_quality(daily, session_date, excluded, warnings),
+        stressed_reason=stressed_reason,
+        parts={
+            symbol: Part(*(float(x) for x in figures))
+            for symbol, *figures in zip(
+                aligned.symbols,
+                parts.marginal,
+                parts.component,
+                parts.percent,
+                isolated,
+                strict=True,
+            )
+        },
+        excluded=tuple(excluded),
+        warnings=tuple(warnings),
+    )
+
+
+def _stressed(exposures: Mapping[str, float], stressed: Matrix | None) -> tuple[float | None, str]:
+    if stressed is None:
+        return None, NO_COVARIANCE
+    aligned = inputs.align(exposures, stressed.labels, stressed.values)
+    if aligned.missing:
+        return None, NO_COVARIANCE
+    return kernel.parametric(aligned.exposures, aligned.covariance).total, ""
+
+
+def _left_out(holding: Holding, reason: str) -> dict[str, Any]:
+    return {"symbol": holding.symbol, "reason": reason, "exposure": holding.exposure}
+
+
+def _coverage(covered: Any, excluded: Sequence[Mapping[str, Any]]) -> float:
+    inside = float(np.abs(covered).sum())
+    outside = math.fsum(abs(each["exposure"] or 0.0) for each in excluded)
+    if any(each["exposure"] is None for each in excluded) and inside + outside == 0.0:
+        return 0.0
+    return inside / (inside + outside) if inside + outside > 0.0 else 1.0
+
+
+def _warnings(
+    symbols: Sequence[str],
+    daily: Matrix,
+    stressed: Matrix | None,
+    coverage: float,
+    session_date: date,
+) -> list[dict[str, Any]]:
+    found = [
+        {
+            "code": daily.flags[s]["flag"],
+            "symbol": s,
+            "detail": f"{daily.flags[s]['observations']} of {WINDOW} sessions",
+        }
+        for s in symbols
+        if s in daily.flags
+    ]
+    if stressed is not None:
+        found += [
+            {"code": "stressed_synthetic", "symbol": s, "detail": "no history in the crisis window"}
+            for s in symbols
+            if s in stressed.flags
+        ]
+    if coverage < LOW_COVERAGE:
+        found.append({"code": "low_coverage", "symbol": "", "detail": f"{coverage:.1%} covered"})
+    if daily.session_date < session_date:
+        found.append(
+            {"code": "stale_covariance", "symbol": "", "detail": f"of {daily.session_date}"}
+        )
+    return found
+
+
+def _quality(
+    daily: Matrix,
+    session_date: date,
+    excluded: Sequence[Mapping[str, Any]],
+    warnings: Sequence[Mapping[str, Any]],
+) -> str:
+    if daily.session_date < session_date:
+        return Quality.STALE
+    limited = {"short_history", "low_coverage"} & {each["code"] for each in warnings}
+    return Quality.LIMITED if excluded or limited else Quality.FULL

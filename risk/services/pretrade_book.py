@@ -1,0 +1,246 @@
+"""The book a verdict walks through: each leg judged by the kernel, then taken in."""
+
+import math
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portfolios.constants import REGULATION_T_INITIAL
+from portfolios.models import Portfolio
+from risk.calculations import pretrade as kernel
+from risk.calculations import var as var_kernel
+from risk.calculations.trade_bounds import Book
+from risk.choices import Measure
+from risk.constants import FRACTION_LOT, VAR_CONFIDENCE
+from risk.selectors.covariance import Matrix
+from risk.selectors.limits import LimitInForce
+from risk.services.pretrade_inputs import CostEstimate, GateInputs, ProposedTrade, is_covered
+
+SIDES = {"buy": 1, "sell": -1}
+SOLVENCY = {kernel.INSUFFICIENT_CASH, kernel.OVERSELL, kernel.MARGIN}
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One trade of the request as the kernel saw it."""
+
+    symbol: str
+    side: str
+    quantity: float
+    price: float
+    cost: float
+    held: float
+    solvency: tuple[str, ...]
+    reducing: bool
+    largest: float
+    binding: str | None
+    verdict: kernel.Verdict
+
+
+class State:
+    """Cash, units and prices of one book, moving leg by leg; all figures in dollars."""
+
+    def __init__(
+        self,
+        portfolio: Portfolio,
+        inputs: GateInputs,
+        limits: Mapping[str, LimitInForce],
+        costs: CostEstimate | Mapping[str, CostEstimate],
+    ) -> None:
+        self.allow_short = portfolio.allow_short
+        self.lot = 1.0 if portfolio.whole_shares else float(FRACTION_LOT)
+        self.inputs = inputs
+        self.costs = costs
+        self.cash = 0.0
+        self.units: dict[str, float] = {}
+        self.prices: dict[str, float] = {}
+        self.multipliers: dict[str, float] = {}
+        self.measured: set[str] = set()  # what the matrices must know
+        self.matrices: list[tuple[str, Matrix]] = []
+        self.limits = limits
+        self.hard = {m: limits[m].hard for m in (Measure.GROSS, Measure.POSITION_WEIGHT)}
+        self.watch = {Measure(m): each.watch for m, each in limits.items()}
+        self.var_hard = limits[Measure.VAR].hard
+        self.var_limit = self.gross_limit = self.weight_limit = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        portfolio: Portfolio,
+        book: Any,
+        inputs: GateInputs,
+        limits: Mapping[str, LimitInForce],
+        costs: CostEstimate | Mapping[str, CostEstimate],
+    ) -> "State":
+        """The book as it stands. Raises ValueError and LookupError when a price is missing."""
+        state = cls(portfolio, inputs, limits, costs)
+        state.cash = float(book.cash)
+        for line in book.lines:
+            state.units[line.symbol] = float(line.quantity)
+        for symbol, instrument in inputs.instruments.items():
+            mark = inputs.price(symbol)
+            if symbol in state.units and mark is None:
+                raise ValueError(f"{symbol} has no price")
+            if mark is not None:
+                state.prices[symbol] = float(mark)
+            state.multipliers[symbol] = float(instrument.multiplier)
+            if is_covered(instrument):
+                state.measured.add(symbol)
+        assert inputs.daily is not None
+        state.matrices = [("daily_ewma", inputs.daily)]
+        if inputs.live is not None:
+            state.matrices.append(("live_hybrid", inputs.live))
+        # limits given as shares of equity are taken before the trade
+        equity = max(state.equity, 0.0)
+        state.var_limit = limits[Measure.VAR].dollars(equity) or 0.0
+        state.gross_limit = limits[Measure.GROSS].dollars(equity) or 0.0
+        state.weight_limit = limits[Measure.POSITION_WEIGHT].dollars(equity) or 0.0
+        return state
+
+    def copy(self) -> "State":
+        """The same book, to compare with later."""
+        twin = copy(self)
+        twin.units = dict(self.units)
+        twin.prices = dict(self.prices)
+        return twin
+
+    def exposure(self, symbol: str) -> float:
+        """Signed dollars of one name."""
+        units = self.units.get(symbol, 0.0)
+        return units * self.prices[symbol] * self.multipliers[symbol] if units else 0.0
+
+    def exposures(self) -> dict[str, float]:
+        """Signed dollars of every name held."""
+        return {symbol: self.exposure(symbol) for symbol, units in self.units.items() if units}
+
+    @property
+    def equity(self) -> float:
+        """Cash and exposures together."""
+        return self.cash + math.fsum(self.exposures().values())
+
+    @property
+    def gross(self) -> float:
+        """Sum of absolute exposures."""
+        return math.fsum(abs(each) for each in self.exposures().values())
+
+    @property
+    def net(self) -> float:
+        """Sum of signed exposures."""
+        return math.fsum(self.exposures().values())
+
+    def vector(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Exposures on a matrix's axis; privately valued things are not on it.
+
+        Raises LookupError when the matrix does not know a name that is held.
+        """
+        place = {symbol: row for row, symbol in enumerate(matrix.labels)}
+        vector = np.zeros(len(matrix.labels))
+        for symbol, amount in self.exposures().items():
+            if symbol in self.measured:
+                vector[place[symbol]] = amount
+        return vector
+
+    def var_by(self, matrix: Matrix) -> float:
+        """VaR of the book by one matrix."""
+        return var_kernel.parametric(self.vector(matrix), matrix.values).total
+
+    @property
+    def var(self) -> float:
+        """The larger VaR of the gate's matrices."""
+        return max(self.var_by(matrix) for _, matrix in self.matrices)
+
+    @property
+    def gating(self) -> str:
+        """The name of the matrix whose VaR is the larger."""
+        return max(self.matrices, key=lambda each: self.var_by(each[1]))[0]
+
+    def quote(self, trade: ProposedTrade) -> None:
+        """Judge at the price a trade brings, where it brings one."""
+        if trade.price is not None:
+            self.prices[trade.symbol] = float(trade.price)
+
+    def apply(self, trade: ProposedTrade) -> None:
+        """Take a working order in as done."""
+        self._take(trade.symbol, SIDES[trade.side], float(trade.quantity), self._price(trade))
+
+    def leg(self, trade: ProposedTrade) -> Leg:
+        """Judge one trade against the book as it is now, and take it in."""
+        side, quantity, price = SIDES[trade.side], float(trade.quantity), self._price(trade)
+        symbol = trade.symbol
+        held = self.units.get(symbol, 0.0)
+        estimate = self._costs(symbol)
+        order = estimate.trade(side, quantity, price, self.multipliers[symbol], self.lot)
+        book = Book(self.cash, held, self.equity, self.gross, self.allow_short)
+        gates = [
+            kernel.gate(name, self.vector(matrix), matrix.values, matrix.labels.index(symbol))
+            for name, matrix in self.matrices
+        ]
+        verdict = kernel.check(order, book, gates, self._kernel_limits())
+        largest, binding = self._within_gross(side, price, symbol, verdict)
+        if self.var_hard or verdict.binding != kernel.VAR_LIMIT:
+            binding = binding or verdict.binding
+        leg = Leg(
+            symbol=symbol,
+            side=trade.side,
+            quantity=quantity,
+            price=price,
+            cost=order.cost(quantity),
+            held=held,
+            solvency=tuple(r for r in verdict.reasons if r in SOLVENCY),
+            reducing=held * side < 0.0 and quantity <= abs(held),
+            largest=largest,
+            binding=binding,
+            verdict=verdict,
+        )
+        self._take(symbol, side, quantity, price)
+        return leg
+
+    def _kernel_limits(self) -> kernel.Limits:
+        weight = self.limits[Measure.POSITION_WEIGHT]
+        equity = self.equity
+        share = self.weight_limit / equity if equity > 0 else 0.0
+        return kernel.Limits(
+            value_at_risk=self.var_limit if self.var_hard else math.inf,
+            position_weight=share,
+            weight_is_hard=weight.hard,
+            margin_fraction=float(REGULATION_T_INITIAL) if self.allow_short else 0.0,
+        )
+
+    def _within_gross(
+        self, side: int, price: float, symbol: str, verdict: kernel.Verdict
+    ) -> tuple[float, str | None]:
+        """The kernel's largest size, cut where the gross limit ends it."""
+        largest = verdict.largest_quantity
+        if not self.hard[Measure.GROSS]:
+            return largest, None
+        unit = price * self.multipliers[symbol]
+        exposure = self.exposure(symbol)
+        turned = 2.0 * abs(exposure) if exposure * side < 0.0 else 0.0
+        room = max(self.gross_limit - self.gross, 0.0) + turned
+        lots = math.floor(room / unit / self.lot + 1e-9)
+        if lots * self.lot >= largest:
+            return largest, None
+        return max(lots, 0) * self.lot, "NOTIONAL_MAX"
+
+    def _take(self, symbol: str, side: int, quantity: float, price: float) -> None:
+        cost = self._costs(symbol).trade(side, quantity, price, self.multipliers[symbol], 1.0)
+        self.cash -= side * cost.value(quantity) + cost.cost(quantity)
+        self.units[symbol] = self.units.get(symbol, 0.0) + side * quantity
+
+    def _price(self, trade: ProposedTrade) -> float:
+        return float(trade.price) if trade.price is not None else self.prices[trade.symbol]
+
+    def _costs(self, symbol: str) -> CostEstimate:
+        if isinstance(self.costs, CostEstimate):
+            return self.costs
+        return self.costs[symbol] if symbol in self.costs else CostEstimate()
+
+
+def shortfall(value_at_risk: float) -> float:
+    """Expected shortfall of a normal book with this VaR."""
+    sigma = value_at_risk / var_kernel.quantile(VAR_CONFIDENCE)
+    return var_kernel.expected_shortfall(sigma).expected_shortfall

@@ -1,0 +1,253 @@
+"""What a verdict is made from: prices, matrices, liquidity, each with its version or failure."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TypeVar
+from uuid import UUID
+
+import numpy as np
+from django.db import DatabaseError
+
+from etftrader.core.errors import DomainError
+from marketdata import live as market
+from marketdata.choices import InstrumentKind, Pricing
+from marketdata.models import Instrument
+from marketdata.selectors import instruments, liquidity, prices
+from marketdata.selectors.liquidity import Liquidity
+from marketdata.selectors.prices import Mark
+from marketdata.selectors.sessions import Moment
+from portfolios.selectors import holdings
+from risk.calculations.trade_bounds import Trade
+from risk.choices import CovarianceKind
+from risk.constants import DEPENDENCY_MAX_S, FILL_ROUNDING, VERDICT_LIFE_S
+from risk.selectors import covariance as matrices
+from risk.selectors.covariance import Matrix
+
+PRICES, COVARIANCE, LIVE, STRESSED, LIQUIDITY = "prices", "covariance", "live", "stressed", "costs"
+_EXPECTED = (DomainError, DatabaseError, ValueError, ArithmeticError, LookupError, TypeError)
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedTrade:
+    """A trade somebody thinks of; without a price it is judged at the mark."""
+
+    symbol: str
+    side: str  # buy, sell
+    quantity: Decimal
+    price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CostEstimate:
+    """How the costs of an order grow with its size."""
+
+    commission: float = 0.0  # dollars an order
+    per_unit: float = 0.0  # dollars a unit
+    cost_bp: float = 0.0  # half the spread, of the value
+    impact: float = 0.0  # fraction of the value per square root of a unit
+
+    def trade(
+        self, side: int, quantity: float, price: float, multiplier: float, lot: float
+    ) -> Trade:
+        """The order with its costs, as the kernel takes it."""
+        return Trade(
+            side=side,
+            quantity=quantity,
+            price=price,
+            multiplier=multiplier,
+            lot=lot,
+            commission=self.commission,
+            cost_per_unit=self.per_unit + FILL_ROUNDING * multiplier,
+            cost_bp=self.cost_bp,
+            impact=self.impact,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GateInputs:
+    """Everything a verdict reads that is not the portfolio's own; gathered without a lock."""
+
+    portfolio_id: UUID
+    moment: Moment
+    instruments: Mapping[str, Instrument] = field(default_factory=dict)  # asked and held
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    daily: Matrix | None = None
+    live: Matrix | None = None
+    stressed: Matrix | None = None
+    liquidity: Mapping[str, Liquidity] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)  # dependency -> what went wrong
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def session_running(self) -> bool:
+        """Whether prices of a running session exist; between sessions the close serves."""
+        return self.moment.in_session and self.moment.bar > 0
+
+    @property
+    def data_version(self) -> str:
+        """Names the prices and the matrix behind a verdict."""
+        matrix = (
+            f"{str(self.daily.snapshot_id)[:8]}r{self.daily.revision}" if self.daily else "none"
+        )
+        return f"{self.moment.as_of:%Y-%m-%dT%H:%M:%SZ}/{self.moment.round}/{matrix}"
+
+    def volatility(self, symbol: str) -> float | None:
+        """Daily volatility of a symbol by the daily matrix, fraction."""
+        row = self.daily.row(symbol) if self.daily else None
+        if row is None or self.daily is None:
+            return None
+        own = float(self.daily.values[row, row])
+        return math.sqrt(own) if own >= 0.0 else None
+
+    def price(self, symbol: str) -> Decimal | None:
+        """The mark of a symbol; None when there is none."""
+        mark = self.marks.get(symbol)
+        return mark.price if mark else None
+
+
+def gather(*, portfolio_id: UUID, symbols: Iterable[str], moment: Moment) -> GateInputs:
+    """Collect the inputs of a verdict. No lock is held; nothing is written.
+
+    An input that is missing, fails or takes longer than two seconds is named in `failures`: the
+    verdict refuses on it. The live matrix alone may be absent, with a warning: the daily one is
+    in the database, so trading goes on while the live store is away.
+    """
+    failures: dict[str, str] = {}
+    warnings: list[str] = []
+    asked = {symbol.upper() for symbol in symbols}
+    found = _guarded(PRICES, failures, lambda: _instruments(portfolio_id, asked)) or {}
+    marks = _guarded(
+        PRICES,
+        failures,
+        lambda: (
+            prices.live_marks(instruments=found.values(), moment=moment)
+            if moment.in_session
+            else prices.marks(instruments=found.values(), session_date=moment.session_date)
+        ),
+    )
+    daily = _guarded(
+        COVARIANCE, failures, lambda: _finite(matrices.in_force(session_date=moment.session_date))
+    )
+    live = None
+    if moment.in_session and moment.bar > 0:
+        live = _guarded(LIVE, failures, lambda: _live(moment))
+        if live is None and LIVE not in failures:
+            warnings.append("LIVE_MATRIX_ABSENT")
+    stressed = _guarded(
+        STRESSED,
+        failures,
+        lambda: _finite(
+            matrices.in_force(session_date=moment.session_date, kind=CovarianceKind.STRESSED)
+        ),
+    )
+    costs = _guarded(
+        LIQUIDITY,
+        failures,
+        lambda: liquidity.of(
+            instruments=[each for each in found.values() if each.symbol in asked],
+            session_date=moment.session_date,
+        ),
+    )
+    return GateInputs(
+        portfolio_id=portfolio_id,
+        moment=moment,
+        instruments=found,
+        marks={each.symbol: each for each in (marks or {}).values()},
+        daily=daily,
+        live=live,
+        stressed=stressed,
+        liquidity={s: costs[i.pk] for s, i in found.items() if costs and i.pk in costs},
+        failures=failures,
+        warnings=tuple(warnings),
+    )
+
+
+def is_stale(inputs: GateInputs, moment: Moment) -> bool:
+    """Whether the data moved on since the inputs were gathered: gather again."""
+    was = inputs.moment
+    moved = (was.session_date, was.playing, was.round) != (
+        moment.session_date,
+        moment.playing,
+        moment.round,
+    )
+    return moved or moment.as_of - was.as_of > timedelta(seconds=VERDICT_LIFE_S)
+
+
+def estimate(
+    inputs: GateInputs,
+    symbol: str,
+    *,
+    commission: float,
+    per_unit: float = 0.0,
+    half_spread_bp: float | None = None,
+    impact_y: float = 1.0,
+) -> CostEstimate:
+    """Costs of one symbol: the portfolio's commission, the instrument's own spread and volume."""
+    known = inputs.liquidity.get(symbol)
+    spread = half_spread_bp
+    if spread is None:
+        spread = known.half_spread_bp if known else 0.0
+    sigma = inputs.volatility(symbol)
+    impact = 0.0
+    if known and known.adv and sigma:
+        impact = impact_y * sigma / math.sqrt(known.adv)
+    return CostEstimate(commission, per_unit, spread, impact)
+
+
+def is_covered(instrument: Instrument) -> bool:
+    """Whether risk must know its returns; a privately valued thing has none."""
+    return instrument.pricing != Pricing.MANUAL
+
+
+def is_tradable(instrument: Instrument) -> bool:
+    """Whether an order may name it."""
+    return (
+        instrument.active
+        and instrument.pricing == Pricing.AUTO
+        and instrument.kind != InstrumentKind.INDEX
+    )
+
+
+def age_s(mark: Mark, now: datetime) -> float | None:
+    """Seconds since a price, on the market clock."""
+    return None if mark.as_of is None else (now - mark.as_of).total_seconds()
+
+
+def _instruments(portfolio_id: UUID, asked: set[str]) -> dict[str, Instrument]:
+    book = holdings.book(portfolio_id=portfolio_id)
+    held = {each.symbol: each for each in holdings.instruments(book)}
+    found = {each.symbol: each for each in instruments.by_symbols(asked - set(held)).values()}
+    return {**found, **held}
+
+
+def _live(moment: Moment) -> Matrix | None:
+    state = market.load()
+    if state is None or state.session_date != moment.playing:
+        return None
+    session: date = state.session_date
+    return _finite(Matrix(tuple(state.symbols), state.hybrid, None, session, method="hybrid"))
+
+
+def _finite(matrix: Matrix | None) -> Matrix | None:
+    if matrix is not None and not np.isfinite(matrix.values).all():
+        raise ValueError("a covariance is not finite")
+    return matrix
+
+
+def _guarded(name: str, failures: dict[str, str], read: Callable[[], Answer]) -> Answer | None:
+    """Read one dependency; what it raises, or that it was slow, is kept by name."""
+    started = time.monotonic()
+    try:
+        answer = read()
+    except _EXPECTED as error:
+        failures[name] = f"{type(error).__name__}: {error}"[:200]
+        return None
+    if time.monotonic() - started > DEPENDENCY_MAX_S:
+        failures[name] = "too slow"
+        return None
+    return answer

@@ -1,0 +1,264 @@
+"""Value at risk of the close: many portfolios on one matrix, one session or a range of them."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from etftrader.core import clock
+from etftrader.core.audit import canonical
+from etftrader.core.errors import NotEnoughData
+from marketdata.choices import Pricing
+from marketdata.selectors import calendar, instruments, prices
+from portfolios.choices import SnapshotKind
+from portfolios.models import PortfolioSnapshot, PositionSnapshot
+from portfolios.services import snapshots
+from risk.calculations import var as kernel
+from risk.choices import CovarianceKind, Family, Method
+from risk.constants import (
+    HORIZON_DAYS,
+    PARTS_KEPT,
+    VAR_CONFIDENCE,
+    WINDOW,
+)
+from risk.models import PositionRisk, RiskMetric, VarResult
+from risk.selectors import book_risk
+from risk.selectors import covariance as matrices
+from risk.selectors.book_risk import MANUAL, NO_PRICE, BookRisk, Holding
+from risk.selectors.covariance import Matrix
+from risk.services import covariance
+
+
+def compute(
+    *, portfolio_ids: Iterable[UUID], session_date: date, run_id: UUID | None = None
+) -> dict[UUID, RiskMetric]:
+    """Measure portfolios at a close and keep it; the VaR joins each one's snapshot.
+
+    Reads the exposures of the session's snapshots, so the figures agree with the NAV beside them;
+    a portfolio without a snapshot is left out. Twice is once: same session, same rows.
+    """
+    daily = matrices.in_force(session_date=session_date)
+    stressed = matrices.in_force(session_date=session_date, kind=CovarianceKind.STRESSED)
+    with transaction.atomic():
+        return _compute(_snapshots(portfolio_ids, [session_date]), daily, stressed, session_date)
+
+
+def compute_range(*, portfolio_ids: Iterable[UUID], sessions: Sequence[date]) -> dict[str, int]:
+    """Measure portfolios at every close of a range, for books with a past.
+
+    One price panel serves all sessions. Every session keeps its run and VaR; only the newest
+    twenty keep their matrices and the parts per position, which nothing reads further back. The
+    stressed matrix is static: it is computed at the first session and again when a name joins.
+    """
+    wanted = sorted(sessions)
+    if not wanted:
+        return {"runs": 0, "sessions": 0}
+    symbols = [each.symbol for each in instruments.risk_universe()]
+    start = calendar.previous(wanted[0], WINDOW)
+    panel = prices.panel(symbols=symbols, until=wanted[-1], start=start)
+    returns = panel.returns()
+    days = panel.sessions.tolist()
+    place = {day: row for row, day in enumerate(days)}
+    rows = _snapshots(portfolio_ids, wanted)
+    kept = set(wanted[-PARTS_KEPT:])
+    stressed: Matrix | None = None
+    runs = 0
+    for day in wanted:
+        last = place.get(day)
+        daily = None
+        if last is not None and last > 0:
+            daily = _daily_at(panel.symbols, returns[:last], days[: last + 1], day, day in kept)
+        if daily is not None and (stressed is None or stressed.labels != daily.labels):
+            made = covariance.stressed_of(daily, day)
+            stressed = matrices.of_row(covariance.store_stressed(session_date=day, computed=made))
+        todays = [each for each in rows if each.session_date == day]
+        with transaction.atomic():
+            done = _compute(todays, daily, stressed, day, parts=day in kept)
+        runs += len(done)
+    return {"runs": runs, "sessions": len(wanted)}
+
+
+def _daily_at(
+    symbols: Sequence[str], returns: Any, sessions: Sequence[date], day: date, keep: bool
+) -> Matrix | None:
+    try:
+        computed = covariance.daily_of(symbols, returns[-WINDOW:], sessions[-WINDOW - 1 :])
+    except NotEnoughData:
+        return None
+    if keep:
+        return matrices.of_row(covariance.store_daily(session_date=day, computed=computed))
+    return computed.as_matrix(day, covariance.METHOD_DAILY)
+
+
+def _snapshots(portfolio_ids: Iterable[UUID], sessions: Sequence[date]) -> list[PortfolioSnapshot]:
+    found = PortfolioSnapshot.objects.filter(
+        portfolio_id__in=list(portfolio_ids), session_date__in=sessions, kind=SnapshotKind.ACTUAL
+    )
+    return list(found.order_by("session_date", "portfolio_id"))
+
+
+def _holdings(found: Sequence[PortfolioSnapshot]) -> dict[int, list[Holding]]:
+    held: dict[int, list[Holding]] = {each.pk: [] for each in found}
+    rows = PositionSnapshot.objects.filter(snapshot_id__in=list(held)).values_list(
+        "snapshot_id",
+        "instrument_id",
+        "instrument__symbol",
+        "instrument__pricing",
+        "exposure",
+        "reason",
+    )
+    for snapshot_id, instrument_id, symbol, pricing, exposure, reason in rows:
+        if pricing == Pricing.MANUAL:
+            reason = MANUAL
+        elif exposure is None:
+            reason = reason or NO_PRICE
+        amount = None if exposure is None else float(exposure)
+        held[snapshot_id].append(Holding(instrument_id, symbol, amount, reason))
+    return held
+
+
+def _compute(
+    found: Sequence[PortfolioSnapshot],
+    daily: Matrix | None,
+    stressed: Matrix | None,
+    session_date: date,
+    *,
+    parts: bool = True,
+) -> dict[UUID, RiskMetric]:
+    held = _holdings(found)
+    measured = {
+        each.portfolio_id: book_risk.of(held[each.pk], daily, stressed, session_date)
+        for each in found
+    }
+    metrics = {
+        each.portfolio_id: _metric(
+            each, held[each.pk], measured[each.portfolio_id], daily, stressed
+        )
+        for each in found
+    }
+    _keep_results(metrics, measured)
+    _keep_parts(metrics, {e.portfolio_id: held[e.pk] for e in found}, measured if parts else {})
+    for portfolio_id, metric in metrics.items():
+        risk = measured[portfolio_id]
+        snapshots.add_risk(
+            portfolio_id=portfolio_id,
+            session_date=session_date,
+            var_95_1d=risk.value_at_risk,
+            es_95_1d=risk.expected_shortfall,
+            stressed_var_95_1d=risk.stressed_var,
+            volatility_1d=risk.volatility,
+            coverage=risk.coverage,
+            reason=risk.reason,
+            run_id=metric.pk,
+        )
+    return metrics
+
+
+def _metric(
+    snapshot: PortfolioSnapshot,
+    held: Sequence[Holding],
+    risk: BookRisk,
+    daily: Matrix | None,
+    stressed: Matrix | None,
+) -> RiskMetric:
+    facts = {
+        "as_of": calendar.close_time(snapshot.session_date),
+        "covariance_id": daily.snapshot_id if daily else None,
+        "stressed_id": stressed.snapshot_id if stressed else None,
+        "equity": snapshot.nav,
+        "inputs_hash": _hash(snapshot, held, daily, stressed),
+        "coverage": risk.coverage,
+        "quality": risk.quality,
+        "reason": risk.reason,
+        "excluded": list(risk.excluded),
+        "warnings": list(risk.warnings),
+        "computed_at": clock.now(),
+    }
+    metric, _ = RiskMetric.objects.update_or_create(
+        portfolio_id=snapshot.portfolio_id, session_date=snapshot.session_date, defaults=facts
+    )
+    return metric
+
+
+def _keep_results(metrics: Mapping[UUID, RiskMetric], measured: Mapping[UUID, BookRisk]) -> None:
+    VarResult.objects.filter(metric__in=list(metrics.values())).delete()
+    rows = []
+    for portfolio_id, metric in metrics.items():
+        risk = measured[portfolio_id]
+        tail = _tail(risk.stressed_var)
+        for method, family, loss, shortfall, reason in (
+            (
+                Method.PARAMETRIC_EWMA,
+                Family.MODEL,
+                risk.value_at_risk,
+                risk.expected_shortfall,
+                risk.reason,
+            ),
+            (Method.STRESSED, Family.STRESSED, risk.stressed_var, tail, risk.stressed_reason),
+        ):
+            rows.append(
+                VarResult(
+                    metric=metric,
+                    method=method,
+                    family=family,
+                    confidence=VAR_CONFIDENCE,
+                    horizon_days=HORIZON_DAYS,
+                    var=loss,
+                    expected_shortfall=shortfall,
+                    reason=reason,
+                )
+            )
+    VarResult.objects.bulk_create(rows, batch_size=500)
+
+
+def _keep_parts(
+    metrics: Mapping[UUID, RiskMetric],
+    held: Mapping[UUID, Sequence[Holding]],
+    measured: Mapping[UUID, BookRisk],
+) -> None:
+    PositionRisk.objects.filter(metric__in=list(metrics.values())).delete()
+    rows = []
+    for portfolio_id, risk in measured.items():
+        reasons = {each["symbol"]: each["reason"] for each in risk.excluded}
+        for each in held[portfolio_id]:
+            part = risk.parts.get(each.symbol)
+            rows.append(
+                PositionRisk(
+                    metric=metrics[portfolio_id],
+                    instrument_id=each.instrument_id,
+                    exposure=each.exposure,
+                    marginal=part.marginal if part else None,
+                    component=part.component if part else None,
+                    share=part.share if part else None,
+                    isolated=part.isolated if part else None,
+                    reason="" if part else reasons.get(each.symbol, risk.reason),
+                )
+            )
+    PositionRisk.objects.bulk_create(rows, batch_size=500)
+
+
+def _tail(value_at_risk: float | None) -> float | None:
+    if value_at_risk is None:
+        return None
+    sigma = value_at_risk / kernel.quantile(VAR_CONFIDENCE)
+    return kernel.expected_shortfall(sigma).expected_shortfall
+
+
+def _hash(
+    snapshot: PortfolioSnapshot,
+    held: Sequence[Holding],
+    daily: Matrix | None,
+    stressed: Matrix | None,
+) -> str:
+    given = {
+        "ledger": [snapshot.ledger_seq, snapshot.ledger_hash, snapshot.revision],
+        "held": sorted((each.symbol, each.exposure, each.reason) for each in held),
+        "matrices": [
+            [str(each.snapshot_id), each.session_date, each.revision] if each else None
+            for each in (daily, stressed)
+        ],
+    }
+    return hashlib.sha256(canonical(given).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Pages of trading: the ticket with its check, the blotter, one order."""

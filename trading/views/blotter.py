@@ -1,0 +1,129 @@
+"""Orders and trades of a portfolio, one order with its timeline, the cancel button."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views import View
+
+from etftrader.core.actor import Actor
+from etftrader.core.errors import Conflict, NotFound
+from etftrader.core.pages import done, render_page
+from marketdata.selectors import sessions
+from portfolios.constants import Action
+from portfolios.models import Portfolio
+from portfolios.selectors import access
+from trading.calculations import order_states
+from trading.constants import BLOTTER_PAGE
+from trading.models import Order
+from trading.selectors import orders as read
+from trading.selectors import trades as fills
+from trading.services import orders
+from trading.views import check_panel, frame, tables
+
+OPEN, ALL = "open", "all"
+
+
+class OrdersPage(LoginRequiredMixin, View):
+    """GET /portfolios/<pid>/orders/: the tabs Open and All orders."""
+
+    def get(self, request: HttpRequest, pid: UUID) -> HttpResponse:
+        """Orders, newest first; rejected ones say which checks failed."""
+        actor = Actor.of(request)
+        portfolio = access.portfolio_for(actor, pid)
+        # a panel that refreshes itself names its tab, the address of the page may not
+        show = ALL if ALL in (request.GET.get("show"), request.GET.get("panel")) else OPEN
+        page = _page(request, read.of_portfolio(portfolio.pk, working_only=show == OPEN))
+        table = tables.orders(
+            page.object_list,
+            portfolio.pk,
+            may_trade=_may_trade(actor, portfolio),
+            empty="No order waits." if show == OPEN else "No orders yet.",
+            page=page,
+        )
+        context = _frame(portfolio, show) | {"table": table}
+        panels = dict.fromkeys((OPEN, ALL), "trading/orders_table.html")
+        return render_page(request, "trading/orders.html", context, panels=panels)
+
+
+class TradesPage(LoginRequiredMixin, View):
+    """GET /portfolios/<pid>/trades/: every fill with its costs."""
+
+    def get(self, request: HttpRequest, pid: UUID) -> HttpResponse:
+        """Fills, newest first."""
+        portfolio = access.portfolio_for(Actor.of(request), pid)
+        page = _page(request, fills.of_portfolio(portfolio.pk))
+        table = tables.trades(page.object_list, portfolio.pk, page=page)
+        context = _frame(portfolio, "trades") | {"table": table}
+        panels = {"trades": "trading/trades_table.html"}
+        return render_page(request, "trading/trades.html", context, panels=panels)
+
+
+class OrderPage(LoginRequiredMixin, View):
+    """GET /portfolios/<pid>/orders/<oid>/: one order, its check, its timeline, its fills."""
+
+    def get(self, request: HttpRequest, pid: UUID, oid: UUID) -> HttpResponse:
+        """The order, whatever became of it."""
+        actor = Actor.of(request)
+        portfolio = access.portfolio_for(actor, pid)
+        order = _order(actor, portfolio, oid)
+        rows = fills.of_portfolio(portfolio.pk).filter(order=order)
+        working = order.state in order_states.OPEN
+        context = frame.around(portfolio, "orders") | {
+            "order": order,
+            "reasons": read.in_words(order.reasons),
+            "steps": read.timeline(order),
+            "table": tables.trades(rows, portfolio.pk),
+            "check": check_panel.of(order.check_made) if order.check_made else None,
+            "may_cancel": working and _may_trade(actor, portfolio),
+        }
+        panels = {"order": "trading/order_panel.html"}
+        return render_page(request, "trading/order.html", context, panels=panels)
+
+
+class CancelOrder(LoginRequiredMixin, View):
+    """POST: take back what is not filled; a filled order says so."""
+
+    def post(self, request: HttpRequest, pid: UUID, oid: UUID) -> HttpResponse:
+        """Cancel and go back to the blotter."""
+        actor = Actor.of(request)
+        portfolio = access.portfolio_for(actor, pid, Action.TRADE)
+        order = _order(actor, portfolio, oid)
+        message = "Order cancelled."
+        try:
+            orders.cancel(order_id=order.pk, by=actor, moment=sessions.moment())
+        except Conflict as error:
+            message = error.detail
+        return done(request, reverse("orders", kwargs={"pid": portfolio.pk}), message)
+
+
+def _order(actor: Actor, portfolio: Portfolio, oid: UUID) -> Order:
+    found = read.visible(actor).filter(portfolio=portfolio, pk=oid)
+    order = found.select_related("check_made", "instrument", "placed_by").first()
+    if order is None:
+        raise NotFound("There is no such order.")
+    return order
+
+
+def _may_trade(actor: Actor, portfolio: Portfolio) -> bool:
+    return Portfolio.objects.for_actor(actor, Action.TRADE).filter(pk=portfolio.pk).exists()
+
+
+def _page(request: HttpRequest, rows: Any) -> Page:
+    return Paginator(rows, BLOTTER_PAGE).get_page(request.GET.get("page"))
+
+
+def _frame(portfolio: Portfolio, show: str) -> dict[str, Any]:
+    base = reverse("orders", kwargs={"pid": portfolio.pk})
+    trades = reverse("trades", kwargs={"pid": portfolio.pk})
+    return frame.around(portfolio, "orders") | {
+        "views": [
+            {"key": OPEN, "label": "Open", "url": base},
+            {"key": ALL, "label": "All orders", "url": f"{base}?show={ALL}"},
+            {"key": "trades", "label": "Trades", "url": trades},
+        ],
+        "view": show,
+    }

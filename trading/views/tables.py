@@ -1,0 +1,116 @@
+"""Orders and trades as table rows for the pages."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+
+from trading.calculations import order_states
+from trading.models import Order, Trade
+from trading.selectors import orders as read
+from trading.selectors import trades as fills
+
+
+def orders(
+    rows: Iterable[Order], pid: UUID, *, may_trade: bool, empty: str, page: Any = None
+) -> dict[str, Any]:
+    """The blotter of orders; working ones can be cancelled."""
+    return {
+        "id": "orders",
+        "caption": "Orders, newest first",
+        "columns": [
+            {"key": "placed", "label": "Placed", "kind": "moment"},
+            {"key": "symbol", "label": "Symbol", "link": "url"},
+            {"key": "side", "label": "Side"},
+            {"key": "quantity", "label": "Quantity", "fmt": "qty"},
+            {"key": "filled", "label": "Filled", "fmt": "qty", "priority": "p2"},
+            {"key": "price", "label": "Average price", "fmt": "price"},
+            {"key": "state", "label": "Status", "kind": "tag"},
+            {"key": "reasons", "label": "Failing checks", "priority": "p2"},
+            {"key": "by", "label": "User", "priority": "p3"},
+            {"key": "client_id", "label": "Client id", "priority": "p3"},
+            {"key": "actions", "label": "", "kind": "actions"},
+        ],
+        "rows": [_order(order, pid, may_trade) for order in rows],
+        "empty": {"text": empty, "url": reverse("trade", kwargs={"pid": pid}), "label": "Trade"},
+        "page": page,
+    }
+
+
+def _order(order: Order, pid: UUID, may_trade: bool) -> dict[str, Any]:
+    keys = {"pid": pid, "oid": order.pk}
+    row = {
+        "id": str(order.pk),
+        "url": reverse("order_detail", kwargs=keys),
+        "placed": order.placed_as_of,
+        "symbol": order.instrument.symbol,
+        "side": order.get_side_display(),
+        "quantity": order.quantity,
+        "filled": order.filled_quantity,
+        "price": order.average_price,
+        "price_reason": "not filled",
+        "state": order.get_state_display(),
+        "reasons": ", ".join(read.in_words(order.reasons)),
+        "by": order.placed_by.get_username() if order.placed_by else "system",
+        "client_id": order.client_order_id,
+        "actions": [],
+    }
+    if may_trade and order.state in order_states.OPEN:
+        url = reverse("order_cancel", kwargs=keys)
+        row["actions"] = [{"label": "Cancel", "url": url, "method": "post"}]
+    return row
+
+
+def trades(
+    rows: Iterable[Trade], pid: UUID, *, table_id: str = "trades", page: Any = None
+) -> dict[str, Any]:
+    """The blotter of fills with what each cost."""
+    return {
+        "id": table_id,
+        "caption": "Trades, newest first",
+        "columns": [
+            {"key": "at", "label": "Executed", "kind": "moment"},
+            {"key": "symbol", "label": "Symbol", "link": "url"},
+            {"key": "side", "label": "Side"},
+            {"key": "quantity", "label": "Quantity", "fmt": "qty"},
+            {"key": "price", "label": "Price", "fmt": "price"},
+            {"key": "source", "label": "Price is", "priority": "p2"},
+            {"key": "commission", "label": "Commission", "fmt": "money2", "priority": "p3"},
+            {"key": "spread", "label": "Spread", "fmt": "money2", "priority": "p3"},
+            {"key": "impact", "label": "Impact", "fmt": "money2", "priority": "p3"},
+            {"key": "cost_bp", "label": "Cost, bp", "fmt": "bp1"},
+            {"key": "realized", "label": "Realised", "fmt": "money2", "tone": True},
+            {"key": "by", "label": "User", "priority": "p3"},
+        ],
+        "rows": [_trade(trade, pid) for trade in rows],
+        "empty": {
+            "text": "No trades yet.",
+            "url": reverse("trade", kwargs={"pid": pid}),
+            "label": "Trade",
+        },
+        "page": page,
+    }
+
+
+_SOURCES = {"SIM": "simulated minute", "close": "real close", "booked": "booked"}
+
+
+def _trade(trade: Trade, pid: UUID) -> dict[str, Any]:
+    placed_by = trade.order.placed_by
+    return {
+        "id": str(trade.pk),
+        "url": reverse("order_detail", kwargs={"pid": pid, "oid": trade.order_id}),
+        "at": trade.executed_at,
+        "symbol": trade.instrument.symbol,
+        "side": trade.get_side_display(),
+        "quantity": trade.quantity,
+        "price": trade.price,
+        "source": _SOURCES.get(trade.price_source, trade.price_source),
+        "commission": trade.commission,
+        "spread": trade.spread_cost,
+        "impact": trade.impact_cost,
+        "cost_bp": fills.cost_bp(trade),
+        "realized": trade.realized_pnl,
+        "by": placed_by.get_username() if placed_by else "system",
+    }
