@@ -1,6 +1,5 @@
 """What the value, risk, limits and alerts channels say; the live record of a portfolio."""
 
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,8 +13,6 @@ from etftrader.core import livestate, push
 from risk.constants import LIVE_POINTS, LIVE_TTL_S
 from risk.models import Alert
 
-logger = logging.getLogger(__name__)
-
 VERSION = 1
 
 
@@ -24,7 +21,7 @@ class RiskUpdate(TypedDict):
 
     as_of: str  # RFC 3339, UTC
     session_date: str
-    var: str | None  # dollars, 95 % one day, positive for a loss; the larger of hybrid and daily
+    var: str | None  # dollars, 95 % one day, positive for a loss; by the live matrix
     es: str | None
     volatility: float | None  # annual, of equity
     var_raw: str | None  # the same by the fast gauge; never decides a trade
@@ -120,8 +117,7 @@ def save(record: PortfolioRisk) -> bool:
             arrays=arrays,
             ttl_s=LIVE_TTL_S,
         )
-    except livestate.LiveError as error:
-        logger.warning("live risk not kept", extra={"error": str(error)[:200]})
+    except livestate.LiveError:
         return False
     return True
 

@@ -1,10 +1,13 @@
-"""What risk does when the books change. Imported once, when the app is ready."""
+"""What risk does when the books change. Imported once, when every app is ready."""
+
+from celery import current_app
 
 from portfolios.events import positions_changed
-from risk import tasks
+
+REVALUE = "risk.revalue_portfolio"
 
 
 @positions_changed.listener
 def revalue(*, portfolio_id: str, **later: object) -> None:
-    """A changed portfolio needs a new VaR."""
-    tasks.revalue_portfolio.delay(portfolio_id=portfolio_id)
+    """A changed portfolio needs a new VaR. By name: a web process need not load the services."""
+    current_app.send_task(REVALUE, kwargs={"portfolio_id": portfolio_id})

@@ -12,36 +12,20 @@ RECENT_TRADES = 8  # rows under the ticket
 BLOTTER_PAGE = 100  # rows, product.md 2.17
 CHECK_LIFE_SECONDS = 10  # the ticket re-checks a shown verdict when it is older, ui.md 5.5
 
-# denial codes beyond those of the risk gate, reliability.md 5c
+# denial codes trading finds itself, reliability.md 5c
 OVERSELL = "OVERSELL"
 INSUFFICIENT_CASH = "INSUFFICIENT_CASH"
-PORTFOLIO_HALTED = "PORTFOLIO_HALTED"
-REDUCING_ONLY = "REDUCING_ONLY"
 KILL_SWITCH = "KILL_SWITCH"
 PRICE_COLLAR = "PRICE_COLLAR"
+CONFLICT = "CONFLICT"  # the book changed between gathering and lock
 
-# the order in which reasons are shown: solvency first, reliability.md 5c
-REASON_ORDER = (
-    "INSUFFICIENT_CASH",
-    "OVERSELL",
-    "MARGIN",
-    "VAR_LIMIT",
-    "VAR_UNAVAILABLE",
-    "PORTFOLIO_HALTED",
-    "REDUCING_ONLY",
-    "KILL_SWITCH",
-    "NO_PRICE",
-    "PRICE_STALE",
-    "PRICE_SUSPECT",
-    "PRICE_COLLAR",
-    "CONCENTRATION",
-)
+# what people read for a denial code
 REASON_WORDS = {
     "INSUFFICIENT_CASH": "not enough cash for the trade and its costs",
     "OVERSELL": "more would be sold than is held",
     "MARGIN": "equity would not cover half of the gross exposure",
-    "VAR_LIMIT": "value at risk would pass its limit",
-    "VAR_UNAVAILABLE": "value at risk cannot be calculated now",
+    "VAR_LIMIT": "VaR would pass its limit",
+    "VAR_UNAVAILABLE": "VaR cannot be calculated now",
     "PORTFOLIO_HALTED": "the portfolio is halted",
     "REDUCING_ONLY": "the portfolio only takes orders that reduce a position",
     "KILL_SWITCH": "trading is stopped for everybody",
@@ -49,5 +33,8 @@ REASON_WORDS = {
     "PRICE_STALE": "the last price is too old",
     "PRICE_SUSPECT": "the last price is not trusted",
     "PRICE_COLLAR": "the fill would be more than 10 % away from the last price",
+    "LOT_SIZE": "the quantity is not in whole shares",
+    "NOTIONAL_MAX": "gross exposure would pass its limit",
     "CONCENTRATION": "the position would be too large",
+    "CONFLICT": "the book changed meanwhile; try again",
 }

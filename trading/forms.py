@@ -27,9 +27,7 @@ class TicketForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     note = forms.CharField(max_length=NOTE_LENGTH, required=False, label="Reason")
-    idempotency_key = forms.CharField(
-        max_length=CLIENT_ORDER_ID_LENGTH, widget=forms.HiddenInput
-    )
+    idempotency_key = forms.CharField(max_length=CLIENT_ORDER_ID_LENGTH, widget=forms.HiddenInput)
 
     def clean_quantity(self) -> Decimal:
         """Plain decimal digits; thousands separators are a common paste and are dropped."""

@@ -53,6 +53,11 @@ def trade_url(trade_id: UUID) -> str:
     return f"{API}/trades/{trade_id}"
 
 
+def check_url(order: Order) -> str:
+    """Where the check that counted for an order can be read."""
+    return f"{API}/portfolios/{order.portfolio_id}/pre-trade-checks?id={order.check_made_id}"
+
+
 def amount(value: Decimal) -> str:
     """An exact number as JSON text."""
     return plain(value) or ""

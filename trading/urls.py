@@ -1,18 +1,20 @@
-"""Pages of trading, below /portfolios/<pid>/."""
+"""Pages of trading, below /portfolios/<portfolio_id>/."""
 
 from django.urls import path
 
 from trading.views import blotter, ticket
 
 urlpatterns = [
-    path("portfolios/<uuid:pid>/trade/", ticket.TicketPage.as_view(), name="trade"),
-    path("portfolios/<uuid:pid>/orders/", blotter.OrdersPage.as_view(), name="orders"),
-    path("portfolios/<uuid:pid>/trades/", blotter.TradesPage.as_view(), name="trades"),
+    path("portfolios/<uuid:portfolio_id>/trade/", ticket.TicketPage.as_view(), name="trade"),
+    path("portfolios/<uuid:portfolio_id>/orders/", blotter.OrdersPage.as_view(), name="orders"),
+    path("portfolios/<uuid:portfolio_id>/trades/", blotter.TradesPage.as_view(), name="trades"),
     path(
-        "portfolios/<uuid:pid>/orders/<uuid:oid>/", blotter.OrderPage.as_view(), name="order_detail"
+        "portfolios/<uuid:portfolio_id>/orders/<uuid:order_id>/",
+        blotter.OrderPage.as_view(),
+        name="order_detail",
     ),
     path(
-        "portfolios/<uuid:pid>/orders/<uuid:oid>/cancel/",
+        "portfolios/<uuid:portfolio_id>/orders/<uuid:order_id>/cancel/",
         blotter.CancelOrder.as_view(),
         name="order_cancel",
     ),

@@ -35,9 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stdout.flush()
     missed = [result.name for result in results if not result.holds]
     reached = sum(result.reached for result in results)
-    sys.stdout.write(
-        f"\n{reached} of {len(results)} reached, {len(results) - len(missed) - reached} within noise"
-    )
+    near = len(results) - len(missed) - reached
+    sys.stdout.write(f"\n{reached} of {len(results)} reached, {near} within noise")
     sys.stdout.write(f"; missed: {', '.join(missed)}\n" if missed else "\n")
     return 1 if missed else 0
 

@@ -82,6 +82,8 @@ def once(
                 return _again(known, print_of)
             return _twin(known, confirm_duplicate, effect)
     except IntegrityError:
+        if confirm_duplicate:
+            raise  # a wanted twin: whatever conflicted, it was not the suspicion
         won = _after_race(user_id, operation, wanted, key, print_of)
         if won is None:
             raise  # the conflict was not about the key

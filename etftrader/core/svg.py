@@ -1,12 +1,13 @@
-"""Scales, ticks and paths of every server-drawn chart: arrays in, coordinates and path texts out."""
+"""Scales, ticks and paths of every server-drawn chart: arrays in, coordinates and paths out."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
+from itertools import pairwise
 
 MINUS = "\u2212"
-STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+STEPS = (1.0, 2.0, 2.5, 5.0, 10.0, 20.0)
 MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720)
 
 Values = Sequence[float | None]
@@ -47,22 +48,15 @@ def padded(low: float, high: float, *, share: float = 0.08) -> tuple[float, floa
     return low - air, high + air
 
 
-def nice_step(span: float, count: int) -> float:
-    """The round step (1, 2, 2.5, 5 times a power of ten) that cuts a span into about `count`."""
-    raw = span / max(count, 1)
-    power = 10.0 ** math.floor(math.log10(raw))
-    return next(step * power for step in STEPS if step * power >= raw * (1 - 1e-9))
-
-
-def ticks(low: float, high: float, *, count: int = 4) -> list[float]:
-    """Round values inside the range, at most `count` + 1 of them.
+def ticks(low: float, high: float, *, most: int = 5) -> list[float]:
+    """Round values inside the range: the finest step (1, 2, 2.5 or 5 times a power of ten).
 
     Parameters
     ----------
     low, high : float
         The range; equal bounds give the one value.
-    count : int
-        How many intervals to aim at.
+    most : int
+        No more lines than these.
 
     Returns
     -------
@@ -71,9 +65,12 @@ def ticks(low: float, high: float, *, count: int = 4) -> list[float]:
     """
     if not high > low:
         return [low]
-    step = nice_step(high - low, count)
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    for step in (each * power for each in STEPS):
+        first = math.ceil(low / step - 1e-9)
+        last = math.floor(high / step + 1e-9)
+        if last - first < most:
+            break
     digits = max(0, 2 - math.floor(math.log10(step)))
     return [round(index * step, digits) + 0.0 for index in range(first, last + 1)]
 
@@ -144,7 +141,9 @@ def area(xs: Sequence[float], ys: Values, across: Scale, up: Scale, *, floor: fl
     return f"{line}L{across(kept[-1][0]):g} {floor:g}L{across(kept[0][0]):g} {floor:g}Z"
 
 
-def thinned(xs: Sequence[float], ys: Values, *, most: int) -> tuple[list[float], list[float | None]]:
+def thinned(
+    xs: Sequence[float], ys: Values, *, most: int
+) -> tuple[list[float], list[float | None]]:
     """At most about `most` points that keep each stretch's lowest and highest value.
 
     A long series is drawn at the width of the screen, and a spike of one bar must not vanish.
@@ -206,6 +205,6 @@ def spread(positions: Sequence[float], *, gap: float) -> list[float]:
     """Label positions moved apart to at least `gap`, in the order given, as little as needed."""
     order = sorted(range(len(positions)), key=lambda i: positions[i])
     moved = list(positions)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         moved[after] = max(moved[after], moved[before] + gap)
     return moved

@@ -5,7 +5,7 @@ Run as a script from anywhere: python3 etftrader/deploy/dev.py run|test|reset|ch
 
 import sys
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036  this file is what an old Python meets
     sys.stderr.write(
         "ETFTrader needs Python 3.11 or newer; this is %d.%d.\n" % sys.version_info[:2]  # noqa: UP031
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import stores  # noqa: E402  found beside this file
+import stores
 
 
 def web_is_ready() -> bool:

@@ -1,4 +1,4 @@
-"""The programs of one running ETFTrader and the command of each; the launcher and compose share it."""
+"""The programs of one running ETFTrader and their commands; launcher and compose share them."""
 
 SERVER_FLAGS = (
     "--ws-max-size 65536 --ws-max-queue 32 --ws-ping-interval 20 --ws-ping-timeout 20 "
@@ -26,10 +26,10 @@ def commands(host: str, port: int) -> dict[str, list[str]]:
     serve = ["-m", "uvicorn", "etftrader.asgi:application", "--host", host, "--port", str(port)]
     worker = ["worker", "-P", "prefork", "-c", "2", "-Q", "critical,batch,reports"]
     # an empty pidfile: a file left by a killed Beat would refuse the next start
-    beat = ["beat", "-S", "etftrader.scheduler:LeaderScheduler", "--max-interval", "2", "--pidfile="]
+    beat = ["beat", "-S", "etftrader.scheduler:LeaderScheduler", "--max-interval", "2"]
     return {
         "web": [*serve, *SERVER_FLAGS],
         "worker": [*celery, *worker, "--without-gossip", "--without-mingle", "-l", "INFO"],
-        "beat": [*celery, *beat, "-l", "INFO"],
+        "beat": [*celery, *beat, "--pidfile=", "-l", "INFO"],
         "live": ["manage.py", "run_live"],
     }

@@ -129,20 +129,20 @@ class Start:
         files = folder.digest(
             "requirements.txt", "static/**/*", "*/static/**/*", "etftrader/staticfiles.py"
         )
-        todo = {
+        steps = {
             "migrate": (f"{version} {code}", ["migrate", "--no-input"]),
             "static": (f"{version} {files}", ["collectstatic", "--no-input", "--clear"]),
         }
-        if self._is_done("migrate", todo["migrate"][0]):
-            del todo["migrate"]
+        if self._is_done("migrate", steps["migrate"][0]):
+            del steps["migrate"]
         static = self.data.where / "static" / "staticfiles.json"
-        if static.exists() and self.data.is_done("static", todo["static"][0]):
-            del todo["static"]
-        if not todo:
+        if static.exists() and self.data.is_done("static", steps["static"][0]):
+            del steps["static"]
+        if not steps:
             return
         say("Preparing the database and the pages ...")
-        self.supervisor.run_to_end(*[self._manage(name, *step[1]) for name, step in todo.items()])
-        for name, (inputs, _) in todo.items():
+        self.supervisor.run_to_end(*[self._manage(name, *step[1]) for name, step in steps.items()])
+        for name, (inputs, _) in steps.items():
             self.data.mark_done(name, inputs)
 
     def _manage(self, name: str, *words: str) -> Program:
@@ -204,7 +204,7 @@ class Start:
             answer, complaint = step.communicate()
         if step.returncode:
             raise Failed(f"The demo users could not be prepared:\n{complaint[-2000:]}")
-        document: dict[str, Any] = json.loads(answer)
+        document: dict[str, Any] = json.loads(answer.strip().splitlines()[-1])
         return document
 
     def _await_ready(self) -> None:

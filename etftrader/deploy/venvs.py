@@ -114,7 +114,8 @@ def _make() -> None:
 
 def _install(name: str) -> None:
     listed = LISTS[name]
-    total = sum(1 for line in listed.read_text().splitlines() if "==" in line[:80] and line[0] > " ")
+    pins = [line for line in listed.read_text().splitlines() if "==" in line and line[0] > " "]
+    total = len([pin for pin in pins if not pin.startswith("#")])
     say(f"Installing {total} packages from {listed.relative_to(ROOT)} (only the first time) ...")
     command = [str(PYTHON), "-m", "pip", *INSTALL, "--progress-bar", "off", "-r", str(listed)]
     begun = time.monotonic()
@@ -136,8 +137,9 @@ def _follow(pip: "subprocess.Popen[str]", total: int, begun: float) -> list[str]
         lines.append(line)
         seen += line.startswith(("Collecting", "Requirement already satisfied"))
         now = time.monotonic()
-        if now - told >= 5 or line.startswith("Installing collected"):
-            stage = "unpacking" if line.startswith("Installing collected") else "collecting"
-            say(f"  {stage}: {min(seen, total)} of {total} packages, {now - begun:.0f} s")
+        if line.startswith("Installing collected"):
+            say(f"  unpacking {total} packages, {now - begun:.0f} s")
+        elif now - told >= 5 and seen < total:
+            say(f"  collected {seen} of {total} packages, {now - begun:.0f} s")
             told = now
     return lines

@@ -24,6 +24,8 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["etftrader.core.api.lists.StrictFilters"],
     "DEFAULT_SCHEMA_CLASS": "etftrader.core.api.schema.Schema",
     "EXCEPTION_HANDLER": "etftrader.core.api.problems.handle",
+    "DEFAULT_METADATA_CLASS": None,
+    "URL_FORMAT_OVERRIDE": None,
     "PAGE_SIZE": 100,
     "COERCE_DECIMAL_TO_STRING": True,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -56,6 +58,7 @@ SIMPLE_JWT = {
     "LEEWAY": 10,
     "USER_ID_FIELD": "id",
     "USER_ID_CLAIM": "sub",
+    "TOKEN_TYPE_CLAIM": "typ",
     "CHECK_REVOKE_TOKEN": False,
 }
 
@@ -75,5 +78,9 @@ SPECTACULAR_SETTINGS = {
     ],
     "COMPONENT_SPLIT_REQUEST": True,
     "SERVE_INCLUDE_SCHEMA": False,
+    # our own test looks at the description; the library would warn at every start
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "PREPROCESSING_HOOKS": ["etftrader.core.api.schema.only_canonical"],
+    "POSTPROCESSING_HOOKS": ["etftrader.core.api.schema.with_problem"],
 }

@@ -16,8 +16,10 @@ __all__ = [
     "AXES_ENABLE_ADMIN",
     "AXES_FAILURE_LIMIT",
     "AXES_HANDLER",
+    "AXES_LOCKOUT_CALLABLE",
     "AXES_LOCKOUT_PARAMETERS",
     "AXES_RESET_ON_SUCCESS",
+    "AXES_USERNAME_FORM_FIELD",
     "AXES_VERBOSE",
     "CONTENT_SECURITY_POLICY",
     "CORS_ORIGINS",
@@ -124,9 +126,11 @@ AXES_FAILURE_LIMIT = 5
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "portfolios.views.accounts.locked_out"
 AXES_CLIENT_IP_CALLABLE = "etftrader.core.api.limits.client_address"
 AXES_ENABLE_ADMIN = True
 AXES_VERBOSE = False
+AXES_USERNAME_FORM_FIELD = "username"  # its default is our column's name, email
 
 FILE_UPLOAD_HANDLERS = [
     "etftrader.uploads.CappedUploadHandler",

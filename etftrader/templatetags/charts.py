@@ -340,7 +340,9 @@ def spark(values: Sequence[object], label: str = "") -> SafeString:
 
 
 @register.inclusion_tag("charts/hbar.html")
-def hbar(value: object, low: object = 0, high: object = 1, outline: object = None) -> dict[str, Any]:
+def hbar(
+    value: object, low: object = 0, high: object = 1, outline: object = None
+) -> dict[str, Any]:
     """A bar in a table cell on the column's scale, from the zero axis; an outline to compare."""
     bottom, top, bar, edge = _floats([low, high, value, outline])
     scale = svg.Scale(min(bottom or 0.0, 0.0), max(top or 0.0, 0.0), 0.0, 100.0)

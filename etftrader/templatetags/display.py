@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 MINUS = "\u2212"
+TIMES = "\u00d7"
 DASH = "—"
 NEW_YORK = ZoneInfo("America/New_York")
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
@@ -56,9 +57,9 @@ def _thousands(value: Decimal, _: str) -> str:
     if abs(value) < Decimal("999.5"):
         return plain(value, 0)
     # 999,950 would read "1000.0k": the unit follows the rounded figure.
-    if abs(value) < Decimal("999950"):
+    if abs(value) < Decimal(999950):
         return plain(value / 1000, 1) + "k"
-    if abs(value) < Decimal("999995000"):
+    if abs(value) < Decimal(999995000):
         return plain(value / 1_000_000, 2) + "M"
     return plain(value / 1_000_000_000, 2) + "B"
 
@@ -81,7 +82,7 @@ def _basis_points(places: int) -> Callable[[Decimal, str], str]:
 
 
 def _ratio(value: Decimal, unit: str) -> str:
-    return plain(value, 2) + ("×" if unit == "x" else "")
+    return plain(value, 2) + (TIMES if unit == "x" else "")
 
 
 def _p_value(value: Decimal, _: str) -> str:

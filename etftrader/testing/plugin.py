@@ -87,7 +87,7 @@ _prepare()
 
 # --- no network -------------------------------------------------------------------------------
 
-_LOCAL_NAMES = {"localhost", "", "0.0.0.0", "::", "::1"}  # noqa: S104
+_LOCAL_NAMES = {"localhost", "", "0.0.0.0", "::", "::1"}
 _connect, _connect_ex = socket.socket.connect, socket.socket.connect_ex
 _lookup = socket.getaddrinfo
 

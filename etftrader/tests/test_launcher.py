@@ -42,6 +42,7 @@ def launcher(script: str, *words: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script), *words],
         env=dict(os.environ) | {"PYTHONPATH": str(DEPLOY)},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -234,7 +235,7 @@ def test_what_the_user_set_wins_and_the_rest_is_made(tmp_path):
 
 
 def test_a_program_that_dies_is_started_again_after_one_second(pair):
-    process, file = pair
+    _, file = pair
     before = json.loads(file.read_text())
     died_at = time.monotonic()
 

@@ -43,18 +43,20 @@ def path(count: int, level: float, seed: int) -> list[float]:
 
 def kpis() -> list[dict[str, Any]]:
     """A strip with a leading figure; one figure is missing with its reason."""
-    meter = {"value": 15416, "limit": 20000, "fmt": "money0", "note": "$4,584 headroom"}
+    meter = {"value": 15416, "limit": 20000, "fmt": "money0", "note": "measured 14:32"}
     return [
         {
             "label": "VaR 95%, 1 day",
             "term": "var",
             "value": 15416,
             "fmt": "money0",
-            "sub": "1.20% of NAV, −$1,382 since open",
+            "sub": "1.20% of NAV, $4,584 below the limit",
             "lead": True,
             "meter": {**meter, "label": "VaR limit used"},
         },
-        _figure("Expected shortfall", "expected_shortfall", 19110, "money0", "mean loss beyond VaR"),
+        _figure(
+            "Expected shortfall", "expected_shortfall", 19110, "money0", "mean loss beyond VaR"
+        ),
         _figure("Volatility", "volatility", 0.115, "pct1", "annualised, EWMA 0.94"),
         _figure("Stressed VaR", "stressed_var", 41870, "money0", "covariance of 2008-09"),
         _figure("Raw gauge", "raw_gauge", None, "money0", "") | {"reason": "Needs 30 bars, has 12"},
@@ -66,7 +68,8 @@ def plain_kpis() -> list[dict[str, Any]]:
     """A strip without a leading figure."""
     return [
         _figure("Net asset value", "nav", 1284618.08, "money0", "22 Jun 2016"),
-        _figure("Day P&L", "day_pnl", -9842.17, "signed:money0", "−0.77%") | {"tone": True},
+        _figure("Day P&L", "day_pnl", -9842.17, "signed:money0", "since the last close")
+        | {"tone": True},
         _figure("Total P&L", "total_pnl", 84618.08, "signed:money0", "+7.05%") | {"tone": True},
         _figure("Gross exposure", "gross_exposure", 1.04, "pct0", "of NAV"),
         _figure("Cash", "cash", 74133.2, "money0", "5.8% of NAV"),
@@ -176,7 +179,13 @@ def coverage(key: str) -> dict[str, Any]:
         {"label": "Treasury yields", "values": [1.0] * 50 + [0.9, None]},
     ]
     title = "Coverage by day"
-    return {"id": key, "title": title, "conclusion": "Two days thin.", "columns": days, "rows": rows}
+    return {
+        "id": key,
+        "title": title,
+        "conclusion": "Two days thin.",
+        "columns": days,
+        "rows": rows,
+    }
 
 
 def positions(key: str) -> dict[str, Any]:
@@ -240,7 +249,14 @@ def no_rows(key: str) -> dict[str, Any]:
 
 def filtered(key: str) -> dict[str, Any]:
     """A filter that matches nothing."""
-    return {"id": key, "caption": "Orders", "columns": [], "rows": [], "filtered": True, "empty": {}}
+    return {
+        "id": key,
+        "caption": "Orders",
+        "columns": [],
+        "rows": [],
+        "filtered": True,
+        "empty": {},
+    }
 
 
 def checks() -> list[dict[str, Any]]:

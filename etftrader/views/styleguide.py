@@ -1,4 +1,4 @@
-"""The style page: every partial in every state, in both themes, for staff. Its figures are samples."""
+"""The style page: every partial in every state, in both themes, for staff. Figures are samples."""
 
 from typing import Any
 

@@ -83,8 +83,9 @@ def overnight_factor(
     float
         sqrt(mean squared close-to-close / mean squared open-to-close log return).
     """
-    whole = np.log(closes[1:] / closes[:-1])
-    inside = np.log(closes[1:] / opens[1:])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = np.log(closes[1:] / closes[:-1])
+        inside = np.log(closes[1:] / opens[1:])
     good = np.isfinite(whole) & np.isfinite(inside)
     if good.sum() < max(minimum, 1):
         return OVERNIGHT_FACTOR

@@ -57,7 +57,8 @@ def variance(exposures: NDArray[np.float64], covariance: NDArray[np.float64]) ->
     """
     if covariance.shape != (exposures.size, exposures.size):
         raise ValueError(f"covariance {covariance.shape} does not fit {exposures.size} exposures")
-    total = float(exposures @ covariance @ exposures)
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = float(exposures @ covariance @ exposures)
     if not math.isfinite(total):
         raise ValueError("an exposure or a covariance is not finite")
     if total <= 0.0:

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -166,6 +166,42 @@ def state_of(
         state = LimitState.WATCH
     shown = observed if limit.unit == Unit.CURRENCY else observed / equity
     return LimitStanding(limit, shown, used, str(state))
+
+
+def standings(
+    *,
+    limits: Sequence[LimitInForce],
+    equity: float,
+    value_at_risk: float | None,
+    exposures: Mapping[str, float],
+    day_pnl: float | None,
+    opening_equity: float | None,
+    before: Mapping[str, str] | None = None,
+) -> list[LimitStanding]:
+    """Every limit against one set of figures in dollars.
+
+    `exposures` by symbol; a loss of the day counts on the equity the day began with. `before`
+    gives the states a live evaluation leaves only with some room.
+    """
+    largest = max(exposures, key=lambda symbol: abs(exposures[symbol]), default="")
+    loss = None if day_pnl is None else max(0.0, -day_pnl)
+    observed = {
+        Measure.VAR: (value_at_risk, equity),
+        Measure.GROSS: (sum(abs(each) for each in exposures.values()), equity),
+        Measure.POSITION_WEIGHT: (abs(exposures[largest]) if largest else 0.0, equity),
+        Measure.DAILY_LOSS: (loss, opening_equity or 0.0),
+    }
+    found = []
+    for limit in limits:
+        amount, base = observed[Measure(limit.measure)]
+        was = (before or {}).get(limit.measure, "")
+        standing = state_of(amount, limit, equity=base, before=was)
+        if limit.measure == Measure.POSITION_WEIGHT:
+            standing = LimitStanding(
+                limit, standing.observed, standing.used, standing.state, standing.reason, largest
+            )
+        found.append(standing)
+    return found
 
 
 def last_states(*, portfolio_ids: Iterable[UUID]) -> dict[UUID, dict[str, str]]:

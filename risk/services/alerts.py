@@ -1,5 +1,6 @@
 """Alerts: raised once while a condition lasts, acknowledged by a person, resolved."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -144,3 +145,10 @@ def acknowledge(*, alert_id: UUID, note: str = "", by: Actor) -> Alert:
 def _announce(alert: Alert, event: str) -> None:
     events.alert_raised.announce(alert_id=str(alert.pk))
     live.publish_alert(alert, event)
+
+
+def open_keys(*, portfolio_ids: Iterable[UUID]) -> set[tuple[UUID, str]]:
+    """Which conditions are open now, so that only those are resolved."""
+    rows = Alert.objects.filter(portfolio_id__in=list(portfolio_ids))
+    found = rows.exclude(state=AlertState.RESOLVED).values_list("portfolio_id", "key")
+    return set(found)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from etftrader.core.errors import NotEnoughData
 from marketdata.calculations import covariance as ewma
 from marketdata.calculations.correlation import from_covariance
-from marketdata.selectors import instruments, prices
+from marketdata.selectors import calendar, instruments, prices
 from risk.calculations import stressed as crisis
 from risk.choices import CovarianceKind
 from risk.constants import (
@@ -129,7 +129,7 @@ def stressed_of(daily: matrices.Matrix, session_date: date) -> Computed:
     """The stressed matrix over the names of a daily one, from closes not later than a session."""
     until = min(STRESS_END, session_date)
     # one earlier close gives the window's first session its return
-    before = matrices.oldest(STRESS_START, 1)
+    before = calendar.previous(STRESS_START)
     panel = prices.panel(symbols=daily.labels, until=until, start=before)
     column = {symbol: place for place, symbol in enumerate(panel.symbols)}
     returns = panel.returns()[:, [column[symbol] for symbol in daily.labels]]

@@ -10,6 +10,7 @@ from django.db import transaction
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, NotFound, VersionMismatch
+from etftrader.core.money import plain
 from marketdata.selectors import calendar
 from portfolios.choices import SnapshotKind
 from portfolios.models import PortfolioSnapshot
@@ -24,6 +25,7 @@ from risk.services import alerts
 __all__ = ["change", "evaluate", "in_force", "note_states", "remove", "standings", "state_of"]
 
 in_force = selector.in_force
+standings = selector.standings
 
 
 @transaction.atomic
@@ -93,42 +95,6 @@ def remove(*, limit_id: UUID, reason: str, if_match_version: int | None, by: Act
     RiskLimit.objects.filter(pk=row.pk).update(closed_at=clock.now())
     after = selector.default(row.measure)
     _audit(by, "limit.remove", row.portfolio_id, row.pk, standing, after, reason)
-
-
-def standings(
-    *,
-    limits: Sequence[LimitInForce],
-    equity: float,
-    value_at_risk: float | None,
-    exposures: Mapping[str, float],
-    day_pnl: float | None,
-    opening_equity: float | None,
-    before: Mapping[str, str] | None = None,
-) -> list[LimitStanding]:
-    """Every limit against one set of figures in dollars.
-
-    `exposures` by symbol; a loss of the day counts on the equity the day began with. `before`
-    gives the states a live evaluation leaves only with some room.
-    """
-    largest = max(exposures, key=lambda symbol: abs(exposures[symbol]), default="")
-    loss = None if day_pnl is None else max(0.0, -day_pnl)
-    observed = {
-        Measure.VAR: (value_at_risk, equity),
-        Measure.GROSS: (sum(abs(each) for each in exposures.values()), equity),
-        Measure.POSITION_WEIGHT: (abs(exposures[largest]) if largest else 0.0, equity),
-        Measure.DAILY_LOSS: (loss, opening_equity or 0.0),
-    }
-    found = []
-    for limit in limits:
-        amount, base = observed[Measure(limit.measure)]
-        was = (before or {}).get(limit.measure, "")
-        standing = state_of(amount, limit, equity=base, before=was)
-        if limit.measure == Measure.POSITION_WEIGHT:
-            standing = LimitStanding(
-                limit, standing.observed, standing.used, standing.state, standing.reason, largest
-            )
-        found.append(standing)
-    return found
 
 
 def evaluate(
@@ -202,6 +168,8 @@ def note_states(
         measure = standing.limit.measure
         was = before.get(measure, LimitState.WITHIN)
         if standing.state == LimitState.UNKNOWN:
+            if measure == Measure.DAILY_LOSS:
+                continue  # a book's first session has no close to lose against
             _unknown(portfolio_id, standing, as_of, session_date, simulated, reason)
             continue
         alerts.resolve(portfolio_id=portfolio_id, key=f"limit:{measure}:unknown", as_of=as_of)
@@ -340,5 +308,5 @@ def _audit(
 
 
 def _told(limit: LimitInForce) -> dict[str, object]:
-    names = ("measure", "value", "unit", "watch", "hard", "version")
-    return {name: getattr(limit, name) for name in names}
+    names = ("measure", "unit", "watch", "hard", "version")
+    return {name: getattr(limit, name) for name in names} | {"value": plain(limit.value)}

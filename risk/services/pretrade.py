@@ -22,6 +22,7 @@ from risk.selectors import limits as limit_rows
 from risk.services import pretrade_document as documents
 from risk.services import pretrade_inputs as gate_inputs
 from risk.services.pretrade_book import Leg, State
+from risk.services.pretrade_checks import Facts
 from risk.services.pretrade_inputs import (
     CostEstimate,
     GateInputs,
@@ -70,6 +71,7 @@ CODES = (
     "CONFLICT",
 )
 UNAVAILABLE = frozenset({"VAR_UNAVAILABLE", "NO_PRICE", "PRICE_STALE", "PRICE_SUSPECT", "CONFLICT"})
+UNUSABLE = frozenset({"SYMBOL_UNKNOWN", "SYMBOL_INACTIVE", "QTY_RANGE"})  # no figures for these
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,32 +121,27 @@ def judge(
     book = holdings.book(portfolio_id=portfolio.pk)
     limits = {each.measure: each for each in limit_rows.in_force(portfolio_id=portfolio.pk)}
     codes = set(denials) | _screen(portfolio, inputs, proposed, book)
-    legs: list[Leg] = []
-    state = None
-    if proposed and not codes & (UNAVAILABLE | {"SYMBOL_UNKNOWN", "QTY_RANGE"}):
+    walked = None
+    if proposed and not codes & (UNAVAILABLE | UNUSABLE):
         try:
-            state = State.of(portfolio, book, inputs, limits, costs or CostEstimate())
-            for each in proposed:
-                state.quote(each)
-            for each in working:
-                state.apply(each)
-            start = state.copy()
-            legs = [state.leg(each) for each in proposed]
+            walked = _walk(portfolio, book, inputs, limits, proposed, working, costs)
         except (ValueError, ArithmeticError, LookupError):
             # a figure that cannot be computed refuses like one that is missing
             codes.add("VAR_UNAVAILABLE")
-            state = None
-    if state is not None:
+    start, state, legs = walked or (None, None, [])
+    if start is not None and state is not None:
         codes |= _rejections(portfolio, state, start, legs)
     reasons = tuple(code for code in CODES if code in codes)
-    warnings = inputs.warnings + (_warnings(state, start, legs) if state is not None else ())
+    warnings = inputs.warnings
+    if start is not None and state is not None:
+        warnings += _warnings(state, start, legs)
     if codes & UNAVAILABLE:
         status = CheckStatus.UNAVAILABLE
     else:
         status = CheckStatus.REJECTED if reasons else CheckStatus.APPROVED
     single = legs[0] if len(legs) == 1 else None
     largest = _largest(single, portfolio) if single else None
-    facts = documents.Facts(
+    facts = Facts(
         portfolio=portfolio,
         inputs=inputs,
         proposed=tuple(proposed),
@@ -154,7 +151,7 @@ def judge(
         reasons=reasons,
         warnings=warnings,
         limits=limits,
-        start=start if state is not None else None,
+        start=start,
         end=state,
         legs=tuple(legs),
         max_quantity=largest,
@@ -175,6 +172,26 @@ def judge(
         inputs_hash=_hash(portfolio, inputs, proposed, working),
         proposed=tuple(proposed),
     )
+
+
+def _walk(
+    portfolio: Portfolio,
+    book: Any,
+    inputs: GateInputs,
+    limits: Mapping[str, Any],
+    proposed: Sequence[ProposedTrade],
+    working: Sequence[ProposedTrade],
+    costs: CostEstimate | Mapping[str, CostEstimate] | None,
+) -> tuple[State, State, list[Leg]]:
+    """The book before and after the trades, working orders done first, and each leg's figures."""
+    state = State.of(portfolio, book, inputs, limits, costs or CostEstimate())
+    for each in proposed:
+        state.quote(each)
+    for each in working:
+        state.apply(each)
+    start = state.copy()
+    legs = [state.leg(each) for each in proposed]
+    return start, state, legs
 
 
 def keep(

@@ -1,7 +1,7 @@
 // What every page needs: CSRF for htmx, menus, dialogs, keys, tables, the socket.
 import { start } from "./live.js";
 import { toast } from "./toast.js";
-import "./table.js";
+import { prepare } from "./table.js";
 
 const body = document.body;
 
@@ -42,7 +42,7 @@ document.addEventListener("change", (event) => {
 	if ("submit" in event.target.dataset) event.target.form.requestSubmit();
 });
 
-// A form that writes is sent once: a second press while the answer is on its way does nothing.
+// A form that writes is sent once: a second press meanwhile does nothing.
 document.addEventListener("submit", (event) => {
 	const form = event.target;
 	if (form.method !== "post" || event.defaultPrevented) return;
@@ -60,4 +60,5 @@ document.addEventListener("keydown", (event) => {
 
 for (const message of document.querySelectorAll("#toasts .toast:not(.error,.warning,.bad)")) setTimeout(() => message.remove(), 8000);
 
+prepare();
 start();

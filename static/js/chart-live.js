@@ -29,7 +29,7 @@ function size(box) {
 	return { width, height: Math.round(Math.min(Math.max(width * 0.352, 220), 330)) };
 }
 
-// What draws beside the line leaves the canvas as it found it.
+// Leaves the canvas as it was.
 const kept = (draw) => (plot) => { plot.ctx.save(); draw(plot); plot.ctx.restore(); };
 
 // A pen for uPlot's canvas in CSS pixels.

@@ -1,4 +1,4 @@
-// The one socket of a page: subscribe, follow numbers and epochs, patch text, show how fresh it is.
+// The one socket of a page: subscribe, follow numbers and epochs, patch, tell how fresh.
 import { et } from "./format.js";
 import { patchCell, patchStrip } from "./patch.js";
 import { toast } from "./toast.js";
@@ -101,12 +101,14 @@ function receive(message) {
 		if (symbols.length) send({ type: "subscribe", symbols });
 	} else if (type === "snapshot") {
 		take(channel || "quotes", null, message);
-		tell("snapshot", { channel });
 	} else if (type === "update") {
 		if (state && state.epoch !== message.epoch) { state.seq = undefined; resync(channel, state); }
 		else if (state && message.seq <= state.seq) return;
-		else if (state && message.seq !== state.seq + 1 && !message.conflated) resync(channel, state);
-		else take(channel, message.event, message);
+		else {
+			if (state && message.seq !== state.seq + 1 && !message.conflated) resync(channel, state);
+			// A state is whole in each message; a missed event comes again.
+			if (!state?.asked || !/(alerts|orders|jobs)$/.test(channel)) take(channel, message.event, message);
+		}
 	} else if (type === "heartbeat") {
 		away = message.live === "away";
 		if (message.as_of) asOf = message.as_of;

@@ -51,7 +51,7 @@ export function patchStrip(strip) {
 		const yielding = mark.kind === "yield";
 		const change = box.querySelector(".ch");
 		box.querySelector(".last").textContent = show(mark.last, yielding ? "pct2" : "price");
-		change.textContent = show(mark.change, yielding ? "signed:bp0" : mark.kind === "vix" ? "signed:ratio2" : "signed");
+		change.textContent = mark.change === null ? "" : show(mark.change, yielding ? "signed:bp0" : mark.kind === "level" ? "signed:ratio2" : "signed");
 		const plain = !mark.kind || mark.kind === "price";
 		change.className = `ch ${plain ? (Number(mark.change) > 0 ? "up" : Number(mark.change) < 0 ? "dn" : "") : "sec"}`;
 	}

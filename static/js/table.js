@@ -1,4 +1,4 @@
-// Tables that are whole on the page: sort by a head, filter rows, choose columns (kept per table).
+// Tables that are whole on the page: sort, filter rows, choose columns.
 const kept = (id) => `etf-columns-${id}`;
 const hiddenColumns = (id) => new Set(JSON.parse(localStorage.getItem(kept(id)) || "[]"));
 
@@ -68,7 +68,7 @@ function fillMenu(box) {
 	}
 }
 
-function prepare() {
+export function prepare() {
 	for (const table of document.querySelectorAll("table[data-table][id]")) if (table.tHead && hiddenColumns(table.id).size) applyColumns(table);
 	for (const box of document.querySelectorAll("[data-columns]")) fillMenu(box);
 	for (const input of document.querySelectorAll("[data-filter]")) if (input.value) filter(input);
@@ -80,4 +80,3 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("input", (event) => { if (event.target.dataset.filter) filter(event.target); });
 document.body.addEventListener("htmx:afterSwap", prepare);
-prepare();

@@ -1,4 +1,4 @@
-// Theme and privacy, applied before the first paint. A plain script in <head>: it must block.
+// Theme and privacy before the first paint: a plain script that blocks.
 (() => {
 	const root = document.documentElement;
 	const read = (key) => { try { return localStorage.getItem(`etf-${key}`) || ""; } catch { return ""; } };

@@ -1,4 +1,4 @@
-// Messages at the corner. A bad one is announced at once; each key is shown once a session.
+// Messages at the corner; each key once a session.
 const shown = new Set(JSON.parse(sessionStorage.getItem("etf-toasts") || "[]"));
 
 export function toast({ level = "info", title = "", text = "", url = "", key = "" }) {

@@ -1,4 +1,4 @@
-"""What a trade costs in a portfolio: its cost model, the market's liquidity, one estimate of both."""
+"""What a trade costs in a portfolio: its cost model, the liquidity, one estimate of both."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -10,7 +10,6 @@ from trading.calculations import fills
 from trading.models import CostModel
 
 REAL_VOLUME = "real volume"  # how an answer about liquidity begins when its volume was traded
-ROUNDING = 0.00005  # dollars a unit: prices are booked to four places, half up
 
 
 def own(*, portfolio_id: UUID) -> fills.CostModel | None:
@@ -37,7 +36,7 @@ def preset(*, liquidity: Liquidity | None) -> fills.CostModel:
 
 
 def market(
-    *, mark: Mark, liquidity: Liquidity | None, volatility: float | None
+    *, mark: Mark | None, liquidity: Liquidity | None, volatility: float | None
 ) -> fills.Market:
     """Price and depth for the fill kernel.
 
@@ -46,19 +45,17 @@ def market(
     """
     known = liquidity is not None and liquidity.source.startswith(REAL_VOLUME)
     return fills.Market(
-        last=float(mark.price) if mark.price is not None else None,
+        last=float(mark.price) if mark is not None and mark.price is not None else None,
         average_volume=liquidity.adv if liquidity is not None and known else None,
         volatility=volatility,
     )
 
 
-def estimate(
-    *, model: fills.CostModel, market: fills.Market, multiplier: float = 1.0
-) -> CostEstimate:
+def estimate(*, model: fills.CostModel, market: fills.Market) -> CostEstimate:
     """The same costs as numbers the gate can invert; never below what the fill will charge."""
     return CostEstimate(
         commission=float(max(model.commission_per_trade, model.commission_min)),
-        half_spread_bp=model.half_spread_bp,
+        per_unit=float(model.commission_per_unit),
+        cost_bp=model.half_spread_bp,
         impact=fills.impact_fraction(1.0, market, model.impact),
-        cost_per_unit=float(model.commission_per_unit) + ROUNDING * multiplier,
     )

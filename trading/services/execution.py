@@ -1,5 +1,6 @@
 """The paper broker: fills at once, fills that waited for a bar, the end of day orders."""
 
+import time
 import uuid
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -34,9 +35,9 @@ from trading.services.gate import Prepared
 CONTEXT = "fill"
 
 
-def is_fresh(mark: Mark, moment: Moment) -> bool:
+def is_fresh(mark: Mark | None, moment: Moment) -> bool:
     """Whether an order fills at once: in session, on a quote not older than a minute."""
-    if not moment.in_session or mark.price is None or mark.as_of is None:
+    if not moment.in_session or mark is None or mark.price is None or mark.as_of is None:
         return False
     age = moment.as_of - mark.as_of
     return mark.price_class == PriceClass.LIVE and age <= timedelta(seconds=FRESH_SECONDS)
@@ -105,9 +106,7 @@ def book(
     return trade
 
 
-def fill_waiting(
-    *, moment: Moment, portfolio_ids: Iterable[UUID] | None = None
-) -> list[Trade]:
+def fill_waiting(*, moment: Moment, portfolio_ids: Iterable[UUID] | None = None) -> list[Trade]:
     """Fill the orders that wait, each in its own transaction, on data that came after them.
 
     In session: on the newest bar. Otherwise the session was over before a bar came: at its real
@@ -130,9 +129,7 @@ def fill_waiting(
     return trades
 
 
-def expire(
-    *, session_date: date, portfolio_ids: Iterable[UUID] | None = None
-) -> list[Order]:
+def expire(*, session_date: date, portfolio_ids: Iterable[UUID] | None = None) -> list[Order]:
     """End the day orders a closed session left; those placed at or after its close stay."""
     close = calendar.close_time(session_date)
     expired = []
@@ -158,42 +155,43 @@ def _try(waiting: orders.Waiting, prepared: Prepared, moment: Moment) -> Trade |
     """One attempt under the lock; everything decisive is read again."""
     [portfolio] = locking.lock_portfolios(waiting.portfolio_id)
     order = Order.objects.select_related("instrument").get(pk=waiting.order_id)
-    at = prepared.mark.as_of
+    mark = prepared.mark
+    assert mark is not None
+    price, at = mark.price, mark.as_of
+    assert price is not None
     assert at is not None
     if order.state not in order_states.OPEN or _must_wait(order, portfolio, at):
         return None
-    started = clock.now()
+    started = time.monotonic()
     by = system("execution")
-    quantity = order.quantity - order.filled_quantity
-    verdict = gate.judge(
+    judged = gate.judge(
         portfolio=portfolio,
         prepared=prepared,
         side=order.side,
-        quantity=quantity,
+        quantity=order.quantity - order.filled_quantity,
         working=orders.working(portfolio_id=portfolio.pk, before=order),
         context=CONTEXT,
         by=by,
+        fills_now=True,
     )
-    if verdict.status == CheckStatus.UNAVAILABLE:
+    if judged.verdict.status == CheckStatus.UNAVAILABLE:
         return None
-    fill = gate.price(prepared=prepared, side=order.side, quantity=quantity)
-    if verdict.status == CheckStatus.APPROVED:
-        found = gate.objections(portfolio=portfolio, prepared=prepared, fill=fill)
-        verdict = gate.refuse(verdict, found)
     order.check_made = pretrade.keep(
-        verdict=verdict, portfolio_id=portfolio.pk, context=CONTEXT, by=by, started=started
+        verdict=judged.verdict,
+        portfolio_id=portfolio.pk,
+        context=CONTEXT,
+        by=by,
+        started=started,
+        as_of=moment.as_of,
     )
-    if verdict.status != CheckStatus.APPROVED:
-        order.reasons = list(verdict.reasons)
-        transitions.move(
-            order, OrderState.CANCELLED, by=by, as_of=at, reasons=list(verdict.reasons)
-        )
+    if judged.fill is None:
+        order.reasons = list(judged.verdict.reasons)
+        transitions.move(order, OrderState.CANCELLED, by=by, as_of=at, reasons=order.reasons)
         return None
-    assert prepared.mark.price is not None
     return book(
         order=order,
-        fill=fill,
-        reference=prepared.mark.price,
+        fill=judged.fill,
+        reference=price,
         price_source=PriceSource.SIM if moment.in_session else PriceSource.CLOSE,
         executed_at=at,
         session_date=moment.current,
@@ -201,8 +199,8 @@ def _try(waiting: orders.Waiting, prepared: Prepared, moment: Moment) -> Trade |
     )
 
 
-def _has_new_price(mark: Mark, moment: Moment) -> bool:
-    if mark.price is None or mark.as_of is None or mark.session_date != moment.current:
+def _has_new_price(mark: Mark | None, moment: Moment) -> bool:
+    if mark is None or mark.price is None or mark.session_date != moment.current:
         return False
     return is_fresh(mark, moment) if moment.in_session else mark.price_class == PriceClass.EOD
 

@@ -1,32 +1,23 @@
-"""The pre-trade gate as orders use it: gather, judge, add what only trading knows, keep."""
+"""The pre-trade gate as orders use it: gather, judge, price the fill, see if it can be paid."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from etftrader.core.actor import Actor
-from etftrader.core.money import to_money
+from etftrader.core.money import plain, to_money
 from marketdata.models import Instrument
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
-from portfolios.choices import PortfolioState
 from portfolios.models import Portfolio, Position
-from risk.choices import CheckStatus
 from risk.services import pretrade
 from risk.services.pretrade import CostEstimate, GateInputs, ProposedTrade, Verdict
 from trading.calculations import fills
 from trading.choices import Side
-from trading.constants import (
-    COLLAR,
-    INSUFFICIENT_CASH,
-    KILL_SWITCH,
-    OVERSELL,
-    PORTFOLIO_HALTED,
-    PRICE_COLLAR,
-    REASON_ORDER,
-    REDUCING_ONLY,
-)
+from trading.constants import COLLAR, INSUFFICIENT_CASH, KILL_SWITCH, OVERSELL, PRICE_COLLAR
 from trading.selectors import costs, halts
 
 ZERO = Decimal(0)
@@ -38,10 +29,18 @@ class Prepared:
 
     instrument: Instrument
     inputs: GateInputs
-    mark: Mark
+    mark: Mark | None
     model: fills.CostModel
     market: fills.Market
     estimate: CostEstimate
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict, and the fill it allows where one was to be made at once."""
+
+    verdict: Verdict
+    fill: fills.Fill | None = None
 
 
 def prepare(
@@ -51,22 +50,7 @@ def prepare(
     asked = {each.symbol: each for each in instruments}
     inputs = pretrade.gather(portfolio_id=portfolio_id, symbols=list(asked), moment=moment)
     own = costs.own(portfolio_id=portfolio_id)
-    return {
-        symbol: _prepared(instrument, inputs, own) for symbol, instrument in asked.items()
-    }
-
-
-def _prepared(
-    instrument: Instrument, inputs: GateInputs, own: fills.CostModel | None
-) -> Prepared:
-    symbol = instrument.symbol
-    mark, liquidity = inputs.marks[symbol], inputs.liquidity.get(symbol)
-    model = own or costs.preset(liquidity=liquidity)
-    market = costs.market(mark=mark, liquidity=liquidity, volatility=inputs.volatility(symbol))
-    estimate = costs.estimate(
-        model=model, market=market, multiplier=float(instrument.multiplier)
-    )
-    return Prepared(instrument, inputs, mark, model, market, estimate)
+    return {symbol: _prepared(instrument, inputs, own) for symbol, instrument in asked.items()}
 
 
 def judge(
@@ -78,96 +62,98 @@ def judge(
     working: Sequence[ProposedTrade],
     context: str,
     by: Actor,
-) -> Verdict:
-    """The risk gate's verdict with trading's own denials added. The lock counts, not the call."""
-    verdict = pretrade.judge(
-        portfolio=portfolio,
-        inputs=prepared.inputs,
-        proposed=[ProposedTrade(prepared.instrument.symbol, side, quantity)],
-        working=working,
-        costs=prepared.estimate,
-        context=context,
-        by=by,
-    )
-    return refuse(verdict, _denials(portfolio, prepared.instrument, side, quantity, working))
+    fills_now: bool,
+) -> Judged:
+    """Judge an order, and with `fills_now` the very fill: it needs its cash and shares at hand.
 
-
-def refuse(verdict: Verdict, reasons: Sequence[str]) -> Verdict:
-    """Add reasons to a verdict, solvency first; without any it stays as it is."""
-    if not reasons:
-        return verdict
-    known = {*verdict.reasons, *reasons}
-    ordered = tuple(sorted(known, key=_rank))
-    status = verdict.status
-    if status == CheckStatus.APPROVED:
-        status = CheckStatus.REJECTED.value
-    told = {**verdict.document.get("verdict", {}), "status": status, "reasons": list(ordered)}
-    document = {**verdict.document, "verdict": told}
-    return replace(verdict, status=status, reasons=ordered, document=document)
-
-
-def price(*, prepared: Prepared, side: str, quantity: Decimal) -> fills.Fill:
-    """What the paper broker would do now; nothing is written."""
-    return fills.fill(
+    When it counts, the caller holds the portfolio's lock.
+    """
+    denials = [KILL_SWITCH] if halts.in_force() is not None else []
+    verdict = _judge(portfolio, prepared, side, quantity, working, context, by, denials)
+    if prepared.market.last is None:
+        return Judged(verdict)
+    fill = fills.fill(
         side,
         quantity,
         prepared.market,
         prepared.model,
         multiplier=prepared.instrument.multiplier,
     )
+    split = _split(prepared, fill)
+    if verdict.approved and fills_now:
+        found = _objections(portfolio, prepared, side, fill)
+        if found:
+            verdict = _judge(portfolio, prepared, side, quantity, working, context, by, found)
+    verdict.document["pricing"][0] |= split
+    return Judged(verdict, fill if verdict.approved and fills_now else None)
 
 
-def objections(*, portfolio: Portfolio, prepared: Prepared, fill: fills.Fill) -> tuple[str, ...]:
-    """Why this very fill cannot be booked: the cash at hand, the collar around the last price."""
-    found = []
-    if fill.cash_delta < 0 and -fill.cash_delta > portfolio.cash:
-        found.append(INSUFFICIENT_CASH)
-    reference = prepared.mark.price
-    if fill.price is not None and reference is not None:
-        if abs(fill.price - reference) > COLLAR * reference:
-            found.append(PRICE_COLLAR)
-    return tuple(found)
+def _prepared(instrument: Instrument, inputs: GateInputs, own: fills.CostModel | None) -> Prepared:
+    symbol = instrument.symbol
+    mark, liquidity = inputs.marks.get(symbol), inputs.liquidity.get(symbol)
+    model = own or costs.preset(liquidity=liquidity)
+    market = costs.market(mark=mark, liquidity=liquidity, volatility=inputs.volatility(symbol))
+    estimate = costs.estimate(model=model, market=market)
+    return Prepared(instrument, inputs, mark, model, market, estimate)
 
 
-def _denials(
+def _judge(
     portfolio: Portfolio,
-    instrument: Instrument,
+    prepared: Prepared,
     side: str,
     quantity: Decimal,
     working: Sequence[ProposedTrade],
-) -> list[str]:
-    held = _held(portfolio, instrument)
-    found = []
-    promised = sum(
-        (each.quantity for each in working if _sells(each, instrument.symbol)), start=ZERO
+    context: str,
+    by: Actor,
+    denials: Sequence[str],
+) -> Verdict:
+    judged = portfolio
+    if side == Side.SELL and portfolio.allow_short:
+        # Placing a new short waits for borrow costs and margin calls; shorts that were brought in
+        # are held, valued and can be bought back. So a sale ends at what is held, everywhere.
+        judged = copy(portfolio)
+        judged.allow_short = False
+    return pretrade.judge(
+        portfolio=judged,
+        inputs=prepared.inputs,
+        proposed=[ProposedTrade(prepared.instrument.symbol, side, quantity)],
+        working=working,
+        costs=prepared.estimate,
+        context=context,
+        by=by,
+        denials=denials,
     )
-    # Where shorts are allowed too: placing one waits for margin calls and borrow costs. Shorts
-    # that were brought in are held, valued and can be bought back.
-    if side == Side.SELL and quantity > max(held, ZERO) - promised:
+
+
+def _objections(portfolio: Portfolio, prepared: Prepared, side: str, fill: fills.Fill) -> list[str]:
+    """Why this fill cannot be booked now, although waiting orders may bring what it needs."""
+    found = []
+    if fill.cash_delta < 0 and -fill.cash_delta > portfolio.cash:
+        found.append(INSUFFICIENT_CASH)
+    if side == Side.SELL and fill.quantity > _held(portfolio, prepared.instrument):
         found.append(OVERSELL)
-    if portfolio.state == PortfolioState.HALTED:
-        found.append(PORTFOLIO_HALTED)
-    if portfolio.state == PortfolioState.REDUCING and not _reduces(side, quantity, held):
-        found.append(REDUCING_ONLY)
-    if halts.in_force() is not None:
-        found.append(KILL_SWITCH)
+    reference = prepared.mark.price if prepared.mark is not None else None
+    if fill.price is not None and reference is not None:
+        if abs(fill.price - reference) > COLLAR * reference:
+            found.append(PRICE_COLLAR)
     return found
+
+
+def _split(prepared: Prepared, fill: fills.Fill) -> dict[str, Any]:
+    """What the ticket shows of the costs; the document is JSON."""
+    known = prepared.market.average_volume is not None
+    total = float(fill.commission) + fill.spread_cost + fill.impact_cost
+    units = float(fill.quantity * prepared.instrument.multiplier)
+    value = (prepared.market.last or 0.0) * units
+    return {
+        "commission": plain(fill.commission),
+        "spread_cost": plain(to_money(fill.spread_cost)),
+        "impact_cost": plain(to_money(fill.impact_cost)) if known else None,
+        "impact_reason": None if known else "volume_not_known",
+        "cost_bp": total / value * 1e4 if value else None,
+    }
 
 
 def _held(portfolio: Portfolio, instrument: Instrument) -> Decimal:
     position = Position.objects.filter(portfolio=portfolio, instrument=instrument).first()
-    return to_money(position.quantity) if position is not None else ZERO
-
-
-def _sells(proposed: ProposedTrade, symbol: str) -> bool:
-    return proposed.symbol == symbol and proposed.side == Side.SELL
-
-
-def _reduces(side: str, quantity: Decimal, held: Decimal) -> bool:
-    closing = held > 0 if side == Side.SELL else held < 0
-    return closing and quantity <= abs(held)
-
-
-def _rank(reason: str) -> tuple[int, str]:
-    known = REASON_ORDER.index(reason) if reason in REASON_ORDER else len(REASON_ORDER)
-    return known, reason
+    return position.quantity if position is not None else ZERO

@@ -1,23 +1,24 @@
 """Submit and cancel orders: the walk from a ticket to a kept verdict and, in session, a fill."""
 
-from datetime import datetime
+import time
+from collections.abc import Callable
 from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
 
-from etftrader.core import clock
 from etftrader.core.actor import Actor
 from etftrader.core.errors import Conflict, NotFound
+from marketdata.models import Instrument
 from marketdata.selectors.sessions import Moment
 from portfolios.choices import PortfolioStatus
 from portfolios.models import Portfolio
 from portfolios.services import locking
-from risk.choices import CheckStatus
 from risk.models import PreTradeCheck
 from risk.services import pretrade
 from trading import live
 from trading.choices import OrderSource, OrderState, PriceSource
+from trading.constants import CONFLICT as BOOK_CHANGED
 from trading.models import Order
 from trading.selectors import orders as read
 from trading.services import execution, gate, tickets, transitions
@@ -28,53 +29,59 @@ CONTEXT = "order"
 PREVIEW = "preview"
 
 
-def submit(*, portfolio_id: UUID, ticket: Ticket, by: Actor, moment: Moment) -> Order:
+def submit(
+    *,
+    portfolio_id: UUID,
+    ticket: Ticket,
+    by: Actor,
+    moment: Moment,
+    market_clock: Callable[[], Moment] | None = None,
+) -> Order:
     """Judge an order under the portfolio's lock, keep the verdict, and fill it if a price is fresh.
 
-    Prices and matrices are gathered before the lock; if the market moved in between, once more.
+    Prices and matrices are gathered before the lock. A door may hand over its market clock: it is
+    asked again under the lock, and if the market moved meanwhile everything is gathered once more.
     The order comes back rejected (kept with its check, nothing else written), accepted (it waits
     for a later price) or filled.
     Raises BadInput for what the ticket itself shows to be wrong, Conflict for a client order id
     that was used before and for a closed portfolio.
     """
     ticket, instrument = _checked(portfolio_id, ticket, by)
-    for regather in (True, False):
-        started = clock.now()
-        prepared = gate.prepare(
-            portfolio_id=portfolio_id, instruments=[instrument], moment=moment
-        )[instrument.symbol]
-        order = _decide(portfolio_id, ticket, prepared, by, moment, started, regather)
-        if order is not None:
-            return order
+    for clock in (market_clock, None):
+        started = time.monotonic()
+        prepared = _prepared(portfolio_id, instrument, moment)
+        answer = _decide(portfolio_id, ticket, prepared, by, moment, started, clock)
+        if isinstance(answer, Order):
+            return answer
+        moment = answer
     raise AssertionError("the second pass decides")
 
 
 def check(*, portfolio_id: UUID, ticket: Ticket, by: Actor, moment: Moment) -> PreTradeCheck:
     """Judge an order that is not placed: advice, of which only the check itself is kept.
 
-    Raises BadInput and Conflict like `submit`.
+    Raises BadInput and NotFound like `submit`.
     """
     ticket, instrument = _checked(portfolio_id, ticket, by)
-    started = clock.now()
-    prepared = gate.prepare(
-        portfolio_id=portfolio_id, instruments=[instrument], moment=moment
-    )[instrument.symbol]
-    portfolio = Portfolio.objects.get(pk=portfolio_id)
-    verdict = gate.judge(
-        portfolio=portfolio,
+    started = time.monotonic()
+    prepared = _prepared(portfolio_id, instrument, moment)
+    judged = gate.judge(
+        portfolio=Portfolio.objects.get(pk=portfolio_id),
         prepared=prepared,
         side=ticket.side,
         quantity=ticket.quantity,
         working=read.working(portfolio_id=portfolio_id),
         context=PREVIEW,
         by=by,
+        fills_now=execution.is_fresh(prepared.mark, moment),
     )
-    if verdict.status == CheckStatus.APPROVED and execution.is_fresh(prepared.mark, moment):
-        fill = gate.price(prepared=prepared, side=ticket.side, quantity=ticket.quantity)
-        found = gate.objections(portfolio=portfolio, prepared=prepared, fill=fill)
-        verdict = gate.refuse(verdict, found)
     return pretrade.keep(
-        verdict=verdict, portfolio_id=portfolio_id, context=PREVIEW, by=by, started=started
+        verdict=judged.verdict,
+        portfolio_id=portfolio_id,
+        context=PREVIEW,
+        by=by,
+        started=started,
+        as_of=moment.as_of,
     )
 
 
@@ -94,11 +101,16 @@ def cancel(*, order_id: UUID, by: Actor, moment: Moment) -> Order:
     return order
 
 
-def _checked(portfolio_id: UUID, ticket: Ticket, by: Actor) -> tuple[Ticket, tickets.Instrument]:
+def _checked(portfolio_id: UUID, ticket: Ticket, by: Actor) -> tuple[Ticket, Instrument]:
     portfolio = Portfolio.objects.filter(pk=portfolio_id).first()
     if portfolio is None:
         raise NotFound("There is no such portfolio.")
     return tickets.checked(ticket=ticket, whole_shares=portfolio.whole_shares, by=by)
+
+
+def _prepared(portfolio_id: UUID, instrument: Instrument, moment: Moment) -> Prepared:
+    found = gate.prepare(portfolio_id=portfolio_id, instruments=[instrument], moment=moment)
+    return found[instrument.symbol]
 
 
 @transaction.atomic
@@ -108,17 +120,19 @@ def _decide(
     prepared: Prepared,
     by: Actor,
     moment: Moment,
-    started: datetime,
-    regather: bool,
-) -> Order | None:
-    """Everything decisive, under the lock; None when the inputs have aged and may be renewed."""
+    started: float,
+    market_clock: Callable[[], Moment] | None,
+) -> Order | Moment:
+    """Everything decisive, under the lock; a later moment when the inputs have aged."""
     [portfolio] = locking.lock_portfolios(portfolio_id)
     if portfolio.status != PortfolioStatus.ACTIVE:
         raise Conflict("The portfolio is closed.", code="portfolio_closed")
     _refuse_twin(portfolio_id, ticket.client_order_id)
-    if regather and pretrade.is_stale(prepared.inputs, moment):
-        return None
-    verdict = gate.judge(
+    if market_clock is not None:
+        now = market_clock()
+        if pretrade.is_stale(prepared.inputs, now):
+            return now
+    judged = gate.judge(
         portfolio=portfolio,
         prepared=prepared,
         side=ticket.side,
@@ -126,34 +140,45 @@ def _decide(
         working=read.working(portfolio_id=portfolio_id),
         context=CONTEXT,
         by=by,
+        fills_now=execution.is_fresh(prepared.mark, moment),
     )
-    fill = None
-    if verdict.status == CheckStatus.APPROVED and execution.is_fresh(prepared.mark, moment):
-        fill = gate.price(prepared=prepared, side=ticket.side, quantity=ticket.quantity)
-        found = gate.objections(portfolio=portfolio, prepared=prepared, fill=fill)
-        verdict = gate.refuse(verdict, found)
+    if market_clock is not None and BOOK_CHANGED in judged.verdict.reasons:
+        return market_clock()
     order = _new(portfolio_id, ticket, prepared, by, moment)
     order.check_made = pretrade.keep(
-        verdict=verdict, portfolio_id=portfolio_id, context=CONTEXT, by=by, started=started
+        verdict=judged.verdict,
+        portfolio_id=portfolio_id,
+        context=CONTEXT,
+        by=by,
+        started=started,
+        as_of=moment.as_of,
     )
-    if verdict.status != CheckStatus.APPROVED:
+    if not judged.verdict.approved:
         order.state = OrderState.REJECTED
-        order.reasons = list(verdict.reasons)
+        order.reasons = list(judged.verdict.reasons)
         transitions.born(order, by=by, as_of=moment.as_of, reasons=order.reasons)
-    elif fill is None:
+    elif judged.fill is None:
         order.state = OrderState.ACCEPTED
         transitions.born(order, by=by, as_of=moment.as_of)
     else:
         execution.book(
             order=order,
-            fill=fill,
-            reference=prepared.mark.price or Decimal(0),
+            fill=judged.fill,
+            reference=_reference(prepared),
             price_source=PriceSource.SIM,
             executed_at=moment.as_of,
             session_date=moment.current,
             by=by,
         )
     return order
+
+
+def _reference(prepared: Prepared) -> Decimal:
+    """The price before costs; an order that fills has one."""
+    mark = prepared.mark
+    assert mark is not None
+    assert mark.price is not None
+    return mark.price
 
 
 def _new(
@@ -175,9 +200,7 @@ def _new(
 
 
 def _refuse_twin(portfolio_id: UUID, client_order_id: str) -> None:
-    twin = Order.objects.filter(
-        portfolio_id=portfolio_id, client_order_id=client_order_id
-    ).first()
+    twin = Order.objects.filter(portfolio_id=portfolio_id, client_order_id=client_order_id).first()
     if twin is not None:
         raise Conflict(
             "An order with this client order id exists in the portfolio.",

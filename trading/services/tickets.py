@@ -69,9 +69,7 @@ def check_quantity(quantity: Decimal, whole_shares: bool) -> None:
             attr="quantity",
         )
     if decimals > QUANTITY_PLACES:
-        raise BadInput(
-            f"A quantity has at most {QUANTITY_PLACES} decimals.", attr="quantity"
-        )
+        raise BadInput(f"A quantity has at most {QUANTITY_PLACES} decimals.", attr="quantity")
 
 
 def _tradable(symbol: str, by: Actor) -> Instrument:

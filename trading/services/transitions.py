@@ -20,9 +20,7 @@ def born(order: Order, *, by: Actor, as_of: datetime, **detail: Any) -> OrderEve
     return _note(order, "", by, as_of, detail)
 
 
-def move(
-    order: Order, state: str, *, by: Actor, as_of: datetime, **detail: Any
-) -> OrderEvent:
+def move(order: Order, state: str, *, by: Actor, as_of: datetime, **detail: Any) -> OrderEvent:
     """Move an order on, with whatever the caller changed on it.
 
     The caller holds the portfolio's lock and has re-read the order under it.

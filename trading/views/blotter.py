@@ -22,25 +22,27 @@ from trading.models import Order
 from trading.selectors import orders as read
 from trading.selectors import trades as fills
 from trading.services import orders
-from trading.views import check_panel, frame, tables
+from trading.views import check_panel, tables
 
 OPEN, ALL = "open", "all"
 
 
 class OrdersPage(LoginRequiredMixin, View):
-    """GET /portfolios/<pid>/orders/: the tabs Open and All orders."""
+    """GET /portfolios/<portfolio_id>/orders/: the tabs Open and All orders."""
 
-    def get(self, request: HttpRequest, pid: UUID) -> HttpResponse:
+    def get(self, request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
         """Orders, newest first; rejected ones say which checks failed."""
         actor = Actor.of(request)
-        portfolio = access.portfolio_for(actor, pid)
+        portfolio = access.portfolio_for(actor, portfolio_id)
         # a panel that refreshes itself names its tab, the address of the page may not
         show = ALL if ALL in (request.GET.get("show"), request.GET.get("panel")) else OPEN
         page = _page(request, read.of_portfolio(portfolio.pk, working_only=show == OPEN))
+        rows = list(page.object_list)
+        works = any(order.state in order_states.OPEN for order in rows)
         table = tables.orders(
-            page.object_list,
+            rows,
             portfolio.pk,
-            may_trade=_may_trade(actor, portfolio),
+            may_trade=works and access.may(actor, portfolio, Action.TRADE),
             empty="No order waits." if show == OPEN else "No orders yet.",
             page=page,
         )
@@ -50,11 +52,11 @@ class OrdersPage(LoginRequiredMixin, View):
 
 
 class TradesPage(LoginRequiredMixin, View):
-    """GET /portfolios/<pid>/trades/: every fill with its costs."""
+    """GET /portfolios/<portfolio_id>/trades/: every fill with its costs."""
 
-    def get(self, request: HttpRequest, pid: UUID) -> HttpResponse:
+    def get(self, request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
         """Fills, newest first."""
-        portfolio = access.portfolio_for(Actor.of(request), pid)
+        portfolio = access.portfolio_for(Actor.of(request), portfolio_id)
         page = _page(request, fills.of_portfolio(portfolio.pk))
         table = tables.trades(page.object_list, portfolio.pk, page=page)
         context = _frame(portfolio, "trades") | {"table": table}
@@ -63,22 +65,22 @@ class TradesPage(LoginRequiredMixin, View):
 
 
 class OrderPage(LoginRequiredMixin, View):
-    """GET /portfolios/<pid>/orders/<oid>/: one order, its check, its timeline, its fills."""
+    """GET one order of a portfolio: its check, its timeline, its fills."""
 
-    def get(self, request: HttpRequest, pid: UUID, oid: UUID) -> HttpResponse:
+    def get(self, request: HttpRequest, portfolio_id: UUID, order_id: UUID) -> HttpResponse:
         """The order, whatever became of it."""
         actor = Actor.of(request)
-        portfolio = access.portfolio_for(actor, pid)
-        order = _order(actor, portfolio, oid)
+        portfolio = access.portfolio_for(actor, portfolio_id)
+        order = _order(actor, portfolio, order_id)
         rows = fills.of_portfolio(portfolio.pk).filter(order=order)
         working = order.state in order_states.OPEN
-        context = frame.around(portfolio, "orders") | {
+        context = {"portfolio": portfolio, "tab": "orders"} | {
             "order": order,
             "reasons": read.in_words(order.reasons),
             "steps": read.timeline(order),
             "table": tables.trades(rows, portfolio.pk),
             "check": check_panel.of(order.check_made) if order.check_made else None,
-            "may_cancel": working and _may_trade(actor, portfolio),
+            "may_cancel": working and access.may(actor, portfolio, Action.TRADE),
         }
         panels = {"order": "trading/order_panel.html"}
         return render_page(request, "trading/order.html", context, panels=panels)
@@ -87,29 +89,25 @@ class OrderPage(LoginRequiredMixin, View):
 class CancelOrder(LoginRequiredMixin, View):
     """POST: take back what is not filled; a filled order says so."""
 
-    def post(self, request: HttpRequest, pid: UUID, oid: UUID) -> HttpResponse:
+    def post(self, request: HttpRequest, portfolio_id: UUID, order_id: UUID) -> HttpResponse:
         """Cancel and go back to the blotter."""
         actor = Actor.of(request)
-        portfolio = access.portfolio_for(actor, pid, Action.TRADE)
-        order = _order(actor, portfolio, oid)
+        portfolio = access.portfolio_for(actor, portfolio_id, Action.TRADE)
+        order = _order(actor, portfolio, order_id)
         message = "Order cancelled."
         try:
             orders.cancel(order_id=order.pk, by=actor, moment=sessions.moment())
         except Conflict as error:
             message = error.detail
-        return done(request, reverse("orders", kwargs={"pid": portfolio.pk}), message)
+        return done(request, reverse("orders", kwargs={"portfolio_id": portfolio.pk}), message)
 
 
-def _order(actor: Actor, portfolio: Portfolio, oid: UUID) -> Order:
-    found = read.visible(actor).filter(portfolio=portfolio, pk=oid)
+def _order(actor: Actor, portfolio: Portfolio, order_id: UUID) -> Order:
+    found = read.visible(actor).filter(portfolio=portfolio, pk=order_id)
     order = found.select_related("check_made", "instrument", "placed_by").first()
     if order is None:
         raise NotFound("There is no such order.")
     return order
-
-
-def _may_trade(actor: Actor, portfolio: Portfolio) -> bool:
-    return Portfolio.objects.for_actor(actor, Action.TRADE).filter(pk=portfolio.pk).exists()
 
 
 def _page(request: HttpRequest, rows: Any) -> Page:
@@ -117,9 +115,9 @@ def _page(request: HttpRequest, rows: Any) -> Page:
 
 
 def _frame(portfolio: Portfolio, show: str) -> dict[str, Any]:
-    base = reverse("orders", kwargs={"pid": portfolio.pk})
-    trades = reverse("trades", kwargs={"pid": portfolio.pk})
-    return frame.around(portfolio, "orders") | {
+    base = reverse("orders", kwargs={"portfolio_id": portfolio.pk})
+    trades = reverse("trades", kwargs={"portfolio_id": portfolio.pk})
+    return {"portfolio": portfolio, "tab": "orders"} | {
         "views": [
             {"key": OPEN, "label": "Open", "url": base},
             {"key": ALL, "label": "All orders", "url": f"{base}?show={ALL}"},

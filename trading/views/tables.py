@@ -13,7 +13,7 @@ from trading.selectors import trades as fills
 
 
 def orders(
-    rows: Iterable[Order], pid: UUID, *, may_trade: bool, empty: str, page: Any = None
+    rows: Iterable[Order], portfolio_id: UUID, *, may_trade: bool, empty: str, page: Any = None
 ) -> dict[str, Any]:
     """The blotter of orders; working ones can be cancelled."""
     return {
@@ -32,14 +32,18 @@ def orders(
             {"key": "client_id", "label": "Client id", "priority": "p3"},
             {"key": "actions", "label": "", "kind": "actions"},
         ],
-        "rows": [_order(order, pid, may_trade) for order in rows],
-        "empty": {"text": empty, "url": reverse("trade", kwargs={"pid": pid}), "label": "Trade"},
+        "rows": [_order(order, portfolio_id, may_trade) for order in rows],
+        "empty": {
+            "text": empty,
+            "url": reverse("trade", kwargs={"portfolio_id": portfolio_id}),
+            "label": "Trade",
+        },
         "page": page,
     }
 
 
-def _order(order: Order, pid: UUID, may_trade: bool) -> dict[str, Any]:
-    keys = {"pid": pid, "oid": order.pk}
+def _order(order: Order, portfolio_id: UUID, may_trade: bool) -> dict[str, Any]:
+    keys = {"portfolio_id": portfolio_id, "order_id": order.pk}
     row = {
         "id": str(order.pk),
         "url": reverse("order_detail", kwargs=keys),
@@ -63,7 +67,7 @@ def _order(order: Order, pid: UUID, may_trade: bool) -> dict[str, Any]:
 
 
 def trades(
-    rows: Iterable[Trade], pid: UUID, *, table_id: str = "trades", page: Any = None
+    rows: Iterable[Trade], portfolio_id: UUID, *, table_id: str = "trades", page: Any = None
 ) -> dict[str, Any]:
     """The blotter of fills with what each cost."""
     return {
@@ -83,10 +87,10 @@ def trades(
             {"key": "realized", "label": "Realised", "fmt": "money2", "tone": True},
             {"key": "by", "label": "User", "priority": "p3"},
         ],
-        "rows": [_trade(trade, pid) for trade in rows],
+        "rows": [_trade(trade, portfolio_id) for trade in rows],
         "empty": {
             "text": "No trades yet.",
-            "url": reverse("trade", kwargs={"pid": pid}),
+            "url": reverse("trade", kwargs={"portfolio_id": portfolio_id}),
             "label": "Trade",
         },
         "page": page,
@@ -96,11 +100,13 @@ def trades(
 _SOURCES = {"SIM": "simulated minute", "close": "real close", "booked": "booked"}
 
 
-def _trade(trade: Trade, pid: UUID) -> dict[str, Any]:
+def _trade(trade: Trade, portfolio_id: UUID) -> dict[str, Any]:
     placed_by = trade.order.placed_by
     return {
         "id": str(trade.pk),
-        "url": reverse("order_detail", kwargs={"pid": pid, "oid": trade.order_id}),
+        "url": reverse(
+            "order_detail", kwargs={"portfolio_id": portfolio_id, "order_id": trade.order_id}
+        ),
         "at": trade.executed_at,
         "symbol": trade.instrument.symbol,
         "side": trade.get_side_display(),

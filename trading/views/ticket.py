@@ -26,7 +26,7 @@ from trading.forms import TicketForm
 from trading.models import Order
 from trading.selectors import trades
 from trading.services import orders
-from trading.views import check_panel, frame, tables
+from trading.views import check_panel, tables
 
 PAGE = "trading/ticket.html"
 CHECK = "trading/ticket_check.html"
@@ -37,18 +37,22 @@ OPERATION = "orders.place"
 class TicketPage(LoginRequiredMixin, View):
     """GET the ticket; POST the check (`?panel=check`, or without JavaScript first) or the order."""
 
-    def get(self, request: HttpRequest, pid: UUID) -> HttpResponse:
+    def get(self, request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
         """The empty ticket, or one filled from the address (`?symbol=&side=&quantity=`)."""
-        portfolio = access.portfolio_for(Actor.of(request), pid, Action.VIEW)
-        given = {name: request.GET[name] for name in ("symbol", "side", "quantity") if name in request.GET}
+        portfolio = access.portfolio_for(Actor.of(request), portfolio_id, Action.VIEW)
+        given = {
+            name: request.GET[name]
+            for name in ("symbol", "side", "quantity")
+            if name in request.GET
+        }
         form = _fresh(given)
         context = _context(request, portfolio, form, given.get("symbol", ""))
         return render_page(request, PAGE, context, panels={"recent": RECENT})
 
-    def post(self, request: HttpRequest, pid: UUID) -> HttpResponse:
+    def post(self, request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
         """Check or place."""
         actor = Actor.of(request)
-        portfolio = access.portfolio_for(actor, pid, Action.TRADE)
+        portfolio = access.portfolio_for(actor, portfolio_id, Action.TRADE)
         form = TicketForm(request.POST)
         if is_fragment(request):
             return self._fragment(request, portfolio, form, actor)
@@ -93,12 +97,18 @@ class TicketPage(LoginRequiredMixin, View):
 
         def effect() -> Answer:
             order = orders.submit(
-                portfolio_id=portfolio.pk, ticket=ticket, by=actor, moment=moment
+                portfolio_id=portfolio.pk,
+                ticket=ticket,
+                by=actor,
+                moment=moment,
+                market_clock=sessions.moment,
             )
             status = UNPROCESSABLE if order.state == OrderState.REJECTED else 201
             return Answer(status=status, body={"order": str(order.pk)})
 
-        said = {name: str(form.cleaned_data[name]) for name in ("symbol", "side", "quantity", "note")}
+        said = {
+            name: str(form.cleaned_data[name]) for name in ("symbol", "side", "quantity", "note")
+        }
         assert actor.user_id is not None
         answer = idempotency.once(
             user_id=actor.user_id,
@@ -110,7 +120,7 @@ class TicketPage(LoginRequiredMixin, View):
         order = Order.objects.for_actor(actor).get(pk=answer.body["order"])
         if order.state == OrderState.REJECTED:
             return _again(request, portfolio, form, UNPROCESSABLE, order.check_made, order)
-        url = reverse("order_detail", kwargs={"pid": portfolio.pk, "oid": order.pk})
+        url = reverse("order_detail", kwargs={"portfolio_id": portfolio.pk, "order_id": order.pk})
         return done(request, url, _message(order, answer.replayed))
 
 
@@ -147,7 +157,7 @@ def _again(
 ) -> HttpResponse:
     """The ticket with what was typed; a refused order gets a new key, the next try is another."""
     if refused is not None:
-        form = TicketForm({**form.data.dict(), "idempotency_key": uuid.uuid4().hex})
+        form = TicketForm({**dict(form.data.items()), "idempotency_key": uuid.uuid4().hex})
         form.is_valid()
     symbol = form.cleaned_data.get("symbol", "") if form.is_bound else ""
     context = _context(request, portfolio, form, symbol)
@@ -162,7 +172,11 @@ def _again(
 def _context(
     request: HttpRequest, portfolio: Portfolio, form: TicketForm, symbol: str
 ) -> dict[str, Any]:
-    context = frame.around(portfolio, "trade") | {"form": form, "place": "", "symbol": symbol}
+    context = {"portfolio": portfolio, "tab": "trade"} | {
+        "form": form,
+        "place": "",
+        "symbol": symbol,
+    }
     known = instruments.by_symbols([symbol]) if symbol and symbol.isprintable() else {}
     if known:
         [instrument] = known.values()

@@ -198,3 +198,20 @@ def test_realised_correlation_of_the_bars_is_the_daily_one():
 def test_closes_that_are_not_prices_are_refused():
     with pytest.raises(ValueError, match="two positive"):
         played(closes=np.array([0.0, 1.0, 1.0]))
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan])
+def test_a_day_with_a_bad_open_is_left_out_of_the_overnight_factor(bad):
+    rng = np.random.default_rng(1)
+    closes = 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.01, 60)))
+    opens = closes * np.exp(rng.normal(0.0, 0.006, 60))
+    without = np.delete(opens, 59), np.delete(closes, 59)
+    opens[59] = bad
+
+    assert live_covariance.overnight_factor(opens, closes) == pytest.approx(
+        live_covariance.overnight_factor(*without)
+    )
+
+
+def test_a_session_without_a_move_has_the_usual_overnight_factor():
+    assert live_covariance.overnight_factor(np.full(30, 5.0), np.full(30, 5.0)) == 1.4

@@ -1,0 +1,1 @@
+"""Endpoints of the roof: description, jobs, data."""

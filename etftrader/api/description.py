@@ -1,0 +1,45 @@
+"""The API described: /api/v1/schema for programs, /api/v1/docs for people."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.middleware.csrf import get_token
+from django.template.loader import render_to_string
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+
+from etftrader.core.api.registry import Op, operation
+from etftrader.core.api.routes import route
+from etftrader.core.api.views import ApiView
+
+
+@operation(get=Op("signed_in", summary="This description, as OpenAPI 3.1"))
+class Description(ApiView):
+    """GET /api/v1/schema: what the caller may call; staff operations for staff only."""
+
+    renderer_classes = (OpenApiJsonRenderer, OpenApiYamlRenderer)
+
+    @extend_schema(responses={200: dict})
+    def get(self, request: Any) -> Response:
+        """The document."""
+        return Response(SchemaGenerator().get_schema(request=request, public=False))
+
+
+@operation(get=Op("signed_in", summary="The description, to read and try"))
+class Docs(ApiView):
+    """GET /api/v1/docs: the page that draws the description."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Any) -> HttpResponse:
+        """A page; calls made from it are the reader's own."""
+        # without the frame of our pages, which reads books and prices
+        context = {"csrf_token": get_token(request._request)}
+        return HttpResponse(render_to_string("etftrader/api_docs.html", context))
+
+
+description_urlpatterns = [
+    *route("schema", Description, "api-schema"),
+    *route("docs", Docs, "api-docs"),
+]

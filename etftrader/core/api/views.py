@@ -1,0 +1,63 @@
+"""ApiView: what every endpoint inherits."""
+
+from typing import Any
+
+from rest_framework.exceptions import APIException
+from rest_framework.generics import GenericAPIView
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from etftrader.core.actor import Actor
+from etftrader.core.api import lists
+
+
+class ApiView(GenericAPIView):
+    """One address. Counts before it asks who may, refuses unknown query parameters, tells limits.
+
+    Lists: set `filterset_class` or `filterset_fields`, `ordering_fields`, `pagination_class`
+    (`Pages` or `CursorPages` with `cursor_ordering`) and answer with `self.listing(...)`.
+    """
+
+    @property
+    def actor(self) -> Actor:
+        """Who is asking."""
+        return Actor.of(self.request)
+
+    def perform_authentication(self, request: Any) -> None:
+        """Count first: a wrong token costs a request too."""
+        try:
+            super().perform_authentication(request)
+        except APIException:
+            self.check_throttles(request)
+            raise
+        self.check_throttles(request)
+
+    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        """After the framework's checks: the query."""
+        super().initial(request, *args, **kwargs)
+        lists.check_parameters(request, self)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Every answer tells how much is left."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        plain = getattr(request, "_request", request)
+        standing = getattr(plain, "rate_standing", None)
+        for name, value in standing.headers().items() if standing else ():
+            response.headers.setdefault(name, value)
+        if "Cache-Control" not in response.headers:
+            response.headers["Cache-Control"] = "private, no-store"
+        return response
+
+    def checked(self, serializer: type[BaseSerializer], **given: Any) -> dict[str, Any]:
+        """The validated body. Raises ValidationError."""
+        asked = serializer(data=self.request.data, **given)
+        asked.is_valid(raise_exception=True)
+        return asked.validated_data
+
+    def listing(self, rows: Any, serializer: type[BaseSerializer], **context: Any) -> Response:
+        """A page of a queryset or a list: filtered, ordered, cut."""
+        if hasattr(rows, "order_by"):
+            rows = self.filter_queryset(rows)
+        page = self.paginate_queryset(rows)
+        told = self.get_serializer_context() | context
+        return self.get_paginated_response(serializer(page, many=True, context=told).data)

@@ -1,0 +1,1 @@
+"""Reads that span rooms: dashboard, overview, positions, jobs."""

@@ -1,0 +1,161 @@
+"""Is anything in need of attention, and what changed since yesterday: all books at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from etftrader.core.actor import Actor
+from etftrader.core.records import JobRun
+from marketdata.selectors.sessions import Moment
+from portfolios.choices import SnapshotKind
+from portfolios.models import Portfolio, PortfolioSnapshot
+from risk.models import Alert, StopLossLevel
+from risk.selectors import limits
+from risk.selectors.limits import LimitStanding
+from trading.models import Trade
+
+SPARK_SESSIONS = 30
+CHART_SESSIONS = 253
+ACTIVITY = 12
+
+
+@dataclass(frozen=True, slots=True)
+class BookRow:
+    """One portfolio's line."""
+
+    portfolio: Portfolio
+    snapshot: PortfolioSnapshot | None
+    var: LimitStanding | None
+    limit_dollars: float | None
+    nearest_stop: float | None  # distance, of the close
+    spark: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One thing that happened."""
+
+    at: datetime
+    text: str
+    portfolio_id: UUID | None
+
+
+def books(*, portfolios: Sequence[Portfolio], moment: Moment) -> list[BookRow]:
+    """One row per portfolio, in four queries for any number."""
+    ids = [portfolio.pk for portfolio in portfolios]
+    history = navs(portfolio_ids=ids, until=moment.session_date, sessions=SPARK_SESSIONS)
+    newest = {
+        row.portfolio_id: row
+        for row in PortfolioSnapshot.objects.filter(
+            portfolio_id__in=ids,
+            kind=SnapshotKind.ACTUAL,
+            session_date__in={line[-1][0] for line in history.values() if line},
+        ).order_by("session_date")
+    }
+    in_force = limits.in_force_many(portfolio_ids=ids)
+    stops = _nearest_stops(ids)
+    rows = []
+    for portfolio in portfolios:
+        snapshot = newest.get(portfolio.pk)
+        standing, dollars = _var_standing(in_force[portfolio.pk], snapshot)
+        rows.append(
+            BookRow(
+                portfolio=portfolio,
+                snapshot=snapshot,
+                var=standing,
+                limit_dollars=dollars,
+                nearest_stop=stops.get(portfolio.pk),
+                spark=tuple(float(nav) for _, nav in history.get(portfolio.pk, [])),
+            )
+        )
+    return rows
+
+
+def navs(
+    *, portfolio_ids: Sequence[UUID], until: date, sessions: int
+) -> dict[UUID, list[tuple[date, Decimal]]]:
+    """NAV by session per portfolio, oldest first, in one query."""
+    rows = PortfolioSnapshot.objects.filter(
+        portfolio_id__in=portfolio_ids, kind=SnapshotKind.ACTUAL, session_date__lte=until
+    ).order_by("-session_date")
+    found: dict[UUID, list[tuple[date, Decimal]]] = {each: [] for each in portfolio_ids}
+    limit = sessions * max(len(portfolio_ids), 1)
+    for portfolio_id, session_date, nav in rows.values_list(
+        "portfolio_id", "session_date", "nav"
+    )[:limit]:
+        if len(found[portfolio_id]) < sessions:
+            found[portfolio_id].append((session_date, nav))
+    return {each: line[::-1] for each, line in found.items()}
+
+
+def attention(*, actor: Actor, moment: Moment, limit: int = 12) -> list[Alert]:
+    """Open alerts of every visible portfolio, worst and newest first."""
+    rank = {"critical": 0, "warning": 1, "info": 2}
+    rows = (
+        Alert.objects.for_actor(actor)
+        .filter(state="open", portfolio__status="active")
+        .select_related("portfolio")
+        .order_by("-last_seen", "-pk")[:200]
+    )
+    return sorted(rows, key=lambda each: rank.get(each.severity, 3))[:limit]
+
+
+def failed_jobs(*, session_date: date, limit: int = 5) -> list[JobRun]:
+    """Jobs of the latest session that ended badly."""
+    rows = JobRun.objects.filter(as_of=session_date, status__in=("failed", "dead", "partial"))
+    return list(rows.order_by("-created_at")[:limit])
+
+
+def activity(*, portfolios: Sequence[Portfolio], until: datetime) -> list[Activity]:
+    """The newest trades of these portfolios, in words."""
+    names = {portfolio.pk: portfolio.name for portfolio in portfolios}
+    trades = (
+        Trade.objects.filter(portfolio_id__in=list(names), executed_at__lte=until)
+        .select_related("instrument")
+        .order_by("-executed_at", "-recorded_at")[:ACTIVITY]
+    )
+    return [
+        Activity(
+            at=trade.executed_at,
+            text=(
+                f"{names[trade.portfolio_id]}: {'Bought' if trade.side == 'buy' else 'Sold'} "
+                f"{trade.quantity.normalize():f} {trade.instrument.symbol} "
+                f"at {trade.price.normalize():f}"
+            ),
+            portfolio_id=trade.portfolio_id,
+        )
+        for trade in trades
+    ]
+
+
+def totals(rows: Sequence[BookRow]) -> dict[str, Any]:
+    """NAV and day P&L of all books together, where each has a snapshot."""
+    known = [row.snapshot for row in rows if row.snapshot is not None]
+    nav = sum((each.nav for each in known), Decimal(0))
+    pnl = sum((each.daily_pnl for each in known), Decimal(0))
+    before = nav - pnl - sum((each.flows for each in known), Decimal(0))
+    return {"nav": nav, "day_pnl": pnl, "day_return": float(pnl / before) if before else None}
+
+
+def _var_standing(
+    in_force: Sequence[limits.LimitInForce], snapshot: PortfolioSnapshot | None
+) -> tuple[LimitStanding | None, float | None]:
+    var_limit = next((each for each in in_force if each.measure == "var"), None)
+    if var_limit is None or snapshot is None:
+        return None, None
+    equity = float(snapshot.nav)
+    standing = limits.state_of(snapshot.var_95_1d, var_limit, equity=equity)
+    return standing, var_limit.dollars(equity)
+
+
+def _nearest_stops(portfolio_ids: Sequence[UUID]) -> dict[UUID, float]:
+    rows = StopLossLevel.objects.filter(
+        portfolio_id__in=portfolio_ids, distance__isnull=False
+    ).exclude(state="not_evaluated")
+    nearest: dict[UUID, float] = {}
+    for portfolio_id, distance in rows.values_list("portfolio_id", "distance"):
+        nearest[portfolio_id] = min(distance, nearest.get(portfolio_id, distance))
+    return nearest

@@ -1,0 +1,167 @@
+"""The dashboard: am I fine, and what changed since yesterday?"""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from etftrader.core.actor import Actor
+from etftrader.core.pages import render_page
+from etftrader.selectors import dashboard as selector
+from marketdata.selectors import freshness, sessions, vix
+from portfolios.models import Portfolio
+from risk.calculations import stop_loss
+
+PANELS = {
+    "attention": "etftrader/dashboard_attention.html",
+    "books": "etftrader/dashboard_books.html",
+}
+
+
+@login_required
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """One screen over every portfolio the person may see."""
+    actor = Actor.of(request)
+    moment = sessions.moment()
+    portfolios = list(Portfolio.objects.for_actor(actor).open().order_by("name", "pk"))
+    panel = request.GET.get("panel")
+    context: dict[str, Any] = {"portfolios": portfolios, "moment": moment}
+    if panel in (None, "attention"):
+        context |= _attention(actor, moment)
+    if panel in (None, "books"):
+        rows = selector.books(portfolios=portfolios, moment=moment)
+        context |= {"books": _table(rows), "totals": selector.totals(rows)}
+    if panel is None:
+        context |= {
+            "nav_chart": _chart(portfolios, moment),
+            "activity": selector.activity(portfolios=portfolios, until=moment.as_of),
+            "vix": _vix(moment),
+            "channels": _channels(portfolios),
+        }
+    return render_page(request, "etftrader/dashboard.html", context, panels=PANELS)
+
+
+def _attention(actor: Actor, moment: sessions.Moment) -> dict[str, Any]:
+    alerts = [
+        {
+            "id": alert.pk,
+            "severity": alert.severity,
+            "state": alert.state,
+            "title": f"{alert.portfolio.name}: {alert.title}",
+            "text": alert.detail,
+            "at": alert.last_seen,
+            "url": reverse("risk", args=[alert.portfolio_id]),
+            "ack_url": reverse("alert_acknowledge", args=[alert.pk]),
+            "who": alert.acknowledged_label,
+        }
+        for alert in selector.attention(actor=actor, moment=moment)
+    ]
+    late = [each for each in freshness.datasets(moment=moment) if (each.lag_sessions or 0) > 0]
+    failed = selector.failed_jobs(session_date=moment.session_date) if actor.is_staff else []
+    return {"attention": alerts, "late": late, "failed_jobs": failed}
+
+
+def _table(rows: list[selector.BookRow]) -> dict[str, Any]:
+    return {
+        "id": "books",
+        "caption": "Portfolios with value, risk and distance to the next stop",
+        "columns": [
+            {"key": "name", "label": "Name", "sort": True},
+            {"key": "nav", "label": "NAV", "fmt": "money0", "sort": True, "term": "nav", "live": True},
+            {"key": "day_pnl", "label": "Day", "fmt": "signed:money0", "tone": True, "term": "day_pnl", "live": True},
+            {"key": "day_return", "label": "Day %", "fmt": "signed:pct2", "tone": True, "priority": "p2"},
+            {"key": "var", "label": "VaR", "fmt": "money0", "term": "var", "priority": "p2"},
+            {"key": "meter", "label": "VaR / limit", "kind": "meter"},
+            {"key": "drawdown", "label": "Drawdown", "fmt": "pct1", "priority": "p3"},
+            {"key": "stop", "label": "Nearest stop", "fmt": "pct1", "priority": "p3"},
+            {"key": "session", "label": "Snapshot", "priority": "p3"},
+            {"key": "spark", "label": "30 sessions", "kind": "template", "template": "etftrader/cell_spark.html", "priority": "p2"},
+        ],
+        "rows": [_row(row) for row in rows],
+        "empty": {
+            "text": "No portfolio yet. Create one, or bring positions in from a file.",
+            "url": reverse("portfolio_create"),
+            "label": "New portfolio",
+        },
+    }  # fmt: skip
+
+
+def _row(row: selector.BookRow) -> dict[str, Any]:
+    snapshot, portfolio = row.snapshot, row.portfolio
+    line: dict[str, Any] = {
+        "id": portfolio.pk,
+        "name": portfolio.name,
+        "url": reverse("overview", args=[portfolio.pk]),
+        "live": f"portfolio.{portfolio.pk}.value:",
+        "stop": row.nearest_stop,
+        "stop_reason": "no stop is evaluated",
+        "spark": row.spark,
+    }
+    if snapshot is None:
+        reason = "no snapshot yet"
+        return line | {f"{key}_reason": reason for key in ("nav", "day_pnl", "day_return", "var")}
+    return line | {
+        "nav": snapshot.nav,
+        "day_pnl": snapshot.daily_pnl,
+        "day_return": snapshot.daily_return,
+        "var": snapshot.var_95_1d,
+        "var_reason": snapshot.risk_reason,
+        "meter": {
+            "value": snapshot.var_95_1d,
+            "limit": row.limit_dollars,
+            "watch": row.var.limit.watch if row.var else 0.8,
+            "label": f"VaR of {portfolio.name} against its limit",
+        },
+        "drawdown": snapshot.drawdown,
+        "session": snapshot.session_date.isoformat(),
+    }
+
+
+def _chart(portfolios: list[Portfolio], moment: sessions.Moment) -> dict[str, Any]:
+    lines = selector.navs(
+        portfolio_ids=[portfolio.pk for portfolio in portfolios],
+        until=moment.session_date,
+        sessions=selector.CHART_SESSIONS,
+    )
+    days = sorted({day for line in lines.values() for day, _ in line})
+    series = []
+    for portfolio in portfolios[:6]:
+        values = dict(lines[portfolio.pk])
+        if values:
+            series.append(
+                {
+                    "name": portfolio.name,
+                    "values": [float(values[day]) if day in values else None for day in days],
+                }
+            )
+    words = ", ".join(f"{each['name']} {each['values'][-1]:,.0f}" for each in series)
+    return {
+        "id": "nav",
+        "title": "Net asset value by session, US dollars",
+        "conclusion": f"At the last close: {words}." if words else "No history yet.",
+        "x": days,
+        "series": series,
+        "fmt": "moneyk",
+        "width": 852,
+        "height": 260,
+        "empty": "History starts with the first snapshot.",
+    }
+
+
+def _vix(moment: sessions.Moment) -> dict[str, Any]:
+    level = vix.level(session_date=moment.session_date)
+    regime = stop_loss.vix_regime(level.level)
+    return {
+        "level": level.level,
+        "session": level.session_date,
+        "regime": regime.regime,
+        "stop": -regime.stop_pct,
+    }
+
+
+def _channels(portfolios: list[Portfolio]) -> str:
+    kinds = ("value", "alerts")
+    return " ".join(
+        f"portfolio.{portfolio.pk}.{kind}" for portfolio in portfolios[:20] for kind in kinds
+    )

@@ -1,0 +1,24 @@
+"""Addresses of the pages of accounts."""
+
+from django.urls import path
+
+from portfolios.views import accounts, settings
+
+account_urls = [
+    path("login/", accounts.SignIn.as_view(), name="login"),
+    path("logout/", accounts.SignOut.as_view(), name="logout"),
+    path("password_change/", accounts.PasswordChange.as_view(), name="password_change"),
+    path("settings/", settings.Settings.as_view(), name="settings"),
+    path("settings/tokens/", settings.Tokens.as_view(), name="tokens"),
+    path(
+        "settings/tokens/<uuid:token_id>/revoke/",
+        settings.RevokeToken.as_view(),
+        name="token-revoke",
+    ),
+    path("settings/sessions/", settings.Sessions.as_view(), name="sessions"),
+    path(
+        "settings/sessions/<uuid:sign_in_id>/end/",
+        settings.EndSession.as_view(),
+        name="session-end",
+    ),
+]

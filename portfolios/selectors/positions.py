@@ -1,0 +1,144 @@
+"""A portfolio valued now or at a past close, and its positions as programs and pages show them."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from marketdata.selectors import calendar, prices
+from marketdata.selectors.prices import Mark
+from marketdata.selectors.sessions import Moment
+from portfolios.calculations import exposure, returns
+from portfolios.models import Portfolio, PortfolioSnapshot, Position, PositionTag
+from portfolios.selectors import holdings, snapshots, valuation
+from portfolios.selectors.holdings import Book, HeldLine
+from portfolios.selectors.valuation import Valuation
+
+LONG, SHORT = "LONG", "SHORT"
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """A valued book with its day: gain since the last snapshot, free of flows."""
+
+    portfolio: Portfolio
+    as_of: datetime
+    session_date: date
+    valuation: Valuation
+    day_pnl: Decimal | None
+    day_return: float | None
+    snapshot: PortfolioSnapshot | None  # the newest before this session, or the one it is
+
+    @property
+    def nav(self) -> Decimal:
+        """Equity: cash plus signed exposure."""
+        return self.valuation.nav
+
+
+def now(*, portfolio: Portfolio, moment: Moment) -> Worth:
+    """Value a portfolio at the market clock's moment."""
+    book = holdings.book(portfolio_id=portfolio.pk)
+    marks = prices.live_marks(instruments=holdings.instruments(book), moment=moment)
+    traded = holdings.traded(portfolio_ids=[portfolio.pk], session_date=moment.current)
+    found = valuation.value(book=book, marks=marks, traded=traded.get(portfolio.pk, {}))
+    last = snapshots.before(portfolio_id=portfolio.pk, session_date=moment.current)
+    day_pnl = day_return = None
+    if last is not None:
+        flow = holdings.flows(
+            portfolio_id=portfolio.pk, after=last.session_date, until=moment.current
+        )
+        day_pnl = found.nav - last.nav - flow
+        day = returns.time_weighted(
+            np.array([float(last.nav), float(found.nav)]), np.array([float(flow)])
+        )
+        day_return = day.total
+    return Worth(portfolio, moment.as_of, moment.current, found, day_pnl, day_return, last)
+
+
+def at(*, portfolio: Portfolio, session_date: date) -> Worth | None:
+    """A portfolio as its newest snapshot not after a session has it; None before the first."""
+    row = snapshots.latest(portfolio_id=portfolio.pk, until=session_date)
+    if row is None:
+        return None
+    lines, marks = [], {}
+    for each in snapshots.lines(snapshot=row):
+        thing = each.instrument
+        lines.append(
+            HeldLine(
+                instrument_id=thing.pk,
+                symbol=thing.symbol,
+                kind=thing.kind,
+                sector=thing.sector,
+                quantity=each.quantity,
+                cost_basis=each.cost_basis,
+                multiplier=thing.multiplier,
+                opened_on=None,
+                position_id=None,
+            )
+        )
+        marks[thing.pk] = Mark(
+            instrument_id=thing.pk,
+            symbol=thing.symbol,
+            price=each.price,
+            as_of=calendar.close_time(each.price_session) if each.price_session else None,
+            session_date=each.price_session,
+            price_class=each.price_class,
+            source="snapshot",
+            reason=each.reason,
+        )
+    book = Book(portfolio.pk, row.ledger_seq, row.cash, tuple(lines))
+    found = valuation.value(book=book, marks=marks)
+    as_of = calendar.close_time(row.session_date)
+    day = row.daily_pnl
+    return Worth(portfolio, as_of, row.session_date, found, day, row.daily_return, row)
+
+
+def type_of(quantity: Decimal) -> str:
+    """LONG or SHORT; derived, never stored."""
+    return LONG if quantity > 0 else SHORT
+
+
+def tags_of(*, portfolio_id: UUID) -> dict[UUID, list[str]]:
+    """Tags of a portfolio's positions by instrument, in the order of their names."""
+    rows = PositionTag.objects.filter(position__portfolio_id=portfolio_id).order_by(
+        "tag__name", "pk"
+    )
+    found: dict[UUID, list[str]] = {}
+    for instrument_id, name in rows.values_list("position__instrument_id", "tag__name"):
+        found.setdefault(instrument_id, []).append(name)
+    return found
+
+
+def ids_of(*, portfolio_id: UUID) -> dict[UUID, UUID]:
+    """Position by instrument, of everything ever held."""
+    rows = Position.objects.filter(portfolio_id=portfolio_id)
+    return dict(rows.values_list("instrument_id", "pk"))
+
+
+def by_sector(worth: Worth) -> list[dict[str, Any]]:
+    """Exposure by sector, largest gross first."""
+    sums: dict[str, list[Decimal]] = {}
+    for each in worth.valuation.lines:
+        if each.exposure is not None:
+            pair = sums.setdefault(each.line.sector or "Other", [Decimal(0), Decimal(0)])
+            pair[0] += each.exposure
+            pair[1] += abs(each.exposure)
+    nav = worth.nav
+    return [
+        {
+            "sector": name,
+            "net": net,
+            "gross": gross,
+            "weight": float(net / nav) if nav > 0 else None,
+        }
+        for name, (net, gross) in sorted(sums.items(), key=lambda item: (-item[1][1], item[0]))
+    ]
+
+
+def concentration(worth: Worth) -> tuple[float, float] | None:
+    """Herfindahl index of |exposure| over gross, and the effective number of positions."""
+    signed = [float(each.exposure) for each in worth.valuation.lines if each.exposure is not None]
+    return exposure.concentration(np.array(signed)) if signed else None

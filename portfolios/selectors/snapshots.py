@@ -1,0 +1,61 @@
+"""Snapshots as they stand: the newest, a stretch of them, the positions of one."""
+
+from collections.abc import Iterable
+from datetime import date
+from uuid import UUID
+
+from django.db.models import Max
+
+from portfolios.choices import SnapshotKind
+from portfolios.models import PortfolioSnapshot, PositionSnapshot
+
+
+def latest(*, portfolio_id: UUID, until: date) -> PortfolioSnapshot | None:
+    """Return the newest snapshot of a session not after `until`; None when there is none."""
+    return _rows(portfolio_id).filter(session_date__lte=until).order_by("-session_date").first()
+
+
+def latest_of(*, portfolio_ids: Iterable[UUID], until: date) -> dict[UUID, PortfolioSnapshot]:
+    """Return the newest snapshot of each portfolio: two queries for any number."""
+    rows = PortfolioSnapshot.objects.filter(
+        portfolio_id__in=list(portfolio_ids),
+        session_date__lte=until,
+        kind=SnapshotKind.ACTUAL,
+    )
+    newest = dict(rows.values_list("portfolio_id").annotate(newest=Max("session_date")).order_by())
+    found = rows.filter(session_date__in=set(newest.values()))
+    return {
+        each.portfolio_id: each for each in found if newest[each.portfolio_id] == each.session_date
+    }
+
+
+def at(*, portfolio_id: UUID, session_date: date) -> PortfolioSnapshot | None:
+    """Return the snapshot of one session; None when there is none."""
+    return _rows(portfolio_id).filter(session_date=session_date).first()
+
+
+def before(*, portfolio_id: UUID, session_date: date) -> PortfolioSnapshot | None:
+    """Return the newest snapshot before a session."""
+    rows = _rows(portfolio_id).filter(session_date__lt=session_date)
+    return rows.order_by("-session_date").first()
+
+
+def series(
+    *, portfolio_id: UUID, until: date, start: date | None = None, limit: int | None = None
+) -> list[PortfolioSnapshot]:
+    """Return snapshots oldest first, from `start` on, or only the newest `limit` of them."""
+    rows = _rows(portfolio_id).filter(session_date__lte=until)
+    if start is not None:
+        rows = rows.filter(session_date__gte=start)
+    newest_first = rows.order_by("-session_date")
+    return list(newest_first[:limit] if limit is not None else newest_first)[::-1]
+
+
+def lines(*, snapshot: PortfolioSnapshot) -> list[PositionSnapshot]:
+    """Return the positions of a snapshot by symbol, with their instruments."""
+    rows = PositionSnapshot.objects.filter(snapshot=snapshot).select_related("instrument")
+    return list(rows.order_by("instrument__symbol", "pk"))
+
+
+def _rows(portfolio_id: UUID):  # type: ignore[no-untyped-def]
+    return PortfolioSnapshot.objects.filter(portfolio_id=portfolio_id, kind=SnapshotKind.ACTUAL)

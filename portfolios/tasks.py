@@ -1,0 +1,73 @@
+"""Tasks of the books: ISO strings to values, one call each."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from celery import shared_task
+
+from marketdata.selectors import calendar
+from portfolios.models import Portfolio
+from portfolios.services import csv_import, snapshots, verification
+
+
+@shared_task(name="portfolios.take_snapshots")
+def take_snapshots(
+    *,
+    session_date: str,
+    portfolio_ids: list[str] | None = None,
+    run_id: str = "",
+    start: str = "",
+    **later: object,
+) -> dict[str, Any]:
+    """Value portfolios at a close, or with `start` at every close since then."""
+    day = date.fromisoformat(session_date)
+    wanted = _portfolios(portfolio_ids)
+    if start:
+        sessions = calendar.between(date.fromisoformat(start), day)
+        taken = snapshots.take_range(portfolio_ids=wanted, sessions=sessions)
+    else:
+        taken = snapshots.take(portfolio_ids=wanted, session_date=day)
+    weak = [each for each in taken if each.warnings]
+    return {
+        "counts": {"snapshots": len(taken), "with_warnings": len(weak)},
+        "warnings": [
+            {"portfolio": str(each.portfolio_id), "session_date": str(each.session_date), **said}
+            for each in weak[:50]
+            for said in each.warnings[:5]
+        ],
+    }
+
+
+@shared_task(name="portfolios.check_books")
+def check_books(
+    *, session_date: str, portfolio_ids: list[str] | None = None, run_id: str = "", **later: object
+) -> dict[str, Any]:
+    """Compare running totals with the ledger; unsound portfolios are halted and named."""
+    wanted = _portfolios(portfolio_ids)
+    unsound = verification.check_books(
+        portfolio_ids=wanted, session_date=date.fromisoformat(session_date)
+    )
+    return {
+        "counts": {"portfolios": len(wanted), "unsound": len(unsound)},
+        "warnings": [
+            {"code": "ledger_mismatch", "portfolio": str(key), "detail": problems[0]}
+            for key, problems in unsound.items()
+        ],
+    }
+
+
+@shared_task(name="portfolios.commit_import")
+def commit_import(
+    *, session_date: str, batch_id: str, partial: bool = False, run_id: str = "", **later: object
+) -> dict[str, Any]:
+    """Book a checked file that is too long for a request."""
+    batch = csv_import.commit_queued(batch_id=UUID(batch_id), partial=partial)
+    return {"counts": batch.result}
+
+
+def _portfolios(ids: list[str] | None) -> list[UUID]:
+    """The portfolios of the slice; all open ones when none are named."""
+    if ids is None:
+        return list(Portfolio.objects.open().order_by("pk").values_list("pk", flat=True))
+    return [UUID(each) for each in ids]

@@ -1,0 +1,244 @@
+"""Rows of a positions file: every class of good and bad cell, and how long one takes."""
+
+import time
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from etftrader.core import tables
+from etftrader.core.errors import BadInput
+from portfolios.calculations import csv_rows
+
+UNTIL = date(2016, 6, 22)
+GOOD = {"ticker": "SPY", "quantity": "186", "entry_price": "211.89", "entry_date": "2015-06-22"}
+
+
+def read(**cells):
+    return csv_rows.read_row({**GOOD, **cells}, until=UNTIL)
+
+
+def codes(reading):
+    return [(each.field, each.code) for each in reading.errors]
+
+
+def test_a_good_row():
+    reading = read(tags="Core Holdings")
+
+    assert reading.row == csv_rows.PositionRow(
+        "SPY", Decimal(186), Decimal("211.89"), date(2015, 6, 22), "Core Holdings"
+    )
+    assert reading.errors == reading.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ({"ticker": ""}, ("ticker", "required")),
+        ({"ticker": "S P"}, ("ticker", "invalid_symbol")),
+        ({"ticker": "SPY160819C00212000"}, ("ticker", "unsupported_kind")),
+        ({"ticker": "TWX   140605P00070000"}, ("ticker", "unsupported_kind")),
+        ({"ticker": "=SUM(A1)"}, ("ticker", "invalid_symbol")),
+        ({"ticker": "<script>"}, ("ticker", "invalid_symbol")),
+        ({"quantity": ""}, ("quantity", "required")),
+        ({"quantity": "0"}, ("quantity", "zero")),
+        ({"quantity": "-0.000"}, ("quantity", "zero")),
+        ({"quantity": "1e3"}, ("quantity", "not_a_number")),
+        ({"quantity": "1E999999"}, ("quantity", "not_a_number")),
+        ({"quantity": "１００"}, ("quantity", "not_a_number")),
+        ({"quantity": "٣"}, ("quantity", "not_a_number")),
+        ({"quantity": "1_000"}, ("quantity", "not_a_number")),
+        ({"quantity": "1,000"}, ("quantity", "not_a_number")),
+        ({"quantity": "NaN"}, ("quantity", "not_a_number")),
+        ({"quantity": "Infinity"}, ("quantity", "not_a_number")),
+        ({"quantity": "0x10"}, ("quantity", "not_a_number")),
+        ({"quantity": "1234567890123"}, ("quantity", "not_a_number")),
+        ({"quantity": "=1+1"}, ("quantity", "not_a_number")),
+        ({"quantity": "1.0000001"}, ("quantity", "too_many_decimals")),
+        ({"quantity": "900000000000"}, ("quantity", "too_large")),
+        ({"entry_price": "0"}, ("entry_price", "not_positive")),
+        ({"entry_price": "-3"}, ("entry_price", "not_positive")),
+        ({"entry_price": "$12"}, ("entry_price", "not_a_number")),
+        ({"entry_price": "12,5"}, ("entry_price", "not_a_number")),
+        ({"entry_date": ""}, ("entry_date", "required")),
+        ({"entry_date": "22/06/2015"}, ("entry_date", "not_a_date")),
+        ({"entry_date": "2015-02-30"}, ("entry_date", "not_a_date")),
+        ({"entry_date": "20150622"}, ("entry_date", "not_a_date")),
+        ({"entry_date": "２０１５-06-22"}, ("entry_date", "not_a_date")),
+        ({"entry_date": "2016-06-23"}, ("entry_date", "future_date")),
+        ({"position_type": "SC"}, ("position_type", "unsupported_kind")),
+        ({"position_type": "SIDEWAYS"}, ("position_type", "unknown_type")),
+        ({"position_type": "LONG", "quantity": "-5"}, ("position_type", "contradiction")),
+        ({"currency": "EUR"}, ("currency", "unsupported_currency")),
+        ({"ticker": "SP\x07Y"}, ("ticker", "control_character")),
+    ],
+)
+def test_a_bad_cell_is_named_with_its_column(cells, expected):
+    reading = read(**cells)
+
+    assert reading.row is None
+    assert expected in codes(reading)
+
+
+def test_all_errors_of_a_row_are_told_at_once():
+    reading = read(ticker="", quantity="x", entry_price="0", entry_date="tomorrow")
+
+    assert {name for name, _ in codes(reading)} == {
+        "ticker",
+        "quantity",
+        "entry_price",
+        "entry_date",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "quantity", "expected"),
+    [("SHORT", "5", -5), ("SHORT", "-5", -5), ("LONG", "5", 5), ("short", "5", -5), ("", "-5", -5)],
+)
+def test_the_sign_follows_the_type(kind, quantity, expected):
+    assert read(position_type=kind, quantity=quantity).row.quantity == expected
+
+
+def test_an_entry_of_more_than_five_years_ago_is_a_warning():
+    reading = read(entry_date="2011-06-21")
+
+    assert reading.row is not None
+    assert [each.code for each in reading.warnings] == ["old_date"]
+
+
+def test_a_guarded_cell_is_read_without_its_apostrophe():
+    assert read(quantity="'-5").row.quantity == -5
+
+
+def test_the_header_is_found_further_down_and_by_its_aliases():
+    lines = [
+        ("Export of 2016",),
+        ("Account", "12"),
+        ("Trade Date", " SYMBOL ", "Qty", "Price", "Strategy", "market_value"),
+    ]
+
+    index, columns = csv_rows.find_header(lines)
+
+    assert index == 2
+    assert columns == {
+        "entry_date": 0, "ticker": 1, "quantity": 2, "entry_price": 3, "tags": 4,
+    }  # fmt: skip
+
+
+def test_missing_columns_are_named():
+    with pytest.raises(BadInput) as refusal:
+        csv_rows.find_header([("ticker", "quantity", "note")])
+
+    assert refusal.value.code == "missing_columns"
+    assert refusal.value.figures["missing"] == ["entry_price", "entry_date"]
+
+
+def test_a_column_that_stands_there_twice_is_refused():
+    with pytest.raises(BadInput) as refusal:
+        csv_rows.find_header([("symbol", "ticker", "quantity", "entry_price", "entry_date")])
+
+    assert refusal.value.code == "duplicate_column"
+
+
+def test_decimal_commas_are_seen_where_no_point_is():
+    columns = {"quantity": 0, "entry_price": 1}
+
+    assert csv_rows.has_decimal_comma([("10", "12,50")], columns)
+    assert not csv_rows.has_decimal_comma([("10", "12,50"), ("10", "12.50")], columns)
+    assert not csv_rows.has_decimal_comma([("10", "12")], columns)
+    row = csv_rows.read_row({**GOOD, "entry_price": "12,50"}, until=UNTIL, decimal_comma=True).row
+    assert row.entry_price == Decimal("12.5")
+
+
+@pytest.mark.parametrize("text", ["9" * 4000, "=" * 4000, "1" + "e" * 4000, "-" * 4000, "A" * 4000])
+def test_no_cell_takes_long(text):
+    began = time.perf_counter()
+
+    reading = csv_rows.read_row(dict.fromkeys(csv_rows.REQUIRED, text), until=UNTIL)
+
+    assert reading.row is None
+    assert time.perf_counter() - began < 0.05
+
+
+def test_the_fingerprint_is_that_of_the_holding_not_of_its_spelling():
+    same = [read(quantity="186"), read(quantity="+186.000", ticker="spy"), read(tags="x")]
+
+    assert len({each.row.fingerprint for each in same}) == 1
+    assert read(quantity="187").row.fingerprint != same[0].row.fingerprint
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_tables_are_read_with_any_of_three_delimiters_and_with_a_mark(delimiter, bom):
+    data = bom + f'ticker{delimiter}tags\r\nSPY{delimiter}"a, b; c"\r\n'.encode()
+
+    table = tables.read(data)
+
+    assert table.delimiter == delimiter
+    assert [line.cells for line in table.lines] == [("ticker", "tags"), ("SPY", "a, b; c")]
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "word"),
+    [
+        ("ticker\nCafé\n".encode("cp1252"), "wrong_encoding", "Line 2"),
+        ("ticker\nSPY\n".encode("utf-16"), "wrong_encoding", "UTF-16"),
+        (b"ticker\nS\x00PY\n", "unreadable_file", "Line 2"),
+        (b'ticker,quantity\n"SPY,3\n', "unreadable_file", "line 2"),
+        (b'ticker,quantity\n"SPY"x,3\n', "unreadable_file", "line 2"),
+        (b"", "empty_file", "empty"),
+        (b"\n\n , \n", "empty_file", "empty"),
+        (b"ticker\n" + b"x" * 5000 + b"\n", "unreadable_file", "Line 2, column 1"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_the_place(data, code, word):
+    with pytest.raises(BadInput) as refusal:
+        tables.read(data)
+
+    assert refusal.value.code == code
+    assert word in refusal.value.detail
+
+
+def test_cp1252_is_read_when_chosen():
+    table = tables.read("ticker\nCafé\n".encode("cp1252"), encoding="cp1252")
+
+    assert table.lines[1].cells == ("Café",)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"x" * 10_000_001,
+        b"a\n" * 100_002,
+        (",".join("a" * 51) + "\n").encode(),
+    ],
+)
+def test_files_beyond_the_limits_are_too_large(data):
+    began = time.perf_counter()
+
+    with pytest.raises(tables.TooLarge) as refusal:
+        tables.read(data)
+
+    assert refusal.value.status == 413
+    assert time.perf_counter() - began < 2
+
+
+def test_line_numbers_are_those_of_the_file():
+    table = tables.read(b'a\n"two\nlines"\n\nlast\n')
+
+    assert [line.number for line in table.lines] == [1, 2, 5]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-x", "@sum", "\tx", "\rx", "\uff1d1"])
+def test_formulas_are_guarded_going_out_and_the_guard_comes_off_coming_in(text):
+    data = tables.write(["name", "n"], [[text, Decimal("-5.50")]])
+
+    back = tables.read(data, delimiter=",").lines[1].cells
+
+    assert back == (f"'{text}", "-5.50")
+    assert tables.unguard(back[0]) == text
+
+
+def test_ordinary_text_with_an_apostrophe_stays_as_it_is():
+    assert tables.unguard("'quoted'") == "'quoted'"
+    assert tables.guard("O'Neil") == "O'Neil"

@@ -1,0 +1,173 @@
+"""Tables of the books' pages, as the table partial draws them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+
+from portfolios.choices import PortfolioStatus, RowVerdict
+from portfolios.models import CashTransaction, ImportBatch, ImportRow
+from portfolios.selectors.portfolios import Listed
+
+KINDS = {
+    RowVerdict.NEW: "ok",
+    RowVerdict.WARNING: "watch",
+    RowVerdict.DUPLICATE: "plain",
+    RowVerdict.ERROR: "bad",
+}
+
+
+def portfolios(rows: Iterable[Listed]) -> dict[str, Any]:
+    """Every portfolio with its newest value."""
+    return {
+        "id": "portfolios",
+        "caption": "Portfolios",
+        "columns": [
+            {"key": "name", "label": "Name", "sub": "description"},
+            {"key": "role", "label": "Your part", "priority": "p3"},
+            {"key": "nav", "label": "NAV", "fmt": "money2", "term": "nav"},
+            {"key": "day_pnl", "label": "Day", "fmt": "signed:money2", "tone": True},
+            {"key": "positions", "label": "Positions", "fmt": "int", "priority": "p2"},
+            {"key": "session", "label": "Snapshot", "priority": "p3"},
+            {"key": "state", "label": "State", "kind": "tag"},
+        ],
+        "rows": [_portfolio(each) for each in rows],
+        "empty": {
+            "text": "No portfolio yet. Create one, or bring positions in from a file.",
+            "url": reverse("portfolio_create"),
+            "label": "New portfolio",
+        },
+    }
+
+
+def _portfolio(each: Listed) -> dict[str, Any]:
+    row, newest = each.portfolio, each.snapshot
+    closed = row.status == PortfolioStatus.CLOSED
+    kind = "plain" if closed else ("ok" if row.state == "active" else "watch")
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "description": row.description,
+        "url": _overview(row.pk),
+        "role": each.role,
+        "nav": newest.nav if newest else None,
+        "nav_reason": "no snapshot yet",
+        "day_pnl": newest.daily_pnl if newest else None,
+        "day_pnl_reason": "no snapshot yet",
+        "positions": each.positions,
+        "session": newest.session_date.isoformat() if newest else "",
+        "state": {"kind": kind, "text": "closed" if closed else row.state},
+    }
+
+
+def _overview(portfolio_id: Any) -> str:
+    try:
+        return reverse("overview", args=[portfolio_id])
+    except NoReverseMatch:
+        return reverse("portfolio_cash", args=[portfolio_id])
+
+
+def cash(rows: Iterable[CashTransaction]) -> dict[str, Any]:
+    """What was paid in, taken out and charged."""
+    return {
+        "id": "cash",
+        "caption": "Cash transactions, newest first",
+        "columns": [
+            {"key": "session", "label": "Session"},
+            {"key": "type", "label": "Type"},
+            {"key": "amount", "label": "Amount", "fmt": "signed:money2", "tone": True},
+            {"key": "reason", "label": "Reason", "priority": "p2"},
+            {"key": "at", "label": "Booked", "kind": "moment", "priority": "p3"},
+            {"key": "seq", "label": "Ledger no.", "fmt": "int", "priority": "p3"},
+        ],
+        "rows": [
+            {
+                "id": row.pk,
+                "session": row.session_date.isoformat(),
+                "type": f"Reversal of {row.type}" if row.reverses_id else row.get_type_display(),
+                "amount": row.amount,
+                "reason": row.reason,
+                "at": row.created_at,
+                "seq": row.ledger_seq,
+            }
+            for row in rows
+        ],
+        "empty": {"text": "No cash has moved yet. The form beside books a deposit."},
+    }
+
+
+def imports(rows: Iterable[ImportBatch]) -> dict[str, Any]:
+    """Files brought so far."""
+    return {
+        "id": "imports",
+        "caption": "Imports, newest first",
+        "columns": [
+            {"key": "file", "label": "File", "sub": "portfolio"},
+            {"key": "at", "label": "Checked", "kind": "moment"},
+            {"key": "rows", "label": "Rows", "fmt": "int"},
+            {"key": "errors", "label": "Errors", "fmt": "int"},
+            {"key": "status", "label": "Status", "kind": "tag"},
+        ],
+        "rows": [
+            {
+                "id": row.pk,
+                "url": reverse("import_detail", args=[row.pk]),
+                "file": row.file_name,
+                "portfolio": row.portfolio.name,
+                "at": row.created_at,
+                "rows": row.counts.get("total", 0),
+                "errors": row.counts.get("error", 0),
+                "status": {
+                    "kind": "ok" if row.status == "committed" else "plain",
+                    "text": row.status,
+                },
+            }
+            for row in rows
+        ],
+        "empty": {"text": "No file was brought yet. Choose one above."},
+    }
+
+
+def import_rows(page: Any, query: str) -> dict[str, Any]:
+    """Rows of a file with their verdicts."""
+    return {
+        "id": "rows",
+        "caption": "Rows of the file with their verdicts",
+        "columns": [
+            {"key": "line", "label": "Line", "fmt": "int"},
+            {"key": "verdict", "label": "Verdict", "kind": "tag"},
+            {"key": "ticker", "label": "Ticker"},
+            {"key": "quantity", "label": "Quantity"},
+            {"key": "entry_price", "label": "Price"},
+            {"key": "entry_date", "label": "Date"},
+            {"key": "tags", "label": "Tags", "priority": "p3"},
+            {"key": "said", "label": "What is to say"},
+        ],
+        "rows": [_import_row(row) for row in page.object_list],
+        "page": page,
+        "query": query,
+        "empty": {"text": "No row has this verdict."},
+    }
+
+
+def _import_row(row: ImportRow) -> dict[str, Any]:
+    read = row.parsed or {}
+    places = row.batch.dialect["columns"]
+    shown = {
+        name: read.get(name) or _raw(row, places.get(name))
+        for name in ("ticker", "quantity", "entry_price", "entry_date", "tags")
+    }
+    said = [f"{m['field']}: {m['detail']} {m['hint']}".strip() for m in row.messages]
+    verdict = RowVerdict(row.verdict)
+    return {
+        "id": row.pk,
+        "line": row.ordinal,
+        "verdict": {"kind": KINDS[verdict], "text": verdict.value},
+        **shown,
+        "said": " ".join(said),
+    }
+
+
+def _raw(row: ImportRow, place: int | None) -> str:
+    """A cell as it stood in the file."""
+    return row.raw[place] if place is not None and place < len(row.raw) else ""

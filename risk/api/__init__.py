@@ -1,0 +1,1 @@
+"""REST of risk: figures, limits, stops, alerts, matrices."""

@@ -1,0 +1,260 @@
+"""Limits of a portfolio, of all visible ones, and what was seen against them."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from etftrader.core.api import versions
+from etftrader.core.api.fields import MoneyField, StrictSerializer
+from etftrader.core.api.idempotent import once
+from etftrader.core.api.registry import Op, operation
+from etftrader.core.api.views import ApiView
+from etftrader.core.errors import BadInput, Conflict, NotFound
+from etftrader.core.money import plain
+from marketdata.selectors import sessions
+from portfolios.models import Portfolio
+from portfolios.selectors import access
+from risk.choices import Measure, Unit
+from risk.models import LimitBreach, RiskLimit
+from risk.selectors import alerts as alert_rows
+from risk.selectors import editing, var
+from risk.selectors import limits as limit_rows
+from risk.selectors.limits import LimitInForce
+from risk.services import limits
+
+
+class LimitRequest(StrictSerializer):
+    """A new limit."""
+
+    measure = serializers.ChoiceField(choices=Measure.choices)
+    value = MoneyField(positive=True)
+    unit = serializers.ChoiceField(choices=Unit.choices, default=Unit.FRACTION)
+    watch = serializers.FloatField(required=False, min_value=0.01, max_value=0.99)
+    hard = serializers.BooleanField(required=False)
+    reason = serializers.CharField(max_length=300)
+
+
+class LimitChange(StrictSerializer):
+    """What may change of a limit; the rest stays."""
+
+    value = MoneyField(positive=True, required=False)
+    unit = serializers.ChoiceField(choices=Unit.choices, required=False)
+    watch = serializers.FloatField(required=False, min_value=0.01, max_value=0.99)
+    hard = serializers.BooleanField(required=False)
+    reason = serializers.CharField(max_length=300)
+
+
+class LimitDocument(serializers.Serializer):
+    """A limit in force as the API shows it."""
+
+    def to_representation(self, limit: LimitInForce) -> dict[str, Any]:
+        """Money and fractions as decimal strings."""
+        return document(limit)
+
+
+class BreachSerializer(serializers.ModelSerializer):
+    """One change of a limit's state."""
+
+    portfolio_name = serializers.CharField(source="portfolio.name")
+
+    class Meta:
+        model = LimitBreach
+        fields = (
+            "id",
+            "portfolio",
+            "portfolio_name",
+            "measure",
+            "from_state",
+            "to_state",
+            "observed",
+            "threshold",
+            "session_date",
+            "as_of",
+            "simulated",
+            "recorded_at",
+        )
+
+
+@operation(
+    get=Op("portfolio:view", summary="Limits in force with their standing"),
+    post=Op("portfolio:manage", summary="Set a limit where the default holds"),
+)
+class Limits(ApiView):
+    """GET, POST /portfolios/{portfolio_id}/risk/limits."""
+
+    serializer_class = LimitRequest
+
+    def get(self, request: Any, portfolio_id: Any) -> Response:
+        """The limits, each with the newest observation and its state."""
+        portfolio = access.portfolio_for(self.actor, portfolio_id)
+        found = var.current(portfolio_id=portfolio.pk, moment=sessions.moment())
+        standing = {each["measure"]: each for each in (found.record.limits if found.record else [])}
+        history = limit_rows.history(portfolio_id=portfolio.pk)
+        return Response(
+            {
+                "portfolio": str(portfolio.pk),
+                "results": [document(each, standing.get(each.measure)) for each in found.limits],
+                "history": [past(each) for each in history],
+            }
+        )
+
+    def post(self, request: Any, portfolio_id: Any) -> Response:
+        """The owner, or staff of the Risk manager group, with a reason."""
+        portfolio = editing.portfolio_to_limit(self.actor, portfolio_id)
+        asked = self.checked(LimitRequest)
+
+        def effect() -> Response:
+            known = _in_force(portfolio, asked["measure"])
+            if known.version:
+                raise Conflict(
+                    "There is such a limit already. Change it with PATCH and If-Match.",
+                    limit=str(known.limit_id),
+                )
+            row = limits.change(
+                portfolio_id=portfolio.pk, if_match_version=0, by=self.actor, **asked
+            )
+            body = document(limit_rows.of_row(row))
+            body["url"] = f"/api/v1/portfolios/{portfolio.pk}/risk/limits/{row.pk}"
+            return Response(body, 201)
+
+        return once(request, effect)
+
+
+@operation(
+    get=Op("portfolio:view", summary="One limit row"),
+    patch=Op("portfolio:manage", summary="Change a limit"),
+    delete=Op("portfolio:manage", summary="Let the default hold again", query=("reason",)),
+)
+class Limit(ApiView):
+    """GET, PATCH, DELETE /portfolios/{portfolio_id}/risk/limits/{limit_id}; If-Match required."""
+
+    serializer_class = LimitChange
+
+    def get(self, request: Any, portfolio_id: Any, limit_id: Any) -> Response:
+        """The row, in force or not."""
+        portfolio = access.portfolio_for(self.actor, portfolio_id)
+        row = _row(portfolio, limit_id)
+        return versions.tagged(Response(past(row)), row)
+
+    def patch(self, request: Any, portfolio_id: Any, limit_id: Any) -> Response:
+        """Close this row and add the next, with a reason."""
+        portfolio = editing.portfolio_to_limit(self.actor, portfolio_id)
+        row = _row(portfolio, limit_id)
+        versions.check(request, _head(portfolio, row), required=True)
+        asked = self.checked(LimitChange)
+        given = {
+            "value": asked.get("value", row.value),
+            "unit": asked.get("unit", row.unit),
+            "watch": asked.get("watch", row.watch),
+            "hard": asked.get("hard", row.hard),
+            "reason": asked["reason"],
+        }
+        changed = limits.change(
+            portfolio_id=portfolio.pk,
+            measure=row.measure,
+            if_match_version=row.version,
+            by=self.actor,
+            **given,
+        )
+        return versions.tagged(Response(document(limit_rows.of_row(changed))), changed)
+
+    def delete(self, request: Any, portfolio_id: Any, limit_id: Any) -> Response:
+        """Close this row; the reason stands in the body or the query."""
+        portfolio = editing.portfolio_to_limit(self.actor, portfolio_id)
+        row = _row(portfolio, limit_id)
+        versions.check(request, _head(portfolio, row), required=True)
+        given = request.data.get("reason") if isinstance(request.data, dict) else None
+        reason = str(given or request.query_params.get("reason", ""))
+        if not reason.strip():
+            raise BadInput("Say why the limit is removed.", attr="reason")
+        limits.remove(
+            limit_id=row.pk, reason=reason[:300], if_match_version=row.version, by=self.actor
+        )
+        return Response(status=204)
+
+
+@operation(get=Op("signed_in", summary="Limits of every visible portfolio", lists=True))
+class AllLimits(ApiView):
+    """GET /risk/limits: defaults included."""
+
+    serializer_class = LimitDocument
+
+    def get(self, request: Any) -> Response:
+        """One entry per portfolio."""
+        rows = Portfolio.objects.for_actor(self.actor).open().order_by("name", "pk")
+        page = self.paginate_queryset(rows)
+        found = limit_rows.in_force_many(portfolio_ids=[each.pk for each in page])
+        return self.get_paginated_response(
+            [
+                {
+                    "portfolio": str(each.pk),
+                    "name": each.name,
+                    "limits": [document(limit) for limit in found[each.pk]],
+                }
+                for each in page
+            ]
+        )
+
+
+@operation(get=Op("signed_in", summary="Changes of limit states", lists=True))
+class Breaches(ApiView):
+    """GET /risk/breaches: within, watch, breach and back, newest first."""
+
+    serializer_class = BreachSerializer
+    filterset_fields = ("portfolio", "measure", "to_state", "session_date", "simulated")
+    ordering_fields = ("as_of",)
+    ordering = ("-as_of",)
+
+    def get(self, request: Any) -> Response:
+        """Of the portfolios the caller may see."""
+        return self.listing(alert_rows.breaches(self.actor), BreachSerializer)
+
+
+def document(limit: LimitInForce, standing: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A limit in force, with what was observed where that is known."""
+    body = {
+        "id": str(limit.limit_id) if limit.limit_id else None,
+        "measure": limit.measure,
+        "label": limit.label,
+        "family": limit.family or None,
+        "value": plain(limit.value),
+        "unit": limit.unit,
+        "watch": limit.watch,
+        "hard": limit.hard,
+        "confidence": limit.confidence,
+        "horizon_days": limit.horizon_days,
+        "version": limit.version,
+        "default": limit.version == 0,
+        "reason": limit.reason,
+        "author": limit.author or None,
+        "valid_from": limit.valid_from,
+    }
+    if standing is not None:
+        body["standing"] = {
+            key: standing[key] for key in ("observed", "used", "state", "symbol", "reason")
+        }
+    return body
+
+
+def past(row: RiskLimit) -> dict[str, Any]:
+    """One row of the limit's history."""
+    return document(limit_rows.of_row(row)) | {"closed_at": row.closed_at}
+
+
+def _row(portfolio: Portfolio, limit_id: Any) -> RiskLimit:
+    row = RiskLimit.objects.filter(portfolio=portfolio, pk=limit_id).first()
+    if row is None:
+        raise NotFound("There is no such limit.")
+    return row
+
+
+def _in_force(portfolio: Portfolio, measure: str) -> LimitInForce:
+    found = limit_rows.in_force(portfolio_id=portfolio.pk)
+    return next(each for each in found if each.measure == measure)
+
+
+def _head(portfolio: Portfolio, row: RiskLimit) -> SimpleNamespace:
+    """The version that counts: a replaced row answers with that of its successor."""
+    return SimpleNamespace(version=_in_force(portfolio, row.measure).version)

@@ -1,0 +1,41 @@
+"""Alerts and verdicts as pages and the API list them."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from etftrader.core.actor import Actor
+from risk.choices import AlertState
+from risk.models import Alert, LimitBreach, PreTradeCheck
+
+
+def visible(actor: Actor) -> QuerySet[Alert]:
+    """Alerts of the portfolios an actor may see, newest change first."""
+    rows = Alert.objects.for_actor(actor).select_related("portfolio")
+    return rows.order_by("-last_seen", "-number", "pk")
+
+
+def unresolved(actor: Actor) -> QuerySet[Alert]:
+    """Alerts whose condition still holds."""
+    return visible(actor).exclude(state=AlertState.RESOLVED)
+
+
+def of_portfolio(*, portfolio_id: UUID, limit: int = 8) -> list[Alert]:
+    """The newest alerts of a portfolio; those still open first."""
+    rows = Alert.objects.filter(portfolio_id=portfolio_id).order_by("-last_seen", "-number")
+    newest = list(rows[: limit * 4])
+    order = {AlertState.OPEN: 0, AlertState.ACKNOWLEDGED: 1, AlertState.RESOLVED: 2}
+    return sorted(newest, key=lambda each: order[AlertState(each.state)])[:limit]
+
+
+def checks(*, portfolio_id: UUID, contexts: Iterable[str], limit: int = 20) -> list[PreTradeCheck]:
+    """The newest verdicts of a portfolio that counted."""
+    rows = PreTradeCheck.objects.filter(portfolio_id=portfolio_id, context__in=list(contexts))
+    return list(rows.defer("document").order_by("-created_at")[:limit])
+
+
+def breaches(actor: Actor) -> QuerySet[LimitBreach]:
+    """Changes of limit states in the portfolios an actor may see, newest first."""
+    rows = LimitBreach.objects.for_actor(actor).select_related("portfolio")
+    return rows.order_by("-as_of", "-pk")

@@ -1,0 +1,287 @@
+"""Books kept between bars, and the figures of all of them in one matrix product."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.db.models import Sum
+from numpy.typing import NDArray
+
+from marketdata.choices import PriceClass, Pricing
+from marketdata.live import MarketState
+from marketdata.models import Instrument
+from marketdata.selectors import prices
+from marketdata.selectors.prices import Mark
+from marketdata.selectors.sessions import Moment
+from portfolios.choices import Quality, SnapshotKind
+from portfolios.models import CashTransaction, PortfolioSnapshot
+from portfolios.selectors import holdings
+from risk.calculations import var as kernel
+from risk.choices import CovarianceKind
+from risk.constants import LOW_COVERAGE, VAR_CONFIDENCE
+from risk.selectors import book_risk
+from risk.selectors import covariance as matrices
+from risk.selectors.book_risk import MANUAL, NO_COVARIANCE, NO_PRICE, Holding
+from risk.selectors.covariance import Matrix
+from risk.selectors.figures import DAILY, HYBRID, Figures, LiveMark, LivePart
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBook:
+    """One book as of a ledger number, with the session's start beside it."""
+
+    ledger_seq: int
+    cash: float
+    lines: dict[str, float]  # symbol -> quantity x multiplier
+    opening_nav: float | None
+    opening_var: float | None
+    flows: float
+
+
+class Shelf:
+    """Books of one session by portfolio; read again when their ledger number moves."""
+
+    def __init__(self) -> None:
+        self.books: dict[UUID, KnownBook] = {}
+        self.instruments: dict[str, Instrument] = {}
+        self.closes: dict[str, Mark] = {}
+        self.matrices: tuple[Any, Matrix | None, Matrix | None] = (None, None, None)
+
+    def refresh(self, heads: Mapping[UUID, int], moment: Moment) -> None:
+        """Read the books whose ledger moved; a fixed number of queries for any number of them."""
+        moved = [
+            pk
+            for pk, seq in heads.items()
+            if pk not in self.books or self.books[pk].ledger_seq != seq
+        ]
+        if not moved:
+            return
+        opening = _opening(moved, moment)
+        flows = _flows(moved, moment)
+        books = holdings.books(portfolio_ids=moved)
+        wanted = {line.instrument_id for book in books for line in book.lines}
+        known = {each.pk for each in self.instruments.values()}
+        new = list(Instrument.objects.filter(pk__in=wanted - known))
+        self.instruments.update({each.symbol: each for each in new})
+        marks = prices.marks(instruments=new, session_date=moment.session_date)
+        self.closes.update({each.symbol: each for each in marks.values()})
+        for book in books:
+            nav, loss = opening.get(book.portfolio_id, (None, None))
+            self.books[book.portfolio_id] = KnownBook(
+                ledger_seq=book.ledger_seq,
+                cash=float(book.cash),
+                lines={ln.symbol: float(ln.quantity * ln.multiplier) for ln in book.lines},
+                opening_nav=nav,
+                opening_var=loss,
+                flows=float(flows.get(book.portfolio_id, Decimal(0))),
+            )
+
+    def in_force(self, moment: Moment) -> tuple[Matrix | None, Matrix | None]:
+        """The daily and the stressed matrix; unpacked again only when another one is in force."""
+        row = matrices.newest(session_date=moment.session_date, kind=CovarianceKind.DAILY)
+        version = (row.pk, row.revision) if row else None
+        if version is None or version != self.matrices[0]:
+            day = moment.session_date
+            daily = matrices.in_force(session_date=day)
+            stressed = matrices.in_force(session_date=day, kind=CovarianceKind.STRESSED)
+            self.matrices = (version, daily, stressed)
+        return self.matrices[1], self.matrices[2]
+
+    def outside(self, symbol: str) -> str:
+        """Why risk leaves a name out that the stream does not know."""
+        manual = self.instruments[symbol].pricing == Pricing.MANUAL
+        if manual:
+            return MANUAL
+        close = self.closes.get(symbol)
+        return NO_COVARIANCE if close is not None and close.price is not None else NO_PRICE
+
+
+def live_figures(
+    shelf: Shelf, portfolio_ids: Sequence[UUID], state: MarketState, moment: Moment
+) -> list[Figures]:
+    """Every book by the live state: one product per matrix for all of them together."""
+    place = {symbol: row for row, symbol in enumerate(state.symbols)}
+    exposures = np.zeros((len(portfolio_ids), len(state.symbols)))
+    for row, portfolio_id in enumerate(portfolio_ids):
+        for symbol, units in shelf.books[portfolio_id].lines.items():
+            if symbol in place:
+                exposures[row, place[symbol]] = units * state.prices[place[symbol]]
+    daily, stressed = shelf.in_force(moment)
+    with_book = exposures @ state.hybrid
+    sigma = _sigma(exposures, with_book)
+    z = kernel.quantile(VAR_CONFIDENCE)
+    by_raw = z * _sigma(exposures, exposures @ state.raw)
+    by_daily = _by(daily, state.symbols, exposures)
+    by_stressed = _by(stressed, state.symbols, exposures)
+    found = []
+    for row, portfolio_id in enumerate(portfolio_ids):
+        book = shelf.books[portfolio_id]
+        marks = {s: _mark(shelf, state, place, s, units) for s, units in book.lines.items()}
+        outside = {s: shelf.outside(s) for s in book.lines if s not in place}
+        covered = any(symbol in place for symbol in book.lines) or not book.lines
+        loss = float(z * sigma[row]) if covered and np.isfinite(sigma[row]) else None
+        share = _coverage(exposures[row], marks, outside)
+        found.append(
+            Figures(
+                portfolio_id=portfolio_id,
+                ledger_seq=book.ledger_seq,
+                as_of=state.as_of,
+                session_date=state.session_date,
+                simulated=True,
+                source=state.source,
+                price_class=str(PriceClass.LIVE),
+                cash=book.cash,
+                marks=marks,
+                value_at_risk=loss,
+                var_raw=_finite(by_raw[row]) if loss is not None else None,
+                var_daily=_finite(by_daily[row]) if loss is not None else None,
+                stressed_var=_finite(by_stressed[row]) if loss is not None else None,
+                parts=_parts(book, place, exposures[row], with_book[row], sigma[row], z)
+                if loss is not None
+                else {},
+                coverage=share,
+                quality=_quality(outside, share, loss),
+                reason="" if loss is not None else NO_COVARIANCE,
+                method=HYBRID,
+                opening_nav=book.opening_nav,
+                opening_var=book.opening_var,
+                flows=book.flows,
+            )
+        )
+    return found
+
+
+def closing_figures(shelf: Shelf, portfolio_ids: Sequence[UUID], moment: Moment) -> list[Figures]:
+    """Books by the last closes and the daily matrix: between sessions, or without a live state."""
+    daily, stressed = shelf.in_force(moment)
+    found = []
+    for portfolio_id in portfolio_ids:
+        book = shelf.books[portfolio_id]
+        marks: dict[str, LiveMark] = {}
+        held = []
+        for symbol, units in book.lines.items():
+            mark, instrument = shelf.closes[symbol], shelf.instruments[symbol]
+            price = None if mark.price is None else float(mark.price)
+            before = None if mark.previous_close is None else float(mark.previous_close)
+            exposure = None if price is None else units * price
+            moved = None if price is None or before is None else units * (price - before)
+            marks[symbol] = LiveMark(price, exposure, moved)
+            reason = MANUAL if instrument.pricing == Pricing.MANUAL else mark.reason
+            held.append(Holding(instrument.pk, symbol, exposure, reason))
+        risk = book_risk.of(held, daily, stressed, moment.session_date)
+        found.append(
+            Figures(
+                portfolio_id=portfolio_id,
+                ledger_seq=book.ledger_seq,
+                as_of=moment.as_of,
+                session_date=moment.current,
+                simulated=False,
+                source="close",
+                price_class=str(PriceClass.EOD),
+                cash=book.cash,
+                marks=marks,
+                value_at_risk=risk.value_at_risk,
+                var_daily=risk.value_at_risk,
+                stressed_var=risk.stressed_var,
+                parts={s: LivePart(p.marginal, p.component) for s, p in risk.parts.items()},
+                coverage=risk.coverage,
+                quality=risk.quality,
+                reason=risk.reason,
+                method=DAILY,
+                opening_nav=book.opening_nav,
+                opening_var=book.opening_var,
+                flows=book.flows,
+            )
+        )
+    return found
+
+
+def _opening(portfolio_ids: Sequence[UUID], moment: Moment) -> dict[UUID, tuple[float, Any]]:
+    """NAV and VaR at the last close before the session."""
+    rows = PortfolioSnapshot.objects.filter(
+        portfolio_id__in=portfolio_ids,
+        kind=SnapshotKind.ACTUAL,
+        session_date__lt=moment.current,
+        session_date__gte=matrices.oldest(moment.session_date, 5),
+    ).order_by("session_date")
+    found = rows.values_list("portfolio_id", "nav", "var_95_1d")
+    return {portfolio_id: (float(nav), loss) for portfolio_id, nav, loss in found}
+
+
+def _flows(portfolio_ids: Sequence[UUID], moment: Moment) -> dict[UUID, Decimal]:
+    rows = CashTransaction.objects.filter(
+        portfolio_id__in=portfolio_ids, session_date=moment.current, external_flow=True
+    )
+    found = rows.order_by().values_list("portfolio_id").annotate(total=Sum("amount"))
+    return dict(found)
+
+
+def _sigma(exposures: NDArray[np.float64], with_book: NDArray[np.float64]) -> NDArray[np.float64]:
+    variance = np.einsum("ij,ij->i", exposures, with_book)
+    return np.sqrt(np.maximum(variance, 0.0))
+
+
+def _by(
+    matrix: Matrix | None, symbols: Sequence[str], exposures: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """VaR of every book by a stored matrix; NaN where it does not know a name that is held."""
+    if matrix is None:
+        return np.full(len(exposures), np.nan)
+    place = {symbol: row for row, symbol in enumerate(matrix.labels)}
+    known = np.array([symbol in place for symbol in symbols])
+    rows = [place[symbol] for symbol in symbols if symbol in place]
+    inside = exposures[:, known]
+    sigma = _sigma(inside, inside @ matrix.values[np.ix_(rows, rows)])
+    sigma[np.abs(exposures[:, ~known]).sum(axis=1) > 0.0] = np.nan
+    return kernel.quantile(VAR_CONFIDENCE) * sigma
+
+
+def _mark(
+    shelf: Shelf, state: MarketState, place: Mapping[str, int], symbol: str, units: float
+) -> LiveMark:
+    if symbol in place:
+        price = float(state.prices[place[symbol]])
+        before = float(state.previous_close[place[symbol]])
+        return LiveMark(price, units * price, units * (price - before))
+    mark = shelf.closes.get(symbol)
+    if mark is None or mark.price is None:
+        return LiveMark(None, None, None)
+    price = float(mark.price)
+    return LiveMark(price, units * price, 0.0)
+
+
+def _parts(
+    book: KnownBook,
+    place: Mapping[str, int],
+    exposures: NDArray[np.float64],
+    with_book: NDArray[np.float64],
+    sigma: float,
+    z: float,
+) -> dict[str, LivePart]:
+    parts = {}
+    for symbol in book.lines:
+        if symbol in place:
+            marginal = z * float(with_book[place[symbol]]) / sigma if sigma > 0 else 0.0
+            parts[symbol] = LivePart(marginal, marginal * float(exposures[place[symbol]]))
+    return parts
+
+
+def _coverage(
+    covered: NDArray[np.float64], marks: Mapping[str, LiveMark], outside: Mapping[str, str]
+) -> float:
+    inside = float(np.abs(covered).sum())
+    left_out = sum(abs(marks[symbol].exposure or 0.0) for symbol in outside)
+    return inside / (inside + left_out) if inside + left_out > 0 else 1.0
+
+
+def _quality(outside: Mapping[str, str], coverage: float, loss: float | None) -> str:
+    if loss is None:
+        return Quality.MISSING
+    return Quality.LIMITED if outside or coverage < LOW_COVERAGE else Quality.FULL
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,243 @@
+"""The live revaluation: all books on a bar, one after a trade, with and without the live store."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from django.test import override_settings
+
+from etftrader.core import livestate, push
+from marketdata import live as market_live
+from marketdata.selectors import calendar
+from marketdata.selectors.sessions import Moment
+from marketdata.services import stream
+from portfolios.services import snapshots
+from risk import live
+from risk.models import Alert, LimitBreach
+from risk.services import covariance, limits, monitor, var
+from risk.tests import factories
+
+pytestmark = pytest.mark.django_db
+
+PLAYED = date(2016, 6, 23)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_memory():
+    monitor.forget()
+    yield
+    monitor.forget()
+
+
+def moment_of(bar):
+    opens = calendar.open_time(PLAYED)
+    return Moment(
+        as_of=opens + timedelta(minutes=bar), session_date=factories.START, playing=PLAYED, bar=bar,
+        bars=390, round=1, revision=1, ended=False,
+    )  # fmt: skip
+
+
+def begun(row):
+    matrix = covariance.matrices.of_row(row)
+    closes = {s: float(np.asarray(x)[-1]) for s, x in _series(matrix.labels).items()}
+    return stream.begin(
+        moment=moment_of(0), labels=matrix.labels, covariance=matrix.values, covariance_id=row.pk,
+        previous_close=closes, factors={}, source="SIM",
+    )  # fmt: skip
+
+
+def _series(labels):
+    from marketdata.models import PriceSeries
+
+    rows = PriceSeries.objects.filter(instrument__symbol__in=labels).select_related("instrument")
+    return {each.instrument.symbol: each.close for each in rows}
+
+
+def at(state, bar, factor=1.0):
+    return replace(state, bar=bar, as_of=moment_of(bar).as_of, prices=state.previous_close * factor)
+
+
+@pytest.fixture
+def stage():
+    factories.load_bundle()
+    row = covariance.compute_daily(session_date=factories.START)
+    covariance.ensure_stressed(session_date=factories.START)
+    portfolio = factories.make_rotation()
+    snapshots.take(portfolio_ids=[portfolio.pk], session_date=factories.START)
+    var.compute(portfolio_ids=[portfolio.pk], session_date=factories.START)
+    return portfolio, begun(row)
+
+
+def test_before_the_first_bar_the_live_var_is_that_of_the_close(stage):
+    portfolio, state = stage
+
+    found = monitor.revalue(state=at(state, 1), moment=moment_of(1))
+
+    risk = found[portfolio.pk].risk
+    # the hybrid matrix starts as the daily one
+    assert float(risk["var"]) == pytest.approx(9_924.57, abs=0.02)
+    assert float(risk["var_daily"]) == pytest.approx(9_924.57, abs=0.02)
+    assert risk["simulated"] is True
+    assert float(found[portfolio.pk].value["nav"]) == pytest.approx(1_014_548.55, abs=0.01)
+    parts = sum(float(each["component"]) for each in risk["components"])
+    assert parts == pytest.approx(float(risk["var"]), abs=0.2)
+    assert sum(each["share"] for each in risk["components"]) == pytest.approx(1.0)
+
+
+def test_a_bar_moves_nav_exposures_and_the_pnl_of_the_day(stage):
+    portfolio, state = stage
+
+    found = monitor.revalue(state=at(state, 2, 1.01), moment=moment_of(2))
+
+    # 1 % of 1,014,548.55 - 10,326.72
+    value = found[portfolio.pk].value
+    assert float(value["day_pnl"]) == pytest.approx(10_042.22, abs=0.02)
+    assert value["day_return"] == pytest.approx(10_042.22 / 1_014_548.55, rel=1e-5)
+
+
+def test_it_agrees_with_one_book_at_a_time(stage):
+    portfolio, state = stage
+    other = factories.make_portfolio(name="Pair", allow_short=True)
+    factories.hold(other, "SPY", 1_000)
+    factories.hold(other, "EEM", -3_500)
+    bar = at(state, 3, 0.99)
+
+    found = monitor.revalue(state=bar, moment=moment_of(3))
+
+    place = {symbol: row for row, symbol in enumerate(bar.symbols)}
+    for book in (portfolio, other):
+        exposures = np.zeros(len(bar.symbols))
+        for position in book.positions.all():
+            row = place[position.instrument.symbol]
+            exposures[row] = float(position.quantity) * bar.prices[row]
+        expected = 1.6448536269514722 * np.sqrt(exposures @ bar.hybrid @ exposures)
+        assert float(found[book.pk].risk["var"]) == pytest.approx(expected, abs=0.01)
+
+
+def test_channels_and_record_carry_the_whole_value(stage, django_capture_on_commit_callbacks):
+    portfolio, state = stage
+
+    with django_capture_on_commit_callbacks(execute=True):
+        for bar in (1, 2, 3):
+            monitor.revalue(state=at(state, bar), moment=moment_of(bar))
+
+    told = push.newest(f"portfolio.{portfolio.pk}.risk")
+    assert told["event"] == "risk.updated"
+    assert told["data"]["as_of"] == "2016-06-23T13:33:00Z"
+    assert set(live.RiskUpdate.__annotations__) == set(told["data"])
+    assert set(push.newest(f"portfolio.{portfolio.pk}.value")["data"]) == set(
+        live.ValueUpdate.__annotations__
+    )
+    record = live.load(portfolio.pk)
+    assert len(record.times) == len(record.series) == 3
+    assert record.times[-1] == moment_of(3).as_of.timestamp()
+
+
+def test_the_line_of_today_is_bounded_and_goes_on_after_a_restart(stage):
+    portfolio, state = stage
+    for bar in (1, 2):
+        monitor.revalue(state=at(state, bar), moment=moment_of(bar))
+
+    monitor.forget()
+    monitor.revalue(state=at(state, 3), moment=moment_of(3))
+
+    assert len(live.load(portfolio.pk).times) == 3
+
+
+def test_books_are_read_again_only_when_their_ledger_moved(stage, django_assert_num_queries):
+    portfolio, state = stage
+    monitor.revalue(state=at(state, 1), moment=moment_of(1))
+
+    # portfolios, the matrix in force, limits
+    with django_assert_num_queries(3):
+        monitor.revalue(state=at(state, 2), moment=moment_of(2))
+
+    factories.hold(portfolio, "SPY", -321, factories.START)
+    found = monitor.revalue(state=at(state, 3), moment=moment_of(3))
+    assert "SPY" not in found[portfolio.pk].value["marks"]
+
+
+def test_a_live_breach_is_one_simulated_alert_and_goes_when_it_ends(
+    stage, django_capture_on_commit_callbacks
+):
+    portfolio, state = stage
+    limits.change(
+        portfolio_id=portfolio.pk, measure="var", value=Decimal("9000"), unit="currency",
+        reason="test", by=factories.HOUSE,
+    )  # fmt: skip
+
+    with django_capture_on_commit_callbacks(execute=True):
+        for bar in range(1, 6):
+            monitor.revalue(state=at(state, bar), moment=moment_of(bar))
+
+    alert = Alert.objects.get(portfolio=portfolio, key="limit:var")
+    assert (alert.severity, alert.simulated, alert.count) == ("critical", True, 1)
+    assert LimitBreach.objects.filter(portfolio=portfolio).count() == 1
+    told = push.newest(f"portfolio.{portfolio.pk}.limits")["data"]["limits"]
+    assert next(each for each in told if each["measure"] == "var")["state"] == "breach"
+
+    monitor.revalue(state=at(state, 6, 0.5), moment=moment_of(6))
+    alert.refresh_from_db()
+    assert alert.state == "resolved"
+
+
+def test_without_the_live_store_figures_and_alerts_go_on(stage):
+    portfolio, state = stage
+    livestate.client.cache_clear()
+    livestate.script.cache_clear()
+    with override_settings(LIVE_URL="redis://127.0.0.1:1/0"):
+        found = monitor.revalue(state=at(state, 1), moment=moment_of(1))
+    livestate.client.cache_clear()
+    livestate.script.cache_clear()
+
+    assert float(found[portfolio.pk].risk["var"]) == pytest.approx(9_924.57, abs=0.02)
+    assert live.load(portfolio.pk) is None
+
+    monitor.revalue(state=at(state, 2), moment=moment_of(2))
+    assert len(live.load(portfolio.pk).times) == 2
+
+
+def test_one_book_between_sessions_is_measured_at_the_close(stage):
+    portfolio, _ = stage
+    factories.hold(portfolio, "TLT", 50, factories.START)
+
+    record = monitor.revalue_one(portfolio_id=portfolio.pk, moment=factories.closing())
+
+    assert record.risk["method"] == "parametric_ewma"
+    assert record.risk["simulated"] is False
+    assert float(record.risk["var"]) < 9_924.57
+
+
+def test_one_book_in_a_session_uses_the_live_state(stage):
+    portfolio, state = stage
+    market_live.save(at(state, 4))
+
+    record = monitor.revalue_one(portfolio_id=portfolio.pk, moment=moment_of(4))
+
+    assert record.risk["method"] == "hybrid"
+    assert record.risk["as_of"] == "2016-06-23T13:34:00Z"
+
+
+def test_a_private_fund_keeps_its_value_and_lowers_the_coverage(stage):
+    _, state = stage
+    portfolio = factories.make_portfolio(name="Private", cash=2_000_000)
+    factories.make_private(portfolio)
+    factories.hold(portfolio, "SPY", 1_000)
+
+    found = monitor.revalue(state=at(state, 1), moment=moment_of(1))[portfolio.pk]
+
+    # 208,100 of 458,100
+    assert found.risk["coverage"] == pytest.approx(208_100 / 458_100)
+    assert found.risk["quality"] == "limited"
+
+
+def test_empty_and_closed_portfolios_are_left_alone(stage):
+    portfolio, state = stage
+    empty = factories.make_portfolio(name="Empty")
+
+    found = monitor.revalue(state=at(state, 1), moment=moment_of(1))
+
+    assert set(found) == {portfolio.pk}
+    assert monitor.revalue_one(portfolio_id=empty.account_id, moment=moment_of(1)) is None

@@ -1,0 +1,152 @@
+"""Trailing stops on the real closes of June 2016."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from etftrader.core.errors import BadInput, VersionMismatch
+from portfolios.models import Position
+from risk.models import Alert, StopEvent, StopLossLevel
+from risk.services import stop_loss
+from risk.tests import factories
+
+pytestmark = pytest.mark.django_db
+
+VOTE, BREXIT = date(2016, 6, 23), date(2016, 6, 24)
+
+
+def levels(portfolio):
+    rows = StopLossLevel.objects.filter(portfolio=portfolio).select_related("instrument")
+    return {each.instrument.symbol: each for each in rows}
+
+
+def test_three_stops_fire_on_the_day_after_the_vote():
+    factories.load_bundle(BREXIT)
+    portfolio = factories.make_rotation()
+
+    for day in (factories.START, VOTE, BREXIT):
+        stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=day)
+
+    found = levels(portfolio)
+    # product.md 2.5: close and stop
+    for symbol, close, stop in (
+        ("VGK", 44.48, 45.504),
+        ("EWG", 23.49, 24.102),
+        ("EWU", 29.14, 29.79),
+    ):
+        level = found[symbol]
+        assert level.state == "triggered"
+        assert float(level.close) == pytest.approx(close)
+        assert float(level.stop_price) == pytest.approx(stop, abs=5e-4)
+        assert (level.regime, level.vix, level.triggered_on) == ("high", 25.76, BREXIT)
+    assert {s for s, each in found.items() if each.state == "triggered"} == {"VGK", "EWG", "EWU"}
+    near = {s for s, each in found.items() if 0 < each.distance <= 0.05}
+    assert near == {"XLK", "EWJ", "EEM"}
+    assert StopEvent.objects.filter(kind="triggered").count() == 3
+
+
+def test_a_fired_stop_is_one_critical_alert_however_often_it_is_evaluated():
+    factories.load_bundle(BREXIT)
+    portfolio = factories.make_rotation()
+
+    for _ in range(3):
+        stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=BREXIT)
+
+    fired = Alert.objects.get(portfolio=portfolio, key="stop:VGK")
+    assert (fired.severity, fired.state, fired.count) == ("critical", "open", 1)
+    assert StopEvent.objects.filter(instrument__symbol="VGK", kind="triggered").count() == 1
+
+
+def test_walking_all_closes_at_once_gives_what_the_days_gave():
+    factories.load_bundle(BREXIT)
+    daily, at_once = factories.make_rotation(), factories.make_rotation()
+    for day in (factories.START, VOTE, BREXIT):
+        stop_loss.evaluate(portfolio_ids=[daily.pk], session_date=day)
+
+    stop_loss.evaluate(portfolio_ids=[at_once.pk], session_date=BREXIT)
+
+    one, other = levels(daily), levels(at_once)
+    for symbol, level in one.items():
+        assert (level.stop_price, level.extreme, level.state) == (
+            other[symbol].stop_price,
+            other[symbol].extreme,
+            other[symbol].state,
+        )
+
+
+def test_a_sold_position_has_no_stop_and_no_alert():
+    factories.load_bundle(BREXIT)
+    portfolio = factories.make_rotation()
+    stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=BREXIT)
+    factories.hold(portfolio, "VGK", -factories.ROTATION["VGK"], BREXIT)
+
+    stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=BREXIT)
+
+    assert "VGK" not in levels(portfolio)
+    assert Alert.objects.get(portfolio=portfolio, key="stop:VGK").state == "resolved"
+
+
+def test_a_reopened_position_begins_anew():
+    factories.load_bundle(date(2016, 6, 27))
+    portfolio = factories.make_rotation()
+    stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=BREXIT)
+    factories.hold(portfolio, "VGK", -factories.ROTATION["VGK"], BREXIT)
+    factories.hold(portfolio, "VGK", 100, date(2016, 6, 27))
+
+    stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=date(2016, 6, 27))
+
+    level = levels(portfolio)["VGK"]
+    bought = Position.objects.get(portfolio=portfolio, instrument__symbol="VGK")
+    assert level.state == "armed"
+    assert level.opened_on == bought.opened_on == date(2016, 6, 27)
+    assert level.extreme == level.entry
+    assert Alert.objects.get(portfolio=portfolio, key="stop:VGK").state == "resolved"
+
+
+def test_a_missing_close_is_said_aloud_and_triggers_nothing():
+    factories.load_bundle(VOTE)
+    portfolio = factories.make_portfolio()
+    factories.hold(portfolio, "VGK", 100)
+
+    # the prices of the 24th are not loaded
+    counts = stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=BREXIT)
+
+    assert (counts["not_evaluated"], counts["triggered"]) == (1, 0)
+    assert levels(portfolio)["VGK"].reason == "no_price"
+    alert = Alert.objects.get(portfolio=portfolio)
+    assert (alert.key, alert.severity) == ("stop:VGK:not_evaluated", "warning")
+
+    factories.advance(BREXIT)
+    stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=BREXIT)
+    alert.refresh_from_db()
+    assert alert.state == "resolved"
+
+
+def test_a_short_trails_from_below():
+    factories.load_bundle(BREXIT)
+    portfolio = factories.make_portfolio(allow_short=True)
+    factories.hold(portfolio, "EEM", -100, date(2016, 6, 1))
+
+    stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=BREXIT)
+
+    level = levels(portfolio)["EEM"]
+    assert level.side == "short"
+    assert level.stop_price > level.close
+    assert level.extreme <= level.entry
+
+
+def test_a_rule_needs_the_version_that_was_read():
+    factories.load_bundle()
+    portfolio = factories.make_portfolio()
+    given = {"portfolio_id": portfolio.pk, "enabled": False, "mode": "table", "ratchet": True}
+    stop_loss.set_rule(**given, if_match_version=0, by=factories.HOUSE)
+
+    with pytest.raises(VersionMismatch):
+        stop_loss.set_rule(**given, if_match_version=0, by=factories.HOUSE)
+    with pytest.raises(BadInput):
+        stop_loss.set_rule(**(given | {"mode": "guess"}), if_match_version=1, by=factories.HOUSE)
+
+    factories.hold(portfolio, "SPY", Decimal(10))
+    stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=factories.START)
+    assert not StopLossLevel.objects.exists()

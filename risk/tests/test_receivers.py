@@ -1,0 +1,12 @@
+"""What happens when the books change."""
+
+from celery import current_app
+
+from portfolios.events import positions_changed
+from risk import receivers, tasks
+
+
+def test_a_changed_book_is_revalued_by_a_task_that_exists():
+    assert receivers.revalue in positions_changed.listeners
+    assert tasks.revalue_portfolio.name == receivers.REVALUE
+    assert receivers.REVALUE in current_app.tasks

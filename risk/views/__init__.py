@@ -1,0 +1,1 @@
+"""Pages of risk: the risk of a portfolio, its limits, the alerts."""

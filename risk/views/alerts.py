@@ -1,0 +1,121 @@
+"""The alerts page: what fired, whether it is still true, who dealt with it."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views import View
+
+from etftrader.core.actor import Actor
+from etftrader.core.errors import NotFound
+from etftrader.core.pages import done, render_page
+from portfolios.constants import Action
+from portfolios.models import Portfolio
+from portfolios.selectors import access
+from risk.choices import AlertState
+from risk.forms import AcknowledgeForm
+from risk.models import Alert
+from risk.selectors import alerts as alert_rows
+from risk.selectors import stop_loss as stops
+from risk.services import alerts
+from risk.views import feeds
+
+HISTORY_PAGE = 25
+PANELS = {name: f"risk/alerts_{name}.html" for name in ("open", "stops", "history")}
+
+
+class AlertsPage(LoginRequiredMixin, View):
+    """GET /alerts/: open alerts, stops, history, of every visible portfolio."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Open ones first, the worst on top."""
+        actor = Actor.of(request)
+        visible = alert_rows.visible(actor)
+        still = sorted(
+            alert_rows.unresolved(actor)[:200], key=lambda each: each.severity != "critical"
+        )
+        resolved = visible.filter(state=AlertState.RESOLVED)
+        page = Paginator(resolved, HISTORY_PAGE).get_page(request.GET.get("page"))
+        noted = set(Portfolio.objects.for_actor(actor, Action.NOTE).values_list("pk", flat=True))
+        past = list(page.object_list)
+        context = {
+            "open_alerts": [_row(each, noted) for each in still],
+            "last": past[0].resolved_at if past and not still else None,
+            "stops": feeds.stops_table(stops.visible(actor)[:200], with_portfolio=True),
+            "history": _history(past, page),
+            "channels": " ".join(
+                f"portfolio.{each}.alerts"
+                for each in sorted({str(a.portfolio_id) for a in still} | set(map(str, noted)))[:40]
+            ),
+        }
+        return render_page(request, "risk/alerts.html", context, panels=PANELS)
+
+
+class AcknowledgeAlert(LoginRequiredMixin, View):
+    """POST /alerts/<alert_id>/acknowledge/: a member who may note says it was seen."""
+
+    def post(self, request: HttpRequest, alert_id: UUID) -> HttpResponse:
+        """Acknowledge and go back."""
+        actor = Actor.of(request)
+        alert = alert_rows.visible(actor).filter(pk=alert_id).first()
+        if alert is None:
+            raise NotFound("There is no such alert.")
+        access.portfolio_for(actor, alert.portfolio_id, Action.NOTE)
+        form = AcknowledgeForm(request.POST)
+        note = form.cleaned_data["note"] if form.is_valid() else ""
+        alerts.acknowledge(alert_id=alert.pk, note=note, by=actor)
+        return done(request, _back(request), "Alert acknowledged.")
+
+
+def _back(request: HttpRequest) -> str:
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    safe = url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
+    return wanted if safe and wanted.startswith("/") else reverse("alerts")
+
+
+def _row(alert: Alert, noted: set[Any]) -> dict[str, Any]:
+    url = reverse("alerts")
+    row = feeds.alert(alert, may_note=alert.portfolio_id in noted, next_url=url)
+    seen = f"seen {alert.count} times" if alert.count > 1 else ""
+    return row | {
+        "url": reverse("risk", kwargs={"portfolio_id": alert.portfolio_id}),
+        "text": " ".join(filter(None, (f"{alert.portfolio.name}:", row["text"], seen))),
+    }
+
+
+def _history(rows: list[Alert], page: Any) -> dict[str, Any]:
+    return {
+        "id": "alert-history",
+        "caption": "Resolved alerts, newest first",
+        "columns": [
+            {"key": "severity", "label": "", "kind": "tag"},
+            {"key": "title", "label": "Alert"},
+            {"key": "portfolio", "label": "Portfolio", "link": "url"},
+            {"key": "first", "label": "First seen", "kind": "moment", "moment": "full"},
+            {"key": "resolved", "label": "Resolved", "kind": "moment", "moment": "full"},
+            {"key": "count", "label": "Times", "fmt": "int", "priority": "p3"},
+            {"key": "who", "label": "Acknowledged by", "priority": "p3"},
+            {"key": "note", "label": "Note", "priority": "p3"},
+        ],
+        "rows": [
+            {
+                "id": str(each.pk),
+                "severity": feeds.SEVERITY[each.severity],
+                "title": each.title,
+                "portfolio": each.portfolio.name,
+                "url": reverse("risk", kwargs={"portfolio_id": each.portfolio_id}),
+                "first": each.first_seen,
+                "resolved": each.resolved_at,
+                "count": each.count,
+                "who": each.acknowledged_label,
+                "note": each.note,
+            }
+            for each in rows
+        ],
+        "page": page,
+        "empty": {"text": "Nothing has been resolved yet."},
+    }

@@ -1,0 +1,152 @@
+"""The risk page of a portfolio."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views import View
+
+from etftrader.core.actor import Actor
+from etftrader.core.pages import render_page
+from marketdata.models import Instrument
+from marketdata.selectors import sessions, vix
+from portfolios.constants import ROLES, Action
+from portfolios.models import Membership, Portfolio
+from portfolios.selectors import access
+from risk.calculations.stop_loss import vix_regime
+from risk.models import StopLossLevel
+from risk.selectors import alerts as alert_rows
+from risk.selectors import stop_loss as stops
+from risk.selectors import var
+from risk.selectors.editing import RISK_MANAGER
+from risk.views import blocks, feeds
+from risk.views.words import words
+
+PANELS = {
+    name: f"risk/risk_{name}.html" for name in ("figures", "limits", "parts", "stops", "alerts")
+}
+COUNTED = ("order", "fill")  # contexts of verdicts that counted
+
+
+class RiskPage(LoginRequiredMixin, View):
+    """GET /portfolios/<id>/risk/: how much can be lost, where it sits, what stands against it."""
+
+    def get(self, request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
+        """The newest figures, live while a session plays."""
+        actor = Actor.of(request)
+        portfolio = access.portfolio_for(actor, portfolio_id)
+        moment = sessions.moment()
+        found = var.current(portfolio_id=portfolio.pk, moment=moment)
+        levels = stops.levels(portfolio_id=portfolio.pk)
+        regime = _regime(portfolio, moment, levels)
+        acts = _acts(actor, portfolio)
+        checks = alert_rows.checks(portfolio_id=portfolio.pk, contexts=COUNTED)
+        open_alerts = alert_rows.of_portfolio(portfolio_id=portfolio.pk)
+        url = reverse("risk", kwargs={"portfolio_id": portfolio.pk})
+        held = [each["symbol"] for each in found.record.risk["components"]] if found.record else []
+        rows = blocks.limits(found.record)
+        context = {
+            "portfolio": portfolio,
+            "tab": "risk",
+            "found": found,
+            "banner": _banner(found, moment, portfolio),
+            "kpis": blocks.kpis(found, regime),
+            "chart": blocks.chart(found, moment, checks),
+            "limits": rows,
+            "limits_sub": _standing(rows),
+            "may_limit": Action.MANAGE in acts or (actor.is_staff and RISK_MANAGER in actor.groups),
+            "parts": blocks.parts_table(found.record, _names(held, levels), portfolio.pk),
+            "stops": feeds.stops_table(levels),
+            "feed": feeds.feed(
+                open_alerts,
+                checks,
+                may_note=Action.NOTE in acts,
+                next_url=url,
+            ),
+            "method": blocks.method(found, moment),
+        }
+        return render_page(request, "risk/risk.html", context, panels=PANELS)
+
+
+def _acts(actor: Actor, portfolio: Portfolio) -> set[Action]:
+    """For buttons: what membership includes; the door asks for the rest."""
+    mine = Membership.objects.filter(
+        portfolio=portfolio, user_id=actor.user_id, revoked_at__isnull=True
+    )
+    role = mine.values_list("role", flat=True).first()
+    return {action for action, roles in ROLES.items() if role in roles}
+
+
+def _regime(
+    portfolio: Portfolio, moment: sessions.Moment, levels: Sequence[StopLossLevel]
+) -> blocks.StopMood:
+    """The stop distance in force: as the stops know it, else as the VIX of the close says."""
+    known = next((each for each in levels if each.session_date == moment.session_date), None)
+    if known is not None:
+        return blocks.StopMood(known.regime, known.stop_fraction, known.vix)
+    rule = stops.rule(portfolio_id=portfolio.pk)
+    level = vix.level(session_date=moment.session_date).level
+    mood = vix_regime(level, rule.mode)
+    return blocks.StopMood(mood.name, mood.distance if rule.enabled else None, level)
+
+
+def _names(symbols: Sequence[str], levels: Sequence[StopLossLevel]) -> dict[str, str]:
+    """Names of what is held; most of them came with the stops."""
+    names = {each.instrument.symbol: each.instrument.name for each in levels}
+    missing = [each for each in symbols if each not in names]
+    if missing:
+        found = Instrument.objects.filter(symbol__in=missing)
+        names.update(found.values_list("symbol", "name"))
+    return names
+
+
+def _standing(rows: list[dict]) -> str:
+    states = [each["state"] for each in rows]
+    missing = states.count("missing")
+    text = f"{states.count('watch')} on watch, {states.count('breach')} breached"
+    return f"{text}, {missing} not measured" if missing else text
+
+
+def _banner(
+    found: var.Current, moment: sessions.Moment, portfolio: Portfolio
+) -> dict[str, str] | None:
+    """What a reader must know before believing the figures; None when all is well."""
+    record = found.record
+    if record is None:
+        return {
+            "level": "info",
+            "title": "No risk yet.",
+            "text": "The first figures come with the close of the next session.",
+        }
+    if record.risk["reason"]:
+        why = words(record.risk["reason"])
+        return {"level": "bad", "title": "There is no VaR.", "text": f"The reason: {why}."}
+    if moment.simulated and not found.is_live:
+        return {
+            "level": "watch",
+            "title": "Live figures are away.",
+            "text": f"These are of the close of {record.session_date:%d %b %Y}.",
+        }
+    if record.session_date < moment.session_date:
+        return {
+            "level": "watch",
+            "title": "Not of the last session.",
+            "text": f"These figures are of the close of {record.session_date:%d %b %Y}.",
+        }
+    if record.risk["quality"] == "stale":
+        return {
+            "level": "watch",
+            "title": "The covariance is older than the prices.",
+            "text": "The last good one is used until the next is computed.",
+        }
+    left_out = [each["symbol"] for each in found.metric.excluded] if found.metric else []
+    if left_out:
+        return {
+            "level": "info",
+            "title": "Part of the book is not measured.",
+            "text": f"Left out: {', '.join(left_out)}. "
+            f"{record.risk['coverage'] or 0.0:.1%} of the exposure is covered.",
+        }
+    return None

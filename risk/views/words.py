@@ -1,0 +1,15 @@
+"""Reason codes as people read them."""
+
+REASONS = {
+    "no_covariance": "no covariance of this session",
+    "nothing_covered": "no position has enough history",
+    "no_price": "no price",
+    "price_stale": "price older than five sessions",
+    "manual_price_no_returns": "valued by its owner, no returns",
+    "not_computed": "not computed yet",
+}
+
+
+def words(reason: str) -> str:
+    """A reason code in words."""
+    return REASONS.get(reason, reason.replace("_", " "))

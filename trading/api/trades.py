@@ -1,0 +1,83 @@
+"""Trades over the API: lists and single fills; POST by symbol is order, check and fill in one."""
+
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from etftrader.core.api.lists import CursorPages
+from etftrader.core.api.registry import Op, operation
+from etftrader.core.api.views import ApiView
+from etftrader.core.errors import NotFound
+from portfolios.constants import Action
+from portfolios.selectors import access
+from trading.api import orders
+from trading.api.serializers import TradeBody, TradeSerializer
+from trading.models import Trade
+from trading.selectors import trades
+
+FILTERS = {
+    "instrument__symbol": ["exact"],
+    "side": ["exact"],
+    "executed_at": ["gte", "lt"],
+    "session_date": ["exact", "gte", "lte"],
+}
+
+
+class TradeList(ApiView):
+    """What the lists of trades share."""
+
+    pagination_class = CursorPages
+    cursor_ordering = ("-executed_at", "-pk")
+    filterset_fields = FILTERS
+    serializer_class = TradeSerializer
+    queryset = Trade.objects.none()
+
+
+@operation(get=Op("portfolio:view", "List a portfolio's trades", lists=True))
+class PortfolioTrades(TradeList):
+    """Fills of one portfolio, newest first."""
+
+    def get(self, request: Request, portfolio_id: UUID) -> Response:
+        """List."""
+        portfolio = access.portfolio_for(self.actor, portfolio_id)
+        return self.listing(trades.of_portfolio(portfolio.pk), TradeSerializer)
+
+
+@operation(
+    get=Op("signed_in", "List the trades of every portfolio you see", lists=True),
+    post=Op(
+        "signed_in:trade", "Trade by symbol: order, check and fill", limit="orders", money=True
+    ),
+)
+class Trades(TradeList):
+    """Fills of all portfolios; POST {portfolio_id, symbol, side, quantity} trades."""
+
+    filterset_fields = FILTERS | {"portfolio": ["exact"]}
+
+    def get(self, request: Request) -> Response:
+        """List."""
+        return self.listing(trades.visible(self.actor), TradeSerializer)
+
+    def post(self, request: Request) -> Response:
+        """Place the order; the answer is the order, 422 when the check refuses it."""
+        body = TradeBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        portfolio = access.portfolio_for(
+            self.actor, body.validated_data["portfolio_id"], Action.TRADE
+        )
+        return orders.place(request, portfolio, body.ticket(orders.key_of(request)))
+
+
+@operation(get=Op("signed_in", "Read a trade"))
+class TradeDetail(ApiView):
+    """One fill."""
+
+    serializer_class = TradeSerializer
+
+    def get(self, request: Request, trade_id: UUID) -> Response:
+        """Read it; a fill never changes."""
+        trade = trades.visible(self.actor).filter(pk=trade_id).first()
+        if trade is None:
+            raise NotFound("There is no such trade.")
+        return Response(TradeSerializer(trade).data)

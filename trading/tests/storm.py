@@ -1,0 +1,227 @@
+"""What the processes of storms and kills run: many small traders on one database."""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connections
+from django.test import Client
+
+from etftrader.core import audit, idempotency, livestate
+from etftrader.core.actor import Actor
+from etftrader.core.errors import Conflict, LimitBreached
+from etftrader.core.idempotency import Answer
+from marketdata.selectors import sessions
+from portfolios.models import User
+from portfolios.services import ledger
+from trading.models import Order
+from trading.services import orders
+from trading.tests import world
+
+
+def say(text: str) -> None:
+    """Print a measured figure beside its goal."""
+    sys.stdout.write(f"\n{text}\n")
+
+
+def meet(name: str, count: int) -> None:
+    """Wait until everybody of all processes is here: the barrier of one round."""
+    store = livestate.client()
+    if store.incr(name) == count:
+        store.rpush(f"{name}:go", *(["go"] * count))
+    while store.blpop([f"{name}:go"], timeout=1) is None:
+        continue
+
+
+def trader(email: str) -> Actor:
+    """The owner of the books under test."""
+    return Actor.of_user(User.objects.get(email=email))
+
+
+def sell_one_of_seven(*, process: int, thread: int, portfolios: list[str], crowd: int) -> list[str]:
+    """Sell one share in each round's portfolio, all together, everybody under an own key."""
+    by = trader("owner@example.com")
+    moment = sessions.moment()
+    states = []
+    for number, portfolio in enumerate(portfolios):
+        meet(f"storm:round:{number}", crowd)
+        order = orders.submit(
+            portfolio_id=UUID(portfolio),
+            ticket=world.sell("1", client_order_id=f"{process}-{thread}"),
+            by=by,
+            moment=moment,
+        )
+        states.append(order.state)
+    return states
+
+
+def mixed(
+    *, process: int, thread: int, portfolios: list[str], operations: int, seed: int
+) -> dict[str, int]:
+    """Buy, sell, pay in, pay out, cancel; a quarter of the keys is shared with everybody."""
+    by = trader("owner@example.com")
+    moment = sessions.moment()
+    dice = random.Random(f"{seed}-{process}-{thread}")
+    told: dict[str, int] = {}
+    for number in range(operations):
+        shared = dice.random() < 0.25
+        key = f"shared-{number}" if shared else f"own-{process}-{thread}-{number}"
+        # what a shared key does must not depend on who comes first
+        turn = random.Random(f"{seed}-{key}") if shared else dice
+        portfolio = UUID(portfolios[turn.randrange(len(portfolios))])
+        word = _one(turn, key, portfolio, by, moment)
+        told[word] = told.get(word, 0) + 1
+    return told
+
+
+def _one(dice: random.Random, key: str, portfolio: UUID, by: Actor, moment: Any) -> str:
+    kind = dice.choices(("buy", "sell", "pay in", "pay out"), (5, 5, 2, 1))[0]
+    amount = dice.randint(1, 9)
+    symbol = dice.choice(("AAA", "BBB"))
+
+    def effect() -> Answer:
+        if kind in ("pay in", "pay out"):
+            booking = ledger.book_flow(
+                portfolio_id=portfolio,
+                amount=Decimal(amount if kind == "pay in" else -amount),
+                session_date=world.TODAY,
+                source=f"test:{key}",
+                by=by,
+            )
+            return Answer(201, {"seq": booking.seq})
+        make = world.buy if kind == "buy" else world.sell
+        ticket = make(str(amount), symbol, client_order_id=key)
+        order = orders.submit(portfolio_id=portfolio, ticket=ticket, by=by, moment=moment)
+        return Answer(422 if order.state == "rejected" else 201, {"order": str(order.pk)})
+
+    assert by.user_id is not None
+    try:
+        answer = idempotency.once(
+            user_id=by.user_id,
+            operation="storm",
+            key=key,
+            print_of=idempotency.fingerprint(kind, {"p": str(portfolio), "n": amount, "s": symbol}),
+            effect=effect,
+        )
+    except (Conflict, LimitBreached) as refusal:
+        return refusal.code
+    return "replayed" if answer.replayed else str(answer.status)
+
+
+def lives(
+    *, emit: Callable[[Any], None], portfolio: str, kills: int, within: float, seed: int
+) -> None:
+    """Fork a trading process, kill it with -9 at a random moment, again and again.
+
+    Each life reports what it sent and what was acknowledged to it.
+    """
+    dice = random.Random(seed)
+    by, moment = trader("owner@example.com"), sessions.moment()
+    for life in range(kills):
+        connections.close_all()
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            _trade_until_killed(writer, life, UUID(portfolio), by, moment)
+        os.close(writer)
+        with os.fdopen(reader) as lines:
+            first = lines.readline()
+            time.sleep(dice.uniform(0, within))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            emit([json.loads(line) for line in [first, *lines] if line.endswith("\n")])
+
+
+def _trade_until_killed(writer: int, life: int, portfolio: UUID, by: Actor, moment: Any) -> None:
+    number = 0
+    try:
+        while True:
+            key = f"life-{life}-{number}"
+            os.write(writer, (json.dumps({"sent": key}) + "\n").encode())
+            answer = place(key, portfolio, by, moment)
+            told = {"acknowledged": key, "order": answer.body["order"]}
+            os.write(writer, (json.dumps(told) + "\n").encode())
+            number += 1
+    finally:
+        os._exit(1)
+
+
+def place(key: str, portfolio: UUID, by: Actor, moment: Any) -> Answer:
+    """Buy one share of AAA under a key: the same answer however often it is asked."""
+
+    def effect() -> Answer:
+        order: Order = orders.submit(
+            portfolio_id=portfolio,
+            ticket=world.buy("1", client_order_id=key),
+            by=by,
+            moment=moment,
+        )
+        return Answer(201, {"order": str(order.pk), "state": order.state})
+
+    assert by.user_id is not None
+    return idempotency.once(
+        user_id=by.user_id,
+        operation="kill",
+        key=key,
+        print_of=idempotency.fingerprint("kill", {"key": key}),
+        effect=effect,
+    )
+
+
+def post_the_same(
+    *, process: int, thread: int, portfolio: str, token: str, keys: list[str], crowd: int
+) -> list[list[Any]]:
+    """Post one order per key through the API, at the same moment as everybody else."""
+    client = _client()
+    told = []
+    for key in keys:
+        meet(f"storm:{key}", crowd)
+        answer = client.post(
+            f"/api/v1/portfolios/{portfolio}/orders",
+            {"symbol": "AAA", "side": "buy", "quantity": "1"},
+            content_type="application/json",
+            HTTP_AUTHORIZATION=f"Token {token}",
+            HTTP_IDEMPOTENCY_KEY=key,
+        )
+        # as documents: an engine may keep the members of one in another order
+        told.append([answer.status_code, audit.digest(answer.json())])
+    return told
+
+
+def submit_the_same_form(
+    *, process: int, thread: int, portfolio: str, session: str, keys: list[str], crowd: int
+) -> list[list[Any]]:
+    """Press Place on the same rendered ticket, at the same moment as everybody else."""
+    client = _client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = session
+    told = []
+    for key in keys:
+        meet(f"storm:{key}", crowd)
+        answer = client.post(
+            f"/portfolios/{portfolio}/trade/",
+            {
+                "symbol": "BBB",
+                "side": "buy",
+                "quantity": "1",
+                "note": "",
+                "idempotency_key": key,
+                "place": "",
+            },
+        )
+        told.append([answer.status_code, answer.headers.get("Location", "")])
+    return told
+
+
+def _client() -> Client:
+    # what is measured here is the key, not the rate limit
+    settings.RATE_LIMITS = {name: (1_000_000, 1) for name in settings.RATE_LIMITS}
+    return Client()

@@ -1,0 +1,136 @@
+"""The pre-trade document as the ticket shows it: verdict, checks, bullets, figures, costs."""
+
+from typing import Any
+
+from etftrader.core.audit import digest
+from risk.choices import CheckStatus
+from risk.models import PreTradeCheck
+from trading.selectors import orders
+from trading.services.tickets import Ticket
+
+FIGURES = (
+    ("Cash", "cash", "money0", ""),
+    ("Position, of NAV", "weight", "pct1", ""),
+    ("VaR 95%, 1 day", "var", "money0", "var"),
+    ("Expected shortfall", "es", "money0", "es"),
+    ("Stressed VaR", "stressed_var", "money0", "stressed_var"),
+    ("Gross exposure", "gross", "money0", ""),
+)
+TERMS = {"VAR_LIMIT": "var"}
+
+
+def of(check: PreTradeCheck) -> dict[str, Any]:
+    """Context of templates/trading/ticket_check.html."""
+    document = check.document
+    verdict, pricing = document["verdict"], (document["pricing"] or [{}])[0]
+    checks = [_row(each) for each in document["checks"]]
+    binding = verdict["binding"]
+    return {
+        "state": _state(check),
+        "note": _note(check),
+        "at": check.created_at,
+        "checks": checks,
+        "chart": _chart(check, checks),
+        "rows": [_change(document, *figure) for figure in FIGURES],
+        "costs": _costs(pricing),
+        "price_note": _price_note(pricing, document["meta"]),
+        "max_quantity": verdict["max_quantity"],
+        "largest": _number(verdict["max_quantity"]),
+        "binding": orders.in_words([binding])[0] if binding else "",
+        "latency_ms": check.latency_ms,
+    }
+
+
+def fingerprint(ticket: Ticket) -> str:
+    """Names the inputs a shown check is for; another symbol, side or size is another name."""
+    quantity = format(ticket.quantity.normalize(), "f")
+    return digest([ticket.symbol.strip().upper(), ticket.side, quantity])[:32]
+
+
+def _state(check: PreTradeCheck) -> str:
+    if check.status == CheckStatus.APPROVED:
+        warned = set(check.warnings) - {"REDUCING"}
+        return "warned" if warned else "approved"
+    return "rejected" if check.status == CheckStatus.REJECTED else "error"
+
+
+def _note(check: PreTradeCheck) -> str:
+    told = check.reasons or [each for each in check.warnings if each != "REDUCING"]
+    words = {"VAR_WATCH": "VaR comes near its limit", "LIVE_MATRIX_ABSENT": "daily matrix only"}
+    return "; ".join(words.get(each, orders.in_words([each])[0]) for each in told)
+
+
+def _row(line: dict[str, Any]) -> dict[str, Any]:
+    passed = line["passed"]
+    warned = passed and line["note"]
+    return {
+        "label": line["label"],
+        "term": TERMS.get(line["code"], ""),
+        "now": line["now"],
+        "after": line["after"],
+        "limit": line["limit"],
+        "fmt": line["fmt"],
+        "passed": None if warned else passed,
+        "reason": "" if line["after"] is not None else "not computed",
+        "note": line["note"],
+    }
+
+
+def _chart(check: PreTradeCheck, checks: list[dict[str, Any]]) -> dict[str, Any] | None:
+    rows = [
+        {
+            "label": each["label"],
+            "before": each["now"],
+            "after": each["after"],
+            "limit": each["limit"],
+            "fmt": each["fmt"],
+        }
+        for each in checks
+        if each["limit"] and each["after"] is not None
+    ]
+    if not rows:
+        return None
+    return {
+        "id": f"bullets-{check.pk}",
+        "title": "Before and after against the limits",
+        "conclusion": _note(check) or "Every limit holds after the order.",
+        "rows": rows,
+    }
+
+
+def _change(document: dict[str, Any], label: str, name: str, fmt: str, term: str) -> dict[str, Any]:
+    before, after = _number(document["before"][name]), _number(document["after"][name])
+    known = before is not None and after is not None
+    return {
+        "label": label,
+        "term": term,
+        "before": before,
+        "after": after,
+        "change": after - before if known else None,  # type: ignore[operator]
+        "fmt": fmt,
+        "reason": "not computed",
+    }
+
+
+def _costs(pricing: dict[str, Any]) -> list[dict[str, Any]]:
+    if pricing.get("commission") is None:
+        return []
+    rows = [
+        {"label": "Commission", "value": _number(pricing["commission"]), "fmt": "money2"},
+        {"label": "Half-spread", "value": _number(pricing["spread_cost"]), "fmt": "money2"},
+        {"label": "Impact", "value": _number(pricing["impact_cost"]), "fmt": "money2"},
+        {"label": "Total, bp", "value": pricing["cost_bp"], "fmt": "bp1"},
+    ]
+    rows[2]["reason"] = "volume is not known"
+    return rows
+
+
+def _price_note(pricing: dict[str, Any], meta: dict[str, Any]) -> str:
+    if pricing.get("price") is None:
+        return ""
+    kind = "simulated quote" if meta["simulated"] else "last close"
+    return f"Priced at the {kind}, {pricing['price']}."
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
