@@ -4,12 +4,14 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "etftrader.settings")
 
-from a2wsgi import WSGIMiddleware  # noqa: E402
-from channels.routing import ProtocolTypeRouter  # noqa: E402
+from a2wsgi import WSGIMiddleware
+from channels.routing import ProtocolTypeRouter
 
-from etftrader.wsgi import application as http  # noqa: E402  loads the apps first
+from etftrader.wsgi import application as http
 
-from etftrader.routing import sockets  # noqa: E402, I001
+# isort: split
+# after wsgi, which loads the apps the consumer's models belong to
+from etftrader.routing import sockets
 
 HTTP_THREADS = 8
 

@@ -8,6 +8,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "etftrader.settings")
 
 app = Celery("etftrader")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(
-    ["etftrader", "etftrader.core.jobs", "trading", "risk", "portfolios", "marketdata"]
-)
+app.conf.imports = ("etftrader.core.jobs",)
+app.autodiscover_tasks(["etftrader", "trading", "risk", "portfolios", "marketdata"])

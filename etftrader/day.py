@@ -52,8 +52,17 @@ def run_step(*, name: str, session_date: date, by: Actor) -> list[JobRun]:
 
 def advance(*, by: Actor) -> list[JobRun]:
     """Move the replay clock to the next close and run that day. Raises NoMoreHistory."""
+    complete(by=by)
     moment = replay.close(by=by)
     return run(session_date=moment.session_date, by=by)
+
+
+def complete(*, by: Actor) -> None:
+    """Finish what the last session still lacks: a day's P&L begins at the close before it."""
+    session_date = sessions.latest()
+    known = status(session_date=session_date)
+    if known and any(each.status not in _GOOD for each in known):
+        run(session_date=session_date, by=by)
 
 
 def status(*, session_date: date) -> list[JobRun]:

@@ -1,19 +1,23 @@
 """What the sockets' poll asks the database: who still may what, and how far events have come."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import Error as DatabaseAway
-
 from portfolios.models import Membership, Portfolio, User
-from risk.selectors import alerts
-from trading.selectors import orders
-
-__all__ = ["DatabaseAway", "Standing", "event_head", "events_after", "is_event_channel", "standing"]
+from risk import live as risk_live
+from risk.models import Alert
+from trading import live as trading_live
+from trading.models import OrderEvent
 
 _EVENTS = {"orders": "order_events", "alerts": "alert_events"}
+_EVENT_OF = {
+    "open": "alert.opened",
+    "acknowledged": "alert.acknowledged",
+    "resolved": "alert.resolved",
+}
 REPLAY_LIMIT = 1000
 
 
@@ -77,16 +81,29 @@ def events_after(channel: str, number: int) -> list[dict[str, Any]]:
     parsed = parse(channel)
     assert parsed is not None
     portfolio_id, kind = parsed
-    read = orders.events_after if kind == "orders" else alerts.changed_after
+    rows = _orders(portfolio_id, number) if kind == "orders" else _alerts(portfolio_id, number)
     return [
         {
             "type": "update",
             "channel": channel,
             "epoch": "rows",
-            "seq": event.number,
-            "ts": event.at.isoformat().replace("+00:00", "Z"),
-            "event": event.name,
-            "data": event.data,
+            "seq": seq,
+            "ts": at.isoformat().replace("+00:00", "Z"),
+            "event": event,
+            "data": data,
         }
-        for event in read(portfolio_id=portfolio_id, number=number, limit=REPLAY_LIMIT)
+        for seq, at, event, data in rows
     ]
+
+
+def _orders(portfolio_id: UUID, number: int) -> Iterator[tuple[int, datetime, str, Any]]:
+    events = OrderEvent.objects.filter(portfolio_id=portfolio_id, number__gt=number)
+    for event in events.select_related("order__instrument").order_by("number")[:REPLAY_LIMIT]:
+        update = trading_live.order_update(event.order, event)
+        yield event.number, event.recorded_at, f"order.{event.to_state}", update
+
+
+def _alerts(portfolio_id: UUID, number: int) -> Iterator[tuple[int, datetime, str, Any]]:
+    alerts = Alert.objects.filter(portfolio_id=portfolio_id, number__gt=number)
+    for alert in alerts.order_by("number")[:REPLAY_LIMIT]:
+        yield alert.number, alert.updated_at, _EVENT_OF[alert.state], risk_live.alert_data(alert)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.contrib.sessions.models import Session
 
 from etftrader.core import clock, livestate
-from etftrader.core.records import IdempotencyKey, OutboxEvent
+from etftrader.core.records import IdempotencyKey, JobRun, OutboxEvent
 from portfolios.models import TokenFamily
 
 BEAT_KEY = "life:worker"
@@ -24,6 +24,16 @@ def last_beat() -> datetime | None:
     except livestate.LiveError:
         return None
     return datetime.fromisoformat(text.decode()) if text else None  # type: ignore[union-attr]
+
+
+def waiting_events() -> int:
+    """How many announcements are not delivered yet."""
+    return OutboxEvent.objects.filter(delivered_at__isnull=True).count()
+
+
+def failed_jobs() -> int:
+    """How many runs ended badly and stay so."""
+    return JobRun.objects.filter(status__in=("failed", "dead")).count()
 
 
 def prune(*, keep: timedelta) -> dict[str, int]:

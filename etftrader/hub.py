@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from channels.db import database_sync_to_async
+from django.db import DatabaseError
 
 from etftrader import heads
 from etftrader.core import livestate, push
@@ -203,7 +204,7 @@ class Hub:
             channels = [channel for channel in self.topics if heads.is_event_channel(channel)]
             try:
                 standing = await database_sync_to_async(heads.standing)(users, channels)
-            except heads.DatabaseAway as error:
+            except DatabaseError as error:
                 logger.warning("rights not checked", extra={"error": str(error)[:200]})
                 continue
             for socket in list(self.sockets):

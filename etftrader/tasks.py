@@ -24,7 +24,9 @@ def run_step(*, step: str, session_date: str = "", **later: object) -> None:
 
 
 @shared_task(name="etftrader.run_day")
-def run_day(*, session_date: str, steps: list[str] | None = None, **later: object) -> dict[str, Any]:
+def run_day(
+    *, session_date: str, steps: list[str] | None = None, **later: object
+) -> dict[str, Any]:
     """Run a session's steps again."""
     when = date.fromisoformat(session_date)
     return _told(day.run(session_date=when, by=BY, steps=steps or (), again=True))

@@ -60,7 +60,7 @@ def run(*, stop: Event) -> None:
                     told = time.monotonic()
             except DomainError as refusal:
                 logger.warning("the stream waits", extra={"why": refusal.detail})
-            except Exception:  # noqa: BLE001  the stream outlives any one bar
+            except Exception:  # the stream outlives any one bar
                 logger.exception("a bar failed")
                 stop.wait(AFTER_ERROR_S)
             close_old_connections()
@@ -75,6 +75,7 @@ def _play_one(stop: Event) -> bool:
     if not moment.in_session:
         if settings.LIVE_FEED == "off" or moment.ended or not push.is_watched("market"):
             return False
+        day.complete(by=BY)
         try:
             moment = replay.begin(by=BY)
         except NoMoreHistory:

@@ -1,3 +1,51 @@
 """Every prefix: pages, /api/v1, /api (oldest aliases), /admin, /health."""
 
-urlpatterns: list = []
+from django.contrib import admin
+from django.urls import include, path
+
+from etftrader.api.aliases import alias_urlpatterns
+from etftrader.api.description import description_urlpatterns
+from etftrader.api.urls import roof_urlpatterns
+from etftrader.core.api.routes import nowhere
+from etftrader.views import dashboard, data, health, jobs, overview, positions, words
+from etftrader.views.styleguide import styleguide
+
+pages = [
+    path("", dashboard.dashboard, name="dashboard"),
+    path("portfolios/<uuid:portfolio_id>/", overview.overview, name="overview"),
+    path("portfolios/<uuid:portfolio_id>/positions/", positions.positions, name="positions"),
+    path("data/", data.data, name="data"),
+    path("data/advance/", data.advance, name="advance"),
+    path("jobs/", jobs.jobs, name="jobs"),
+    path("jobs/<uuid:job_id>/", jobs.job, name="job_detail"),
+    path("jobs/<uuid:job_id>/retry/", jobs.retry, name="job_retry"),
+    path("glossary/", words.glossary, name="glossary"),
+    path("styleguide/", styleguide, name="styleguide"),
+]
+
+urlpatterns = [
+    *pages,
+    path("", include("portfolios.urls")),
+    path("", include("risk.urls")),
+    path("", include("trading.urls")),
+    path("health/live", health.live, name="health_live"),
+    path("health/ready", health.ready, name="health_ready"),
+    path("health/deep", health.deep, name="health_deep"),
+    path("healthz", health.ready, name="healthz"),
+    path("admin/", admin.site.urls),
+    path(
+        "api/v1/",
+        include(
+            [
+                path("", include("portfolios.api.urls")),
+                path("", include("marketdata.api.urls")),
+                path("", include("risk.api.urls")),
+                path("", include("trading.api.urls")),
+                *description_urlpatterns,
+                *roof_urlpatterns,
+            ]
+        ),
+    ),
+    path("api/", include(alias_urlpatterns)),
+    nowhere,
+]

@@ -58,7 +58,10 @@ class InstrumentAdmin(admin.ModelAdmin):
                 for bar in rows
             ),
         )
-        head = "<tr><th>Session</th><th>Close</th><th>Adjusted</th><th>Volume</th><th>Source</th></tr>"
+        head = (
+            "<tr><th>Session</th><th>Close</th><th>Adjusted</th>"
+            "<th>Volume</th><th>Source</th></tr>"
+        )
         return format_html("<table>{}{}</table>", format_html(head), lines)
 
 

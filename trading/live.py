@@ -63,9 +63,9 @@ def amount(value: Decimal) -> str:
     return plain(value) or ""
 
 
-def publish_order(order: Order, event: OrderEvent) -> None:
-    """Tell whoever watches the portfolio's orders."""
-    update = OrderUpdate(
+def order_update(order: Order, event: OrderEvent) -> OrderUpdate:
+    """What the orders channel says of an order after one of its events."""
+    return OrderUpdate(
         number=event.number,
         id=str(order.pk),
         url=order_url(order.pk),
@@ -79,6 +79,11 @@ def publish_order(order: Order, event: OrderEvent) -> None:
         reasons=list(order.reasons),
         as_of=event.as_of.isoformat(),
     )
+
+
+def publish_order(order: Order, event: OrderEvent) -> None:
+    """Tell whoever watches the portfolio's orders."""
+    update = order_update(order, event)
     publish(f"portfolio.{order.portfolio_id}.orders", f"order.{order.state}", update)
 
 

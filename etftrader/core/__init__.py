@@ -1,1 +1,1 @@
-"""The ground floor: money, errors, clock, events, jobs and live records. It names no price and no portfolio."""
+"""The ground floor: money, errors, clock, events, jobs, live records. It names no portfolio."""

@@ -1,4 +1,4 @@
-"""Refusals a user can understand: a stable code, an HTTP status, a sentence, the figures behind it."""
+"""Refusals a user can understand: a stable code, an HTTP status, a sentence, its figures."""
 
 
 class DomainError(Exception):

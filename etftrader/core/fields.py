@@ -99,7 +99,10 @@ class ExactField(models.Field):
     def formfield(self, **kwargs: Any) -> Any:
         from django import forms
 
-        defaults = {"form_class": forms.DecimalField, "decimal_places": self.places}
+        defaults: dict[str, Any] = {
+            "form_class": forms.DecimalField,
+            "decimal_places": self.places,
+        }
         return super().formfield(**(defaults | kwargs))
 
     def value_to_string(self, obj: Any) -> str:

@@ -45,7 +45,8 @@ def check_key(key: str) -> str:
     """Return a well-formed client key. Raises BadInput."""
     if not _KEY.match(key) or key.startswith(_AUTO):
         raise BadInput(
-            "An idempotency key has 8 to 64 letters, digits, - or _, and does not begin with auto-.",
+            "An idempotency key has 8 to 64 letters, digits, - or _, "
+            "and does not begin with auto-.",
             attr="Idempotency-Key",
         )
     return key

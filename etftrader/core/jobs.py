@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.module_loading import autodiscover_modules
 from kombu.exceptions import OperationalError as BrokerAway
 
 from etftrader.core import audit, clock
@@ -145,7 +147,7 @@ def carry_out(run: JobRun) -> None:
     except LeaseLost:
         logger.warning("lease lost", extra={"run": str(run.pk), "job": run.job})
         return
-    except Exception as error:  # noqa: BLE001  a job's failure is kept with the run
+    except Exception as error:  # a job's failure is kept with the run
         logger.exception("job failed", extra={"run": str(run.pk), "job": run.job})
         _fail(run, error)
         return
@@ -157,7 +159,7 @@ def carry_out(run: JobRun) -> None:
 
 def _work(run: JobRun) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Call the task's body; slices of portfolios share a transaction with their tick."""
-    body = current_app.tasks[run.job].run
+    body = _body(run.job)
     given = {**run.inputs, "session_date": run.as_of.isoformat(), "run_id": str(run.pk)}
     if not run.portfolio_ids:
         result = body(**given) or {}
@@ -169,9 +171,16 @@ def _work(run: JobRun) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         return [{"item": each, "status": "ok"} for each in run.portfolio_ids], result
     except (LeaseLost, KeyboardInterrupt):
         raise
-    except Exception:  # noqa: BLE001  one at a time, so that the bad one is named
+    except Exception:  # one at a time, so that the bad one is named
         logger.exception("slice repeated one by one", extra={"run": str(run.pk)})
     return [_one(run, body, each, given) for each in run.portfolio_ids], {}
+
+
+def _body(job: str) -> Callable[..., Any]:
+    """The task's function; outside a worker the tasks are imported at the first need."""
+    if job not in current_app.tasks:
+        autodiscover_modules("tasks")
+    return current_app.tasks[job].run
 
 
 def _one(run: JobRun, body: Any, portfolio_id: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -181,7 +190,7 @@ def _one(run: JobRun, body: Any, portfolio_id: str, given: dict[str, Any]) -> di
             renew(run, done=F("done") + 1)
     except LeaseLost:
         raise
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         logger.exception("portfolio failed", extra={"run": str(run.pk), "item": portfolio_id})
         return {"item": portfolio_id, "status": "failed", "reason": _problem(error)}
     return {"item": portfolio_id, "status": "ok"}

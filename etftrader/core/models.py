@@ -1,7 +1,7 @@
 """What models share: identity, versions, and the filters every door goes through."""
 
 import uuid
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 

@@ -24,7 +24,8 @@ from portfolios.constants import IDENTITY_TOLERANCE
 from portfolios.models import Portfolio, PortfolioSnapshot, User
 from portfolios.services import accounts, snapshots, tags
 from portfolios.services import portfolios as portfolio_service
-from risk.services import covariance, limits, stop_loss, var
+from risk import live as risk_live
+from risk.services import limits, monitor, stop_loss, var
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +48,6 @@ def build(*, say: Say) -> bool:
     say("making people and books")
     users = _users()
     made = {demo.name: _book(demo, users[demo.owner], start) for demo in BOOKS}
-    say("computing covariance matrices")
-    covariance.compute_daily(session_date=start)
-    covariance.compute_stressed(session_date=start)
     _history(made, start, say)
     say("running the day of the first session")
     day.run(session_date=start, by=BY)
@@ -62,8 +60,11 @@ def reset(*, say: Say) -> None:
     """Close the demo's books, put the clock back, and build them anew under the same people."""
     _refuse_if_others_traded()
     start = settings.REPLAY_START
-    for portfolio in Portfolio.objects.filter(account__customer__user__is_demo=True).open():
+    old = list(Portfolio.objects.filter(account__customer__user__is_demo=True).open())
+    for portfolio in old:
         portfolio_service.close(portfolio_id=portfolio.pk, by=BY, reason="demo started over")
+    monitor.forget()
+    risk_live.forget([portfolio.pk for portfolio in old])
     if sessions.moment().current != start:
         replay.start_over(by=BY)
     users = {user.email: user for user in User.objects.filter(is_demo=True)}
@@ -128,7 +129,14 @@ def _book(demo: DemoBook, owner: User, start: date) -> Portfolio:
             if_match_version=None,
             by=actor,
         )
-    stop_loss.set_rule(portfolio_id=portfolio.pk, enabled=demo.stops, by=actor)
+    stop_loss.set_rule(
+        portfolio_id=portfolio.pk,
+        enabled=demo.stops,
+        mode="table",
+        ratchet=True,
+        if_match_version=None,
+        by=actor,
+    )
     return portfolio
 
 

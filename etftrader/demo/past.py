@@ -67,7 +67,9 @@ def _deeds(demo: DemoBook, start: date) -> list[Deed]:
         amount = Decimal(flow.amount)
         order = _IN if amount > 0 else _OUT
         deeds.append(Deed(_ago(start, flow.sessions_ago), order, "", 0, amount, f"flow-{place}"))
-    trades = [(symbol, quantity, demo.opened_ago, "open") for symbol, quantity in demo.holdings.items()]
+    trades = [
+        (symbol, quantity, demo.opened_ago, "open") for symbol, quantity in demo.holdings.items()
+    ]
     for place, trip in enumerate(demo.round_trips):
         trades.append((trip.symbol, trip.quantity, trip.opened_ago, f"trip-{place}-in"))
         trades.append((trip.symbol, -trip.quantity, trip.closed_ago, f"trip-{place}-out"))

@@ -2,7 +2,7 @@
 
 from etftrader.settings.env import DEBUG, EMBEDDED, PROCESS, ROOT, TESTING, VAR, env
 
-__all__ = [  # noqa: F822  every capital name is a setting
+__all__ = [  # every capital name is a setting
     "ASGI_APPLICATION",
     "AUTH_USER_MODEL",
     "BASE_DIR",

@@ -26,7 +26,9 @@ CHANNEL_LAYERS = {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
             # the library's own default closes idle sockets with newer clients; say it
-            "hosts": [{"address": CHANNELS_URL or "redis://127.0.0.1:6379/2", "socket_timeout": 30}],
+            "hosts": [
+                {"address": CHANNELS_URL or "redis://127.0.0.1:6379/2", "socket_timeout": 30}
+            ],
             "prefix": "etf-ws",
         },
     }

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from etftrader.core import svg
-from etftrader.templatetags.display import NEW_YORK, eastern, number, show
+from etftrader.core.formats import NEW_YORK, eastern, number, show
 
 register = template.Library()
 

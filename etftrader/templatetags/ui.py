@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
 from etftrader import glossary
-from etftrader.templatetags.display import DASH, moment_of, number, show, tone_of
+from etftrader.core.formats import DASH, moment_of, number, show, tone_of
 
 register = template.Library()
 

@@ -223,7 +223,7 @@ def test_a_body_beyond_a_megabyte_is_413() -> None:
     ("field", "value"),
     [
         ("amount", "1_000"),
-        ("amount", "１"),
+        ("amount", "\uff11"),
         ("amount", "1e5"),
         ("amount", "NaN"),
         ("amount", True),

@@ -107,7 +107,7 @@ print(json.dumps([[each.id for each in checks.settings_gate()], answers]))
 
 def run(*command: str, told: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,
         env=kept | PRODUCTION | changes,

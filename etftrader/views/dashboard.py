@@ -68,15 +68,41 @@ def _table(rows: list[selector.BookRow]) -> dict[str, Any]:
         "caption": "Portfolios with value, risk and distance to the next stop",
         "columns": [
             {"key": "name", "label": "Name", "sort": True},
-            {"key": "nav", "label": "NAV", "fmt": "money0", "sort": True, "term": "nav", "live": True},
-            {"key": "day_pnl", "label": "Day", "fmt": "signed:money0", "tone": True, "term": "day_pnl", "live": True},
-            {"key": "day_return", "label": "Day %", "fmt": "signed:pct2", "tone": True, "priority": "p2"},
+            {
+                "key": "nav",
+                "label": "NAV",
+                "fmt": "money0",
+                "sort": True,
+                "term": "nav",
+                "live": True,
+            },
+            {
+                "key": "day_pnl",
+                "label": "Day",
+                "fmt": "signed:money0",
+                "tone": True,
+                "term": "day_pnl",
+                "live": True,
+            },
+            {
+                "key": "day_return",
+                "label": "Day %",
+                "fmt": "signed:pct2",
+                "tone": True,
+                "priority": "p2",
+            },
             {"key": "var", "label": "VaR", "fmt": "money0", "term": "var", "priority": "p2"},
             {"key": "meter", "label": "VaR / limit", "kind": "meter"},
             {"key": "drawdown", "label": "Drawdown", "fmt": "pct1", "priority": "p3"},
             {"key": "stop", "label": "Nearest stop", "fmt": "pct1", "priority": "p3"},
             {"key": "session", "label": "Snapshot", "priority": "p3"},
-            {"key": "spark", "label": "30 sessions", "kind": "template", "template": "etftrader/cell_spark.html", "priority": "p2"},
+            {
+                "key": "spark",
+                "label": "30 sessions",
+                "kind": "template",
+                "template": "etftrader/cell_spark.html",
+                "priority": "p2",
+            },
         ],
         "rows": [_row(row) for row in rows],
         "empty": {
@@ -155,8 +181,8 @@ def _vix(moment: sessions.Moment) -> dict[str, Any]:
     return {
         "level": level.level,
         "session": level.session_date,
-        "regime": regime.regime,
-        "stop": -regime.stop_pct,
+        "regime": regime.name,
+        "stop": -regime.distance,
     }
 
 

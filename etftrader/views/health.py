@@ -10,7 +10,6 @@ from etftrader import housekeeping
 from etftrader.core import clock, livestate
 from etftrader.core.actor import Actor
 from etftrader.core.errors import NotFound
-from etftrader.core.records import JobRun, OutboxEvent
 from marketdata.selectors import sessions
 
 _migrated: list[bool] = []  # asked once: a process does not outlive a migration
@@ -55,8 +54,7 @@ def facts() -> dict[str, dict[str, Any]]:
         redis_ok = False
     beat = housekeeping.last_beat()
     age = (clock.now() - beat).total_seconds() if beat else None
-    waiting = OutboxEvent.objects.filter(delivered_at__isnull=True).count()
-    failed = JobRun.objects.filter(status__in=("failed", "dead")).count()
+    waiting, failed = housekeeping.waiting_events(), housekeeping.failed_jobs()
     return {
         "live_store": {"ok": redis_ok},
         "worker": {"ok": age is not None and age < 90, "heartbeat_age_s": age},

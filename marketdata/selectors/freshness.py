@@ -1,4 +1,4 @@
-"""Is the data fresh? One answer per dataset: newest, expected, lag, coverage, source, last error."""
+"""Is the data fresh? Per dataset: newest, expected, lag, coverage, source, last error."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

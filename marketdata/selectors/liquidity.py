@@ -23,7 +23,7 @@ class Liquidity:
 
 
 def of(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID, Liquidity]:
-    """Liquidity per instrument, from the last twenty sessions of real volume where there are any."""
+    """Liquidity per instrument, from its last twenty sessions of real volume where it has any."""
     asked = list(instruments)
     panel = prices.panel(
         symbols=[each.symbol for each in asked], until=session_date, rows=ADV_WINDOW

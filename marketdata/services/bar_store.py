@@ -52,7 +52,7 @@ def _parameters(row: BarRow, instrument_id: UUID) -> tuple[Any, ...]:
     def exact(name: str) -> Any:
         value = getattr(row, name)
         amount = None if value is None else to_fill_price(value)
-        return DailyBar._meta.get_field(name).get_db_prep_save(amount, connection)
+        return _column(name).get_db_prep_save(amount, connection)
 
     pk = Instrument._meta.pk
     assert pk is not None

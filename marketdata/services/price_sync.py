@@ -28,7 +28,8 @@ def provider(*, until: date) -> DailyProvider:
     """The provider the settings name, which sees nothing after `until`. Raises BadInput."""
     if settings.MARKETDATA_PROVIDER != "bundled":
         raise BadInput(
-            f"No provider is called {settings.MARKETDATA_PROVIDER}. Set MARKETDATA_PROVIDER=bundled.",
+            f"No provider is called {settings.MARKETDATA_PROVIDER}. "
+            "Set MARKETDATA_PROVIDER=bundled.",
             attr="MARKETDATA_PROVIDER",
         )
     return BundledProvider(until=until)
@@ -90,7 +91,8 @@ def _sync_bars(
     for each in universe:
         last = known.get(each.pk)
         start = FIRST_SESSION if last is None else last + timedelta(days=1)
-        rows = list(source.bars([each.symbol], start, session_date)) if start <= session_date else []
+        due = start <= session_date
+        rows = list(source.bars([each.symbol], start, session_date)) if due else []
         good = _accepted(rows, each)
         record.written += bar_store.upsert(good, {each.symbol: each})
         bar_store.pack_series(each, good)
@@ -115,7 +117,11 @@ def _accepted(rows: Sequence[BarRow], instrument: Instrument) -> list[BarRow]:
         else:
             logger.warning(
                 "price refused",
-                extra={"symbol": instrument.symbol, "session": str(row.session_date), "why": reason},
+                extra={
+                    "symbol": instrument.symbol,
+                    "session": str(row.session_date),
+                    "why": reason,
+                },
             )
     return good
 

@@ -141,7 +141,7 @@ class Snapshots(ApiView):
         moment = sessions.moment()
         until = documents.session_asked(request, moment) or moment.current
         start = documents.session_asked(request, moment, "start")
-        rows = PortfolioSnapshot.objects.filter(
+        rows = PortfolioSnapshot.objects.for_actor(self.actor).filter(
             portfolio=portfolio, kind=SnapshotKind.ACTUAL, session_date__lte=until
         )
         if start is not None:

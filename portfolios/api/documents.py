@@ -47,7 +47,7 @@ def calculated(
     portfolio: Portfolio, as_of: Any, data: dict[str, Any], **meta: Any
 ) -> dict[str, Any]:
     """The outer shape of everything computed."""
-    known = {
+    known: dict[str, Any] = {
         "method": "",
         "quality": "full",
         "coverage": None,

@@ -69,7 +69,7 @@ class FileView(ApiView):
         """Check the file for a portfolio."""
         return csv_import.check(
             portfolio_id=portfolio.pk,
-            user=User.objects.get(pk=self.actor.user_id),
+            user=people.me(self.actor),
             file_name=asked["file_name"],
             data=data,
             session_date=sessions.moment().session_date,

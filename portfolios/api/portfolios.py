@@ -71,7 +71,7 @@ class Portfolios(ApiView):
     def post(self, request: Any) -> Response:
         """The new portfolio; the caller owns it."""
         asked = self.checked(NewPortfolio)
-        user = User.objects.get(pk=self.actor.user_id)
+        user = people.me(self.actor)
         account = self._account(asked.pop("account", None))
 
         def effect() -> Response:
@@ -83,8 +83,7 @@ class Portfolios(ApiView):
     def _account(self, account_id: UUID | None) -> Account | None:
         if account_id is None:
             return None
-        own = Account.objects.filter(customer__user_id=self.actor.user_id)
-        found = own.filter(pk=account_id).first()
+        found = people.account_of(actor=self.actor, account_id=account_id)
         if found is None:
             raise BadInput("You have no such account.", attr="account", code="does_not_exist")
         return found

@@ -80,7 +80,7 @@ class OnePosition(ApiView):
         )
         if row is None:
             raise NotFound("There is no such position.")
-        told = {
+        told: dict[str, Any] = {
             "id": str(row.pk),
             "url": f"{documents.BASE}/positions/{row.pk}",
             "portfolio": str(row.portfolio_id),

@@ -96,5 +96,5 @@ class Activity(ApiView):
     @extend_schema(responses=ActivitySerializer(many=True))
     def get(self, request: Any) -> Response:
         """A page of audit lines."""
-        own = AuditEvent.objects.filter(actor_id=request.user.pk)
+        own = people.acts_of(actor=self.actor)
         return self.listing(own, ActivitySerializer)

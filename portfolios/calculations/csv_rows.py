@@ -189,7 +189,10 @@ def read_row(cells: Mapping[str, str], *, until: date, decimal_comma: bool = Fal
     _others(given, reading)
     if reading.errors:
         return reading
-    assert ticker and quantity is not None and price is not None and entered is not None
+    assert ticker
+    assert quantity is not None
+    assert price is not None
+    assert entered is not None
     reading.row = PositionRow(ticker, quantity, price, entered, given.get("tags", ""))
     return reading
 

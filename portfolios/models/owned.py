@@ -1,6 +1,6 @@
 """The filter of everything that belongs to a portfolio."""
 
-from typing import Any, Self
+from typing import Self
 
 from django.apps import apps
 from django.db import models
@@ -20,7 +20,7 @@ class OwnedQuerySet(models.QuerySet):
 
         Members by role; staff read everything and never act for a user.
         """
-        if not actor.is_authenticated:
+        if actor.user_id is None:
             return self.none()
         if actor.is_staff and action in (Action.VIEW, Action.VIEW_AUDIT):
             return self

@@ -19,7 +19,7 @@ class PortfolioQuerySet(OwnedQuerySet):
 
 
 class Portfolio(Entity):
-    """One book. `cash`, `ledger_seq` and the hash are running totals, written by the ledger only."""
+    """One book. `cash`, `ledger_seq` and the hash are running totals, the ledger's to write."""
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="portfolios")
     name = models.CharField(max_length=120)

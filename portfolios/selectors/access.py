@@ -1,4 +1,4 @@
-"""The door's question: may this actor do this with that portfolio?"""
+"""The door's question: whether this actor may do this with that portfolio."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -55,7 +55,7 @@ def portfolio_for(actor: Actor, portfolio_id: UUID | str, action: str = Action.V
         .filter(pk=portfolio_id)
         .first()
     )
-    if found is None:
+    if found is None or actor.user_id is None:
         raise NotFound("There is no such portfolio.")
     part = Membership.objects.filter(
         portfolio=found, user_id=actor.user_id, revoked_at__isnull=True
@@ -67,6 +67,13 @@ def portfolio_for(actor: Actor, portfolio_id: UUID | str, action: str = Action.V
         return found
     _check_role(actor, part, wanted)
     return found
+
+
+def actions_of(actor: Actor, portfolio: Portfolio) -> set[Action]:
+    """Return what the actor's membership includes, for buttons; the door asks for the rest."""
+    mine = Membership.objects.filter(portfolio=portfolio, revoked_at__isnull=True)
+    role = mine.filter(user_id=actor.user_id or None).values_list("role", flat=True).first()
+    return {action for action, roles in ROLES.items() if role in roles}
 
 
 def may(actor: Actor, portfolio: Portfolio, action: str) -> bool:

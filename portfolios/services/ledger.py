@@ -176,7 +176,8 @@ def book_openings(*, portfolio_id: UUID, openings: Sequence[Opening]) -> list[Bo
     The caller writes the audit line.
     """
     [portfolio] = locking.lock_portfolios(portfolio_id)
-    alike = os.path.commonprefix([each.source for each in openings])
+    # characters are meant: sources share a beginning, they are no paths
+    alike = os.path.commonprefix([each.source for each in openings])  # noqa: RUF071
     booked = portfolio.entries.filter(leg=1, source__startswith=alike)
     there = set(booked.values_list("source", flat=True))
     positions: dict[UUID, Position] = {}

@@ -101,6 +101,8 @@ def _live_family(
     family_id: UUID | None, claims: signing.Refresh | signing.Access
 ) -> TokenFamily | None:
     """The family with its user, when both still stand; one query."""
+    if family_id is None:
+        return None
     family = (
         TokenFamily.objects.select_related("user")
         .filter(pk=family_id, revoked_at__isnull=True, user__is_active=True)
@@ -114,6 +116,8 @@ def _live_family(
 
 def end_family(*, family_id: UUID | str | None, why: str) -> None:
     """End a sign-in whoever asks; nothing for none and for one that has ended."""
+    if family_id is None:
+        return
     ended = TokenFamily.objects.filter(pk=family_id, revoked_at__isnull=True).update(
         revoked_at=clock.now()
     )

@@ -92,10 +92,9 @@ def _demo_logins() -> list[dict[str, str]]:
     """Only the loopback demo tells its passwords, and only those of demo users."""
     if not settings.DEMO_URL_NOTE:
         return []
-    emails = User.objects.filter(is_demo=True, is_active=True).order_by("created_at", "pk")
     return [
         {"username": email, "password": settings.DEMO_PASSWORD}
-        for email in emails.values_list("email", flat=True)
+        for email in people.demo_emails()
     ]
 
 
@@ -143,7 +142,7 @@ class PasswordChange(LoginRequiredMixin, View):
         if not form.is_valid():
             return _password_page(request, form, UNPROCESSABLE)
         said, actor = form.cleaned_data, Actor.of(request)
-        person = User.objects.get(pk=actor.user_id)
+        person = people.me(actor)
         try:
             user = accounts.change_password(
                 user=person, old=said["old_password"], new=said["new_password"], by=actor

@@ -54,7 +54,7 @@ class ImportsPage(LoginRequiredMixin, View):
         try:
             batch = csv_import.check(
                 portfolio_id=portfolio.pk,
-                user=User.objects.get(pk=actor.user_id),
+                user=people.me(actor),
                 file_name=said["file"].name,
                 data=said["file"].read(),
                 session_date=sessions.moment().session_date,

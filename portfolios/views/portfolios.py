@@ -57,7 +57,7 @@ class NewPortfolio(LoginRequiredMixin, View):
 
         def effect() -> Answer:
             made = write.create(
-                user=User.objects.get(pk=actor.user_id),
+                user=people.me(actor),
                 name=said["name"],
                 description=said["description"],
                 allow_short=said["allow_short"],

@@ -40,7 +40,7 @@ class Settings(LoginRequiredMixin, View):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Profile and looks."""
         actor = Actor.of(request)
-        person = User.objects.get(pk=actor.user_id)
+        person = people.me(actor)
         habits = UserPreference.objects.for_actor(actor).first() or UserPreference()
         initial = {"name": person.name, **{name: getattr(habits, name) for name in PROFILE}}
         return self._page(request, ProfileForm(initial=initial, portfolios=_portfolios(actor)))
@@ -53,7 +53,7 @@ class Settings(LoginRequiredMixin, View):
             return self._page(request, form, UNPROCESSABLE)
         said = form.cleaned_data
         accounts.change_profile(
-            user=User.objects.get(pk=actor.user_id),
+            user=people.me(actor),
             name=said["name"],
             preference={name: said[name] for name in PROFILE},
         )
@@ -86,7 +86,7 @@ class Tokens(LoginRequiredMixin, View):
         life = said["life"]
         try:
             row, text = tokens.create_personal(
-                user=User.objects.get(pk=actor.user_id),
+                user=people.me(actor),
                 name=said["name"],
                 scopes=said["scopes"],
                 expires_at=clock.now() + timedelta(days=int(life)) if life else None,

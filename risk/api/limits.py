@@ -135,13 +135,13 @@ class Limit(ApiView):
     def get(self, request: Any, portfolio_id: Any, limit_id: Any) -> Response:
         """The row, in force or not."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
-        row = _row(portfolio, limit_id)
+        row = _row(self.actor, portfolio, limit_id)
         return versions.tagged(Response(past(row)), row)
 
     def patch(self, request: Any, portfolio_id: Any, limit_id: Any) -> Response:
         """Close this row and add the next, with a reason."""
         portfolio = editing.portfolio_to_limit(self.actor, portfolio_id)
-        row = _row(portfolio, limit_id)
+        row = _row(self.actor, portfolio, limit_id)
         versions.check(request, _head(portfolio, row), required=True)
         asked = self.checked(LimitChange)
         given = {
@@ -163,7 +163,7 @@ class Limit(ApiView):
     def delete(self, request: Any, portfolio_id: Any, limit_id: Any) -> Response:
         """Close this row; the reason stands in the body or the query."""
         portfolio = editing.portfolio_to_limit(self.actor, portfolio_id)
-        row = _row(portfolio, limit_id)
+        row = _row(self.actor, portfolio, limit_id)
         versions.check(request, _head(portfolio, row), required=True)
         given = request.data.get("reason") if isinstance(request.data, dict) else None
         reason = str(given or request.query_params.get("reason", ""))
@@ -184,7 +184,7 @@ class AllLimits(ApiView):
     def get(self, request: Any) -> Response:
         """One entry per portfolio."""
         rows = Portfolio.objects.for_actor(self.actor).open().order_by("name", "pk")
-        page = self.paginate_queryset(rows)
+        page = self.paginate_queryset(rows) or []
         found = limit_rows.in_force_many(portfolio_ids=[each.pk for each in page])
         return self.get_paginated_response(
             [
@@ -214,7 +214,7 @@ class Breaches(ApiView):
 
 def document(limit: LimitInForce, standing: dict[str, Any] | None = None) -> dict[str, Any]:
     """A limit in force, with what was observed where that is known."""
-    body = {
+    body: dict[str, Any] = {
         "id": str(limit.limit_id) if limit.limit_id else None,
         "measure": limit.measure,
         "label": limit.label,
@@ -243,8 +243,9 @@ def past(row: RiskLimit) -> dict[str, Any]:
     return document(limit_rows.of_row(row)) | {"closed_at": row.closed_at}
 
 
-def _row(portfolio: Portfolio, limit_id: Any) -> RiskLimit:
-    row = RiskLimit.objects.filter(portfolio=portfolio, pk=limit_id).first()
+def _row(actor: Actor, portfolio: Portfolio, limit_id: Any) -> RiskLimit:
+    visible = RiskLimit.objects.for_actor(actor)
+    row = visible.filter(portfolio=portfolio, pk=limit_id).first()
     if row is None:
         raise NotFound("There is no such limit.")
     return row

@@ -25,7 +25,7 @@ class Answer(serializers.Serializer):
     portfolio = serializers.CharField()
     as_of = serializers.CharField()
     currency = serializers.CharField()
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]  # a field of that name
     meta = serializers.DictField()
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 from django.urls import reverse
 
-from etftrader.templatetags import display
+from etftrader.core import formats
 from marketdata.selectors import calendar
 from marketdata.selectors.sessions import Moment
 from risk.choices import CheckStatus, Measure
@@ -251,7 +251,7 @@ def _mark(word: str, value: str, text: str) -> dict[str, str]:
 
 
 def _dollars(amount: str) -> str:
-    return display.show(amount, "money0")
+    return formats.show(amount, "money0")
 
 
 def _short(name: str) -> str:
@@ -265,7 +265,7 @@ def _of_nav(risk: Mapping[str, Any]) -> str:
         return ""
     if change is None:
         return f"{share:.2%} of NAV"
-    return f"{share:.2%} of NAV, {display.show(change, 'signed:money0')} since open"
+    return f"{share:.2%} of NAV, {formats.show(change, 'signed:money0')} since open"
 
 
 def _headroom(risk: Mapping[str, Any]) -> str:

@@ -12,8 +12,8 @@ from etftrader.core.actor import Actor
 from etftrader.core.pages import render_page
 from marketdata.models import Instrument
 from marketdata.selectors import sessions, vix
-from portfolios.constants import ROLES, Action
-from portfolios.models import Membership, Portfolio
+from portfolios.constants import Action
+from portfolios.models import Portfolio
 from portfolios.selectors import access
 from risk.calculations.stop_loss import vix_regime
 from risk.models import StopLossLevel
@@ -41,7 +41,7 @@ class RiskPage(LoginRequiredMixin, View):
         found = var.current(portfolio_id=portfolio.pk, moment=moment)
         levels = stops.levels(portfolio_id=portfolio.pk)
         regime = _regime(portfolio, moment, levels)
-        acts = _acts(actor, portfolio)
+        acts = access.actions_of(actor, portfolio)
         checks = alert_rows.checks(portfolio_id=portfolio.pk, contexts=COUNTED)
         open_alerts = alert_rows.of_portfolio(portfolio_id=portfolio.pk)
         url = reverse("risk", kwargs={"portfolio_id": portfolio.pk})
@@ -57,7 +57,7 @@ class RiskPage(LoginRequiredMixin, View):
             "limits": rows,
             "limits_sub": _standing(rows),
             "may_limit": Action.MANAGE in acts or (actor.is_staff and RISK_MANAGER in actor.groups),
-            "parts": blocks.parts_table(found.record, _names(held, levels), portfolio.pk),
+            "parts": blocks.parts_table(found.record, _names(actor, held, levels), portfolio.pk),
             "stops": feeds.stops_table(levels),
             "feed": feeds.feed(
                 open_alerts,
@@ -68,15 +68,6 @@ class RiskPage(LoginRequiredMixin, View):
             "method": blocks.method(found, moment),
         }
         return render_page(request, "risk/risk.html", context, panels=PANELS)
-
-
-def _acts(actor: Actor, portfolio: Portfolio) -> set[Action]:
-    """For buttons: what membership includes; the door asks for the rest."""
-    mine = Membership.objects.filter(
-        portfolio=portfolio, user_id=actor.user_id, revoked_at__isnull=True
-    )
-    role = mine.values_list("role", flat=True).first()
-    return {action for action, roles in ROLES.items() if role in roles}
 
 
 def _regime(
@@ -92,12 +83,14 @@ def _regime(
     return blocks.StopMood(mood.name, mood.distance if rule.enabled else None, level)
 
 
-def _names(symbols: Sequence[str], levels: Sequence[StopLossLevel]) -> dict[str, str]:
+def _names(
+    actor: Actor, symbols: Sequence[str], levels: Sequence[StopLossLevel]
+) -> dict[str, str]:
     """Names of what is held; most of them came with the stops."""
     names = {each.instrument.symbol: each.instrument.name for each in levels}
     missing = [each for each in symbols if each not in names]
     if missing:
-        found = Instrument.objects.filter(symbol__in=missing)
+        found = Instrument.objects.for_actor(actor).filter(symbol__in=missing)
         names.update(found.values_list("symbol", "name"))
     return names
 

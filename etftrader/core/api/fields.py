@@ -113,7 +113,7 @@ class WholeField(serializers.IntegerField):
 class MomentField(serializers.DateTimeField):
     """RFC 3339, UTC, milliseconds, Z."""
 
-    def to_representation(self, value: Any) -> str | None:
+    def to_representation(self, value: Any) -> Any:
         """Write a moment."""
         if value is None or isinstance(value, str):
             return value

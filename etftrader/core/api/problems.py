@@ -105,7 +105,7 @@ class ProblemHandler(ExceptionHandler):
 
 def _of_store(exc: Exception) -> exceptions.APIException | None:
     text = str(exc)
-    if isinstance(exc, OSError) and exc.errno == errno.ENOSPC or "disk is full" in text:
+    if (isinstance(exc, OSError) and exc.errno == errno.ENOSPC) or "disk is full" in text:
         return _fault(507, "storage_full", "There is no room to store this.")
     if isinstance(exc, IntegrityError | ProtectedError | RestrictedError):
         return _fault(409, "conflict", "Something else already stands there or depends on it.")

@@ -11,7 +11,7 @@ from etftrader.core.api import problems
 
 def route(address: str, view: Any, name: str) -> list[URLPattern]:
     """Two patterns of one view: the named one is canonical, neither redirects."""
-    answer = view.as_view() if isinstance(view, type) else view
+    answer = view.as_view() if hasattr(view, "as_view") else view
     return [path(address, answer, name=name), path(f"{address}/", answer)]
 
 

@@ -59,5 +59,5 @@ class ApiView(GenericAPIView):
         if hasattr(rows, "order_by"):
             rows = self.filter_queryset(rows)
         page = self.paginate_queryset(rows)
-        told = self.get_serializer_context() | context
+        told = {**self.get_serializer_context(), **context}
         return self.get_paginated_response(serializer(page, many=True, context=told).data)

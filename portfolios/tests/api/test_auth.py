@@ -9,6 +9,7 @@ from django.conf import settings
 from django.test import Client
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
+from etftrader.core import clock
 from etftrader.core.actor import Actor, system
 from portfolios.models import ApiToken, TokenFamily, User
 from portfolios.selectors import access
@@ -151,8 +152,8 @@ def test_a_deleted_user_gets_401_and_never_a_fault() -> None:
 
 
 def _claims(user: User) -> dict[str, Any]:
-    family = TokenFamily.objects.create(user=user, expires_at=datetime.now(UTC) + timedelta(days=1))
-    now = datetime.now(UTC)
+    family = TokenFamily.objects.create(user=user, expires_at=clock.now() + timedelta(days=1))
+    now = clock.now()
     return {
         "sub": str(user.pk),
         "fam": str(family.pk),

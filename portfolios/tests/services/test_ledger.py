@@ -74,7 +74,8 @@ def test_the_same_source_books_once_and_gives_the_first_answer():
 
     again = fill(portfolio, fund, -4, 125, source="trade:1")
 
-    assert again.replayed and (again.seq, again.hash) == (first.seq, first.hash)
+    assert again.replayed
+    assert (again.seq, again.hash) == (first.seq, first.hash)
     assert again.realized_pnl == first.realized_pnl == 100
     assert position(portfolio, fund).quantity == 6
     assert reread(portfolio).ledger_seq == 3
@@ -198,7 +199,8 @@ def test_a_reversed_deposit_has_a_paper_that_points_at_the_first():
     ledger.reverse(portfolio_id=portfolio.pk, source="d:1", reason="typing error", by=HOUSE)
 
     first, second = CashTransaction.objects.order_by("ledger_seq")
-    assert second.reverses == first and second.amount == -50
+    assert second.reverses == first
+    assert second.amount == -50
     assert reread(portfolio).cash == 0
 
 

@@ -185,7 +185,8 @@ class Books:
         if self.calls:
             call, first = self.calls[choice % len(self.calls)]
             answer = call()
-            assert answer.replayed and (answer.seq, answer.hash) == (first.seq, first.hash)
+            assert answer.replayed
+            assert (answer.seq, answer.hash) == (first.seq, first.hash)
 
     def compare(self) -> None:
         row = Portfolio.objects.get(pk=self.portfolio.pk)

@@ -53,13 +53,15 @@ def test_four_days_by_hand(fund):
     assert figures(first) == (999, 1000, 0, -1, 1)
     assert figures(second) == (1549, 500, 50, 49, 0)
     assert figures(third) == (1494, 0, -55, -6, 0)
-    assert third.realized_pnl == -2 and third.unrealized_pnl == -3
+    assert third.realized_pnl == -2
+    assert third.unrealized_pnl == -3
     # inflows at the beginning of the day: 1549 / 1499, then 1494 / 1549
     assert second.daily_return == pytest.approx(1549 / 1499 - 1, abs=1e-15)
     assert third.twr_index == pytest.approx(1549 / 1499 * 1494 / 1549, abs=1e-15)
     assert third.drawdown == pytest.approx(1494 / 1549 - 1, abs=1e-15)
     assert [each.identity_gap for each in taken] == [0, 0, 0]
-    assert first.daily_return is None and first.twr_index == 1.0
+    assert first.daily_return is None
+    assert first.twr_index == 1.0
 
 
 def test_the_walk_and_the_nightly_way_give_the_same_rows(fund):

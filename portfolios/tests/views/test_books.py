@@ -97,7 +97,8 @@ def test_a_refused_withdrawal_keeps_what_was_typed(client, book):
 
     assert page.status_code == 422
     text = page.content.decode()
-    assert "Not enough cash." in text and "boat" in text
+    assert "Not enough cash." in text
+    assert "boat" in text
     assert CashTransaction.objects.count() == 1
 
 
@@ -124,7 +125,8 @@ def test_a_file_is_checked_shown_and_booked(client, book):
     batch = ImportBatch.objects.get()
     assert (checked.status_code, checked["Location"]) == (303, f"/import/{batch.pk}/")
     page = client.get(checked["Location"]).content.decode()
-    assert "AAA" in page and "1 rows can be booked" in page
+    assert "AAA" in page
+    assert "1 rows can be booked" in page
     assert not Position.objects.exists()
 
     assert client.post(f"/import/{batch.pk}/commit/").status_code == 303
@@ -140,7 +142,8 @@ def test_bad_rows_are_shown_with_their_cells_and_come_as_a_file(client, book):
     page = client.get(f"/import/{batch.pk}/?verdict=error").content.decode()
     assert "is not a plain number" in page
     refused = client.post(f"/import/{batch.pk}/commit/")
-    assert refused.status_code == 422 and not Position.objects.exists()
+    assert refused.status_code == 422
+    assert not Position.objects.exists()
     assert b"error_message" in client.get(f"/import/{batch.pk}/errors.csv").content
 
     assert client.post(f"/import/{batch.pk}/commit/", {"partial": "1"}).status_code == 303
@@ -160,7 +163,8 @@ def test_what_stands_in_a_cell_is_never_markup(client, book):
 
     page = client.get(f"/import/{ImportBatch.objects.get().pk}/").content.decode()
 
-    assert "<script>alert" not in page and "&lt;script&gt;" in page
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;" in page
 
 
 def test_a_strangers_pages_are_not_there(client, book):

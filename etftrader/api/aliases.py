@@ -1,0 +1,3 @@
+"""The short addresses under /api/ that answer like their canonical ones under /api/v1/."""
+
+alias_urlpatterns: list = []
