@@ -1,3 +1,27 @@
 """The addresses of the roof's endpoints under /api/v1/."""
 
-roof_urlpatterns: list = []
+from etftrader.api import data, house, jobs
+from etftrader.core.api.routes import route
+
+roof_urlpatterns = [
+    *route("jobs", jobs.Jobs, "api-jobs"),
+    *route("jobs/<uuid:job_id>", jobs.OneJob, "api-job"),
+    *route("jobs/<uuid:job_id>/items", jobs.JobItems, "api-job-items"),
+    *route("jobs/<uuid:job_id>/result", jobs.JobResult, "api-job-result"),
+    *route("jobs/<uuid:job_id>/cancel", jobs.CancelJob, "api-job-cancel"),
+    *route("jobs/<uuid:job_id>/retry", jobs.RetryJob, "api-job-retry"),
+    *route("data/status", data.DataStatus, "api-data-status"),
+    *route("data/update", data.DataUpdate, "api-data-update"),
+    *route("admin/clock", data.Clock, "api-clock"),
+    *route("admin/batch/market-data", data.MarketDataBatch, "api-batch-market-data"),
+    *route("admin/batch/risk-metrics", data.RiskBatch, "api-batch-risk-metrics"),
+    *route("admin/batch/snapshots", data.SnapshotBatch, "api-batch-snapshots"),
+    *route("admin/batch/status", data.BatchStatus, "api-batch-status"),
+    *route("schedules", house.Schedules, "api-schedules"),
+    *route("audit", house.Audit, "api-audit"),
+    *route("audit/verify", house.AuditVerify, "api-audit-verify"),
+    *route("search", house.Search, "api-search"),
+    *route("version", house.Version, "api-version"),
+    *route("glossary", house.Glossary, "api-glossary"),
+    *route("health", house.Health, "api-health"),
+]

@@ -126,6 +126,10 @@ class EstimateField(models.FloatField):
 class VectorField(models.BinaryField):
     """A float64 vector as little-endian bytes; its labels stand in a column beside it."""
 
+    # read by the type checker only: rows carry arrays, not the bytes of the column
+    _pyi_private_set_type: Any
+    _pyi_private_get_type: Any
+
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         if value is None:
             return None
@@ -137,7 +141,7 @@ class VectorField(models.BinaryField):
         return super().get_db_prep_value(value, connection, prepared)
 
     def value_to_string(self, obj: Any) -> str:
-        value = self.value_from_object(obj)
+        value: Any = self.value_from_object(obj)
         return "" if value is None else pack(value).hex()
 
 

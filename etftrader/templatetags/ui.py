@@ -165,7 +165,9 @@ def _cell(
     text = "" if kind else show(value, fmt)
     live = ""
     if column.get("live") and row.get("live"):
-        live = f"{row['live']}.{key if column['live'] is True else column['live']}"
+        # a full channel ends with a colon, which already separates it from the path
+        dot = "" if row["live"].endswith(":") else "."
+        live = f"{row['live']}{dot}{key if column['live'] is True else column['live']}"
     cell = {
         "value": value,
         "kind": kind,

@@ -31,13 +31,18 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         context |= _attention(actor, moment)
     if panel in (None, "books"):
         rows = selector.books(portfolios=portfolios, moment=moment)
-        context |= {"books": _table(rows), "totals": selector.totals(rows)}
+        context |= {"books": _table(rows)}
     if panel is None:
         context |= {
             "nav_chart": _chart(portfolios, moment),
             "activity": selector.activity(portfolios=portfolios, until=moment.as_of),
             "vix": _vix(moment),
             "channels": _channels(portfolios),
+            "facts": [f"{len(portfolios)} portfolio{'' if len(portfolios) == 1 else 's'}"],
+            "page_actions": [
+                {"label": "Import", "url": reverse("imports")},
+                {"label": "New portfolio", "url": reverse("portfolio_create"), "primary": True},
+            ],
         }
     return render_page(request, "etftrader/dashboard.html", context, panels=PANELS)
 
@@ -64,7 +69,7 @@ def _attention(actor: Actor, moment: sessions.Moment) -> dict[str, Any]:
 
 def _table(rows: list[selector.BookRow]) -> dict[str, Any]:
     return {
-        "id": "books",
+        "id": "books-table",
         "caption": "Portfolios with value, risk and distance to the next stop",
         "columns": [
             {"key": "name", "label": "Name", "sort": True},
@@ -105,6 +110,7 @@ def _table(rows: list[selector.BookRow]) -> dict[str, Any]:
             },
         ],
         "rows": [_row(row) for row in rows],
+        "totals": {"name": "All"} | selector.totals(rows) if len(rows) > 1 else None,
         "empty": {
             "text": "No portfolio yet. Create one, or bring positions in from a file.",
             "url": reverse("portfolio_create"),
@@ -122,6 +128,8 @@ def _row(row: selector.BookRow) -> dict[str, Any]:
         "live": f"portfolio.{portfolio.pk}.value:",
         "stop": row.nearest_stop,
         "stop_reason": "no stop is evaluated",
+        "drawdown_reason": "no snapshot yet",
+        "session_reason": "no snapshot yet",
         "spark": row.spark,
     }
     if snapshot is None:

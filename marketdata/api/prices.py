@@ -9,7 +9,8 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from etftrader.core.actor import Actor
-from etftrader.core.api.fields import MoneyField, moment as told
+from etftrader.core.api.fields import MoneyField
+from etftrader.core.api.fields import moment as told
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.money import plain
@@ -127,7 +128,7 @@ def latest(wanted: list[str], actor: Actor, moment: Moment) -> list[tuple[str, d
             word,
             quote(marks[found[word].pk], spreads.get(found[word].pk), moment)
             if word in found
-            else _unknown(word),
+            else _unknown(word, moment),
         )
         for word in wanted
     ]
@@ -148,7 +149,7 @@ def quote(mark: Mark, spread: Quote | None, moment: Moment) -> dict[str, Any]:
         "ask": _text(spread.ask if spread else None),
         "previous_close": _text(mark.previous_close),
         "session_date": mark.session_date,
-        "source": mark.source,
+        "source": mark.source or None,
         "age_seconds": int((moment.as_of - mark.as_of).total_seconds()) if mark.as_of else None,
         "quality": mark.price_class or None,
         "reason": mark.reason or None,
@@ -167,9 +168,10 @@ def _spreads(found: Mapping[str, Instrument], moment: Moment) -> dict[UUID, Quot
     return {each.instrument_id: each for each in rows}
 
 
-def _unknown(symbol: str) -> dict[str, Any]:
+def _unknown(symbol: str, moment: Moment) -> dict[str, Any]:
+    # every figure null and a reason: a program that asked for ten gets ten entries
     nothing = Mark(UUID(int=0), symbol, None, None, None, "", "", "unknown_symbol")
-    return quote(nothing, None, sessions.at_close(sessions.latest())) | {"source": None}
+    return quote(nothing, None, moment)
 
 
 def _text(amount: Any) -> str | None:

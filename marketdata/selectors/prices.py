@@ -122,7 +122,7 @@ def _mark(instrument: Instrument, bars: Sequence[DailyBar], session_date: date) 
 def live_marks(*, instruments: Iterable[Instrument], moment: Moment) -> dict[UUID, Mark]:
     """Prices of the moment: quotes while a session plays, closes otherwise."""
     asked = list(instruments)
-    if not moment.in_session:
+    if moment.playing is None:
         return marks(instruments=asked, session_date=moment.session_date)
     quotes = Quote.objects.filter(
         instrument_id__in=[each.pk for each in asked],

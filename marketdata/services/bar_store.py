@@ -52,7 +52,8 @@ def _parameters(row: BarRow, instrument_id: UUID) -> tuple[Any, ...]:
     def exact(name: str) -> Any:
         value = getattr(row, name)
         amount = None if value is None else to_fill_price(value)
-        return _column(name).get_db_prep_save(amount, connection)
+        column: Any = DailyBar._meta.get_field(name)
+        return column.get_db_prep_save(amount, connection)
 
     pk = Instrument._meta.pk
     assert pk is not None

@@ -49,6 +49,7 @@ def overnight_factors(*, symbols: tuple[str, ...], until: date) -> dict[str, flo
     opens: dict[str, list[float]] = {}
     closes: dict[str, list[float]] = {}
     for symbol, first, last in bars.values_list("instrument__symbol", "open", "close"):
+        assert first is not None  # the rows without one were left out
         opens.setdefault(symbol, []).append(float(first))
         closes.setdefault(symbol, []).append(float(last))
     return {

@@ -23,8 +23,8 @@ from portfolios.api import documents
 from portfolios.api.rows import ImportBatchRow, ImportedRow
 from portfolios.choices import RowVerdict
 from portfolios.constants import Action
-from portfolios.models import ImportBatch, ImportRow, Portfolio, User
-from portfolios.selectors import access
+from portfolios.models import ImportBatch, ImportRow, Portfolio
+from portfolios.selectors import access, people
 from portfolios.selectors import imports as read
 from portfolios.services import csv_import
 

@@ -17,8 +17,8 @@ from marketdata.selectors import sessions
 from portfolios.api import documents
 from portfolios.api.rows import PortfolioRow
 from portfolios.constants import Action
-from portfolios.models import Account, Portfolio, User
-from portfolios.selectors import access, snapshots
+from portfolios.models import Account, Portfolio
+from portfolios.selectors import access, people, snapshots
 from portfolios.selectors import portfolios as read
 from portfolios.services import portfolios as write
 

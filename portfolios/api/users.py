@@ -16,6 +16,7 @@ from etftrader.core.records import AuditEvent
 from marketdata.selectors import sessions
 from portfolios.api.auth import PairDocument, device, pair_document
 from portfolios.models import User
+from portfolios.selectors import people
 from portfolios.services import accounts, registration, tokens
 
 

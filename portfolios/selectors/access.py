@@ -71,8 +71,12 @@ def portfolio_for(actor: Actor, portfolio_id: UUID | str, action: str = Action.V
 
 def actions_of(actor: Actor, portfolio: Portfolio) -> set[Action]:
     """Return what the actor's membership includes, for buttons; the door asks for the rest."""
-    mine = Membership.objects.filter(portfolio=portfolio, revoked_at__isnull=True)
-    role = mine.filter(user_id=actor.user_id or None).values_list("role", flat=True).first()
+    if actor.user_id is None:
+        return set()
+    mine = Membership.objects.filter(
+        portfolio=portfolio, user_id=actor.user_id, revoked_at__isnull=True
+    )
+    role = mine.values_list("role", flat=True).first()
     return {action for action, roles in ROLES.items() if role in roles}
 
 

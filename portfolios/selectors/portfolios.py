@@ -23,6 +23,8 @@ class Listed:
 
 def visible(*, actor: Actor, until: date, closed: bool = False) -> list[Listed]:
     """Portfolios the actor may see, by name: four queries for any number."""
+    if actor.user_id is None:
+        return []
     rows: Any = Portfolio.objects.for_actor(actor).select_related("account__customer")
     if not closed:
         rows = rows.open()

@@ -20,7 +20,7 @@ from etftrader.core.api import limits, problems
 from etftrader.core.errors import BadInput
 from etftrader.core.pages import UNPROCESSABLE, done
 from portfolios.forms.accounts import PasswordForm, SignInForm
-from portfolios.models import User
+from portfolios.selectors import people
 from portfolios.services import accounts, browser_sessions
 
 WRONG = "Address or password is wrong."

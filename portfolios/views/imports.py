@@ -18,8 +18,8 @@ from marketdata.selectors import sessions
 from portfolios.choices import ImportStatus, RowVerdict
 from portfolios.constants import Action
 from portfolios.forms.books import FileForm
-from portfolios.models import ImportBatch, Portfolio, User
-from portfolios.selectors import access
+from portfolios.models import ImportBatch, Portfolio
+from portfolios.selectors import access, people
 from portfolios.selectors import imports as read
 from portfolios.services import csv_import
 from portfolios.views import book_tables

@@ -17,8 +17,8 @@ from etftrader.core.pages import UNPROCESSABLE, done, render_page, render_refusa
 from marketdata.selectors import sessions
 from portfolios.constants import Action
 from portfolios.forms.books import CashForm, CloseForm, PortfolioForm, SettingsForm
-from portfolios.models import Portfolio, User
-from portfolios.selectors import access
+from portfolios.models import Portfolio
+from portfolios.selectors import access, people
 from portfolios.selectors import cash as cash_reads
 from portfolios.selectors import portfolios as read
 from portfolios.services import cash

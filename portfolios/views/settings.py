@@ -16,7 +16,8 @@ from etftrader.core.actor import Actor
 from etftrader.core.errors import DomainError
 from etftrader.core.pages import UNPROCESSABLE, done, render_page, render_refusal
 from portfolios.forms.accounts import ProfileForm, TokenForm
-from portfolios.models import Portfolio, User, UserPreference
+from portfolios.models import Portfolio, UserPreference
+from portfolios.selectors import people
 from portfolios.services import accounts, browser_sessions, tokens
 
 PROFILE = ("default_portfolio", "notifications_enabled", "shortcuts_enabled")

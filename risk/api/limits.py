@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from etftrader.core.actor import Actor
 from etftrader.core.api import versions
 from etftrader.core.api.fields import MoneyField, StrictSerializer
 from etftrader.core.api.idempotent import once

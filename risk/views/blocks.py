@@ -218,8 +218,9 @@ def method(found: Current, moment: Moment) -> list[dict[str, str]]:
         {"label": "Method", "text": f"{how}, λ {EWMA_LAMBDA}, {WINDOW} sessions, z 1.645"},
         {"label": "Prices", "text": f"bundled history{simulated}"},
     ]
-    if record.risk.get("var_raw"):
-        facts.append({"label": "Fast gauge", "text": f"${float(record.risk['var_raw']):,.0f}"})
+    raw = record.risk.get("var_raw")
+    if raw:
+        facts.append({"label": "Fast gauge", "text": f"${float(raw):,.0f}"})
     if metric is not None:
         facts.append({"label": "Data", "text": _coverage(metric)})
         facts.append({"label": "Covariance", "text": _condition(metric)})
