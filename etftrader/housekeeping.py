@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.contrib.sessions.models import Session
+from django_celery_beat.models import PeriodicTask
 
 from etftrader.core import clock, livestate
 from etftrader.core.records import IdempotencyKey, JobRun, OutboxEvent
@@ -34,6 +35,16 @@ def waiting_events() -> int:
 def failed_jobs() -> int:
     """How many runs ended badly and stay so."""
     return JobRun.objects.filter(status__in=("failed", "dead")).count()
+
+
+def batches(*, limit: int) -> list[JobRun]:
+    """The newest requests to run a day, newest first."""
+    return list(JobRun.objects.filter(job="etftrader.run_day").order_by("-created_at")[:limit])
+
+
+def timetable() -> list[PeriodicTask]:
+    """Every entry of the timetable by name, as administrators left it."""
+    return list(PeriodicTask.objects.select_related("crontab", "interval").order_by("name"))
 
 
 def prune(*, keep: timedelta) -> dict[str, int]:

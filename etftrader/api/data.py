@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from etftrader import day, services
+from etftrader import day, housekeeping, services
 from etftrader.core import jobs
 from etftrader.core.api.fields import StrictSerializer
 from etftrader.core.api.fields import moment as told
@@ -159,7 +159,7 @@ class BatchStatus(ApiView):
     def get(self, request: Any) -> Response:
         """Batches newest first, and the latest session's steps."""
         # an operator without the staff flag still answers for every batch
-        runs = JobRun.objects.filter(job="etftrader.run_day").order_by("-created_at")[:RECENT]
+        runs = housekeeping.batches(limit=RECENT)
         latest = sessions.latest()
         return Response(
             {

@@ -6,12 +6,11 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
-from django_celery_beat.models import PeriodicTask
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from etftrader import glossary
+from etftrader import glossary, housekeeping
 from etftrader.core import audit
 from etftrader.core.api.fields import MomentField, moment
 from etftrader.core.api.lists import CursorPages, bounded
@@ -68,7 +67,7 @@ class Schedules(ApiView):
     @extend_schema(responses={200: dict})
     def get(self, request: Any) -> Response:
         """Every entry by name."""
-        rows = PeriodicTask.objects.select_related("crontab", "interval").order_by("name")
+        rows = housekeeping.timetable()
         found = [
             {
                 "name": row.name,

@@ -43,10 +43,17 @@ class Activity:
     portfolio_id: UUID | None
 
 
-def books(*, portfolios: Sequence[Portfolio], moment: Moment) -> list[BookRow]:
-    """One row per portfolio, in four queries for any number."""
+Lines = dict[UUID, list[tuple[date, Decimal]]]
+
+
+def books(
+    *, portfolios: Sequence[Portfolio], moment: Moment, lines: Lines | None = None
+) -> list[BookRow]:
+    """One row per portfolio, in four queries for any number; three where NAVs are known."""
     ids = [portfolio.pk for portfolio in portfolios]
-    history = navs(portfolio_ids=ids, until=moment.session_date, sessions=SPARK_SESSIONS)
+    history = lines or navs(
+        portfolio_ids=ids, until=moment.session_date, sessions=SPARK_SESSIONS
+    )
     newest = {
         row.portfolio_id: row
         for row in PortfolioSnapshot.objects.filter(
@@ -68,7 +75,9 @@ def books(*, portfolios: Sequence[Portfolio], moment: Moment) -> list[BookRow]:
                 var=standing,
                 limit_dollars=dollars,
                 nearest_stop=stops.get(portfolio.pk),
-                spark=tuple(float(nav) for _, nav in history.get(portfolio.pk, [])),
+                spark=tuple(
+                    float(nav) for _, nav in history.get(portfolio.pk, [])[-SPARK_SESSIONS:]
+                ),
             )
         )
     return rows

@@ -1,14 +1,20 @@
 """T-20: every operation × every kind of actor; a foreign id equals a missing one."""
 
 import uuid
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
 
 from etftrader.core.api.registry import CLASSES
+from etftrader.core.records import JobRun
 from etftrader.testing import matrix
+from marketdata.models import Instrument
 from portfolios.constants import ROLES
+from portfolios.models import User
+from risk.models import Alert
+from trading.models import Order
 
 pytestmark = pytest.mark.django_db
 INSIDE = {"owner", "owner_group_viewer", "editor_trading", "editor", "viewer", "read_token"}
@@ -113,6 +119,62 @@ def test_a_foreign_portfolio_answers_exactly_like_a_missing_one(cast: matrix.Cas
             assert answers[0][0] == 404
             checked += 1
     assert checked
+
+
+def _objects(cast: matrix.Cast) -> dict[str, uuid.UUID]:
+    """One order, alert and job of the matrix's portfolio and its owner."""
+    moment = datetime(2016, 6, 22, 20, tzinfo=UTC)
+    fund = Instrument.objects.create(symbol="AAA", name="A", kind="etf", price_basis="close")
+    order = Order.objects.create(
+        portfolio=cast.portfolio,
+        instrument=fund,
+        client_order_id="matrix",
+        side="buy",
+        quantity=1,
+        state="rejected",
+        placed_as_of=moment,
+        session_date=moment.date(),
+    )
+    alert = Alert.objects.create(
+        portfolio=cast.portfolio,
+        kind="limit",
+        key="matrix",
+        severity="warning",
+        title="Matrix",
+        session_date=moment.date(),
+        first_seen=moment,
+        last_seen=moment,
+        number=1,
+    )
+    owner = User.objects.get(email="owner@example.com")
+    job = JobRun.objects.create(
+        job="etftrader.run_day",
+        scope="matrix",
+        as_of=moment.date(),
+        status="succeeded",
+        requested_by=owner.pk,
+    )
+    return {"order_id": order.pk, "alert_id": alert.pk, "job_id": job.pk}
+
+
+def test_orders_alerts_and_jobs_are_found_by_their_own_people_only(cast: matrix.Cast) -> None:
+    known = _objects(cast)
+    checked = set()
+    for operation in matrix.operations():
+        names = [name for _, name in operation.parameters]
+        if operation.method != "get" or len(names) != 1 or names[0] not in known:
+            continue
+        # a job belongs to the one who asked for it, not to a portfolio
+        may = READERS if names[0] != "job_id" else {"owner", "read_token"} | STAFF
+        missing = operation.path({names[0]: uuid.uuid4()})
+        for actor in set(matrix.ACTORS) - matrix.UNKNOWN:
+            answer = cast.ask(actor, "get", operation.path(known))
+            assert answer.status_code == (200 if actor in may else 404), f"{operation} by {actor}"
+            if actor not in may:
+                nobody = cast.ask(actor, "get", missing)
+                assert nobody.json()["detail"] == answer.json()["detail"]
+        checked.add(names[0])
+    assert checked == set(known)
 
 
 def test_every_read_works_in_both_forms_of_its_address(cast: matrix.Cast) -> None:

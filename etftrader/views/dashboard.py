@@ -29,12 +29,19 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"portfolios": portfolios, "moment": moment}
     if panel in (None, "attention"):
         context |= _attention(actor, moment)
+    lines: selector.Lines = {}
+    if panel is None:
+        lines = selector.navs(
+            portfolio_ids=[portfolio.pk for portfolio in portfolios],
+            until=moment.session_date,
+            sessions=selector.CHART_SESSIONS,
+        )
     if panel in (None, "books"):
-        rows = selector.books(portfolios=portfolios, moment=moment)
+        rows = selector.books(portfolios=portfolios, moment=moment, lines=lines)
         context |= {"books": _table(rows)}
     if panel is None:
         context |= {
-            "nav_chart": _chart(portfolios, moment),
+            "nav_chart": _chart(portfolios, lines),
             "activity": selector.activity(portfolios=portfolios, until=moment.as_of),
             "vix": _vix(moment),
             "channels": _channels(portfolios),
@@ -128,13 +135,12 @@ def _row(row: selector.BookRow) -> dict[str, Any]:
         "live": f"portfolio.{portfolio.pk}.value:",
         "stop": row.nearest_stop,
         "stop_reason": "no stop is evaluated",
-        "drawdown_reason": "no snapshot yet",
-        "session_reason": "no snapshot yet",
         "spark": row.spark,
     }
     if snapshot is None:
         reason = "no snapshot yet"
-        return line | {f"{key}_reason": reason for key in ("nav", "day_pnl", "day_return", "var")}
+        missing = ("nav", "day_pnl", "day_return", "var", "drawdown", "session")
+        return line | dict.fromkeys(missing) | {f"{key}_reason": reason for key in missing}
     return line | {
         "nav": snapshot.nav,
         "day_pnl": snapshot.daily_pnl,
@@ -152,12 +158,7 @@ def _row(row: selector.BookRow) -> dict[str, Any]:
     }
 
 
-def _chart(portfolios: list[Portfolio], moment: sessions.Moment) -> dict[str, Any]:
-    lines = selector.navs(
-        portfolio_ids=[portfolio.pk for portfolio in portfolios],
-        until=moment.session_date,
-        sessions=selector.CHART_SESSIONS,
-    )
+def _chart(portfolios: list[Portfolio], lines: selector.Lines) -> dict[str, Any]:
     days = sorted({day for line in lines.values() for day, _ in line})
     series = []
     for portfolio in portfolios[:6]:

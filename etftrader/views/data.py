@@ -85,7 +85,7 @@ def _back(request: HttpRequest) -> str:
 
 def _datasets(actor: Actor, moment: Moment) -> dict[str, Any]:
     rows = [_dataset(each) for each in freshness.datasets(moment=moment)]
-    rows += [_covariance(moment), _snapshots(actor, moment)]
+    rows += [_covariance(actor, moment), _snapshots(actor, moment)]
     return {
         "id": "datasets-table",
         "caption": "Datasets with their newest session, lag and coverage",
@@ -97,7 +97,8 @@ def _datasets(actor: Actor, moment: Moment) -> dict[str, Any]:
             {"key": "coverage", "label": "Coverage", "fmt": "pct0", "term": "coverage"},
             {"key": "there", "label": "Items", "priority": "p2"},
             {"key": "source", "label": "Source", "priority": "p3"},
-            {"key": "at", "label": "Refreshed", "kind": "moment", "moment": "full", "priority": "p3"},
+            {"key": "at", "label": "Refreshed", "kind": "moment", "moment": "full",
+             "priority": "p3"},
             {"key": "error", "label": "Last error", "priority": "p3"},
         ],
         "rows": rows,
@@ -118,9 +119,10 @@ def _dataset(each: DatasetStatus) -> dict[str, Any]:
     }
 
 
-def _covariance(moment: Moment) -> dict[str, Any]:
+def _covariance(actor: Actor, moment: Moment) -> dict[str, Any]:
     newest = (
-        CovarianceSnapshot.objects.filter(kind="daily", session_date__lte=moment.session_date)
+        CovarianceSnapshot.objects.for_actor(actor)
+        .filter(kind="daily", session_date__lte=moment.session_date)
         .order_by("-session_date")
         .values("session_date", "method", "observations", "labels")
         .first()
@@ -176,9 +178,17 @@ def _day(runs: list[JobRun], *, may_retry: bool, linked: bool) -> dict[str, Any]
             {"key": "status", "label": "Status", "kind": "tag"},
             {"key": "took", "label": "Took, s", "fmt": "ratio2"},
             {"key": "done", "label": "Items", "fmt": "int", "priority": "p2"},
-            {"key": "ended", "label": "Ended", "kind": "moment", "moment": "full", "priority": "p3"},
+            {"key": "ended", "label": "Ended", "kind": "moment", "moment": "full",
+             "priority": "p3"},
             {"key": "error", "label": "Error", "priority": "p2"},
-            *([{"key": "retry", "label": "", "kind": "template", "template": "etftrader/cell_retry.html"}] if may_retry else []),
+            *(
+                [
+                    {"key": "retry", "label": "", "kind": "template",
+                     "template": "etftrader/cell_retry.html"}
+                ]
+                if may_retry
+                else []
+            ),
         ],
         "rows": [_step(run, linked=linked) for run in runs],
         "empty": {"text": "The steps of this session have not been asked for yet."},

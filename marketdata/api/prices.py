@@ -122,7 +122,7 @@ def latest(wanted: list[str], actor: Actor, moment: Moment) -> list[tuple[str, d
     """(symbol asked for, quote) in the order asked."""
     found = asked.visible(wanted, actor)
     marks = prices.live_marks(instruments=set(found.values()), moment=moment)
-    spreads = _spreads(found, moment)
+    spreads = _spreads(found, actor, moment)
     return [
         (
             word,
@@ -136,13 +136,13 @@ def latest(wanted: list[str], actor: Actor, moment: Moment) -> list[tuple[str, d
 
 def quote(mark: Mark, spread: Quote | None, moment: Moment) -> dict[str, Any]:
     """One quote on the wire; the change is over the previous close."""
-    known = mark.price is not None and mark.previous_close is not None
-    change = mark.price - mark.previous_close if known else None
+    before = mark.previous_close
+    change = None if mark.price is None or before is None else mark.price - before
     return {
         "symbol": mark.symbol,
         "price": _text(mark.price),
         "change": _text(change),
-        "changeRate": float(change / mark.previous_close) if known else None,
+        "changeRate": None if change is None or not before else float(change / before),
         "timestamp": told(mark.as_of) if mark.as_of else None,
         "volume": mark.volume,
         "bid": _text(spread.bid if spread else None),
@@ -156,11 +156,13 @@ def quote(mark: Mark, spread: Quote | None, moment: Moment) -> dict[str, Any]:
     }
 
 
-def _spreads(found: Mapping[str, Instrument], moment: Moment) -> dict[UUID, Quote]:
+def _spreads(
+    found: Mapping[str, Instrument], actor: Actor, moment: Moment
+) -> dict[UUID, Quote]:
     """Bids and asks of the session being played; a closed market has none."""
-    if not moment.in_session:
+    if moment.playing is None:
         return {}
-    rows = Quote.objects.filter(
+    rows = Quote.objects.for_actor(actor).filter(
         instrument__in=list(found.values()),
         session_date=moment.playing,
         as_of__lte=moment.as_of,
