@@ -9,6 +9,8 @@ from uuid import UUID
 
 from etftrader.core.actor import Actor
 from etftrader.core.records import JobRun
+from marketdata.choices import RefreshStatus
+from marketdata.models import DataRefresh
 from marketdata.selectors.sessions import Moment
 from portfolios.choices import SnapshotKind
 from portfolios.models import Portfolio, PortfolioSnapshot
@@ -20,6 +22,7 @@ from trading.models import Trade
 SPARK_SESSIONS = 30
 CHART_SESSIONS = 253
 ACTIVITY = 12
+RECENT = 30  # refreshes that hold the newest of every dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,7 @@ def books(
 ) -> list[BookRow]:
     """One row per portfolio, in four queries for any number; three where NAVs are known."""
     ids = [portfolio.pk for portfolio in portfolios]
-    history = lines or navs(
-        portfolio_ids=ids, until=moment.session_date, sessions=SPARK_SESSIONS
-    )
+    history = lines or navs(portfolio_ids=ids, until=moment.session_date, sessions=SPARK_SESSIONS)
     newest = {
         row.portfolio_id: row
         for row in PortfolioSnapshot.objects.filter(
@@ -92,9 +93,9 @@ def navs(
     ).order_by("-session_date")
     found: dict[UUID, list[tuple[date, Decimal]]] = {each: [] for each in portfolio_ids}
     limit = sessions * max(len(portfolio_ids), 1)
-    for portfolio_id, session_date, nav in rows.values_list(
-        "portfolio_id", "session_date", "nav"
-    )[:limit]:
+    for portfolio_id, session_date, nav in rows.values_list("portfolio_id", "session_date", "nav")[
+        :limit
+    ]:
         if len(found[portfolio_id]) < sessions:
             found[portfolio_id].append((session_date, nav))
     return {each: line[::-1] for each, line in found.items()}
@@ -110,6 +111,19 @@ def attention(*, actor: Actor, moment: Moment, limit: int = 12) -> list[Alert]:
         .order_by("-last_seen", "-pk")[:200]
     )
     return sorted(rows, key=lambda each: rank.get(each.severity, 3))[:limit]
+
+
+def late(*, moment: Moment) -> list[DataRefresh]:
+    """The newest refresh of each dataset that is behind the clock or ended badly; one query."""
+    newest: dict[str, DataRefresh] = {}
+    rows = DataRefresh.objects.filter(session_date__lte=moment.session_date)
+    for row in rows.order_by("-session_date", "-finished_at", "-pk")[:RECENT]:
+        newest.setdefault(row.dataset, row)
+    return [
+        row
+        for row in newest.values()
+        if row.session_date < moment.session_date or row.status != RefreshStatus.SUCCEEDED
+    ]
 
 
 def failed_jobs(*, session_date: date, limit: int = 5) -> list[JobRun]:
@@ -131,8 +145,8 @@ def activity(*, portfolios: Sequence[Portfolio], until: datetime) -> list[Activi
             at=trade.executed_at,
             text=(
                 f"{names[trade.portfolio_id]}: {'Bought' if trade.side == 'buy' else 'Sold'} "
-                f"{trade.quantity.normalize():f} {trade.instrument.symbol} "
-                f"at {trade.price.normalize():f}"
+                f"{trade.quantity.normalize():,f} {trade.instrument.symbol} "
+                f"at {trade.price.normalize():,f}"
             ),
             portfolio_id=trade.portfolio_id,
         )

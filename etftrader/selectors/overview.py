@@ -70,7 +70,8 @@ def sector_of(symbol: str, sector: str) -> str:
 
 
 def _segments() -> Mapping[str, str]:
-    return {row.symbol: row.segment or "" for row in reference.instrument_rows()}
+    rows = reference.instrument_rows()
+    return {row.symbol: (row.segment or "").removeprefix("US sector: ") for row in rows}
 
 
 def movers(found: Worth) -> list[tuple[str, Decimal]]:

@@ -9,10 +9,11 @@ from django.urls import reverse
 from etftrader.core.actor import Actor
 from etftrader.core.pages import render_page
 from etftrader.selectors import dashboard as selector
-from marketdata.selectors import freshness, sessions, vix
+from marketdata.selectors import sessions, vix
 from portfolios.models import Portfolio
 from risk.calculations import stop_loss
 
+ALL = {"name": "All, at the last close"}
 PANELS = {
     "attention": "etftrader/dashboard_attention.html",
     "books": "etftrader/dashboard_books.html",
@@ -69,7 +70,7 @@ def _attention(actor: Actor, moment: sessions.Moment) -> dict[str, Any]:
         }
         for alert in selector.attention(actor=actor, moment=moment)
     ]
-    late = [each for each in freshness.datasets(moment=moment) if (each.lag_sessions or 0) > 0]
+    late = selector.late(moment=moment)
     failed = selector.failed_jobs(session_date=moment.session_date) if actor.is_staff else []
     return {"attention": alerts, "late": late, "failed_jobs": failed}
 
@@ -117,7 +118,7 @@ def _table(rows: list[selector.BookRow]) -> dict[str, Any]:
             },
         ],
         "rows": [_row(row) for row in rows],
-        "totals": {"name": "All"} | selector.totals(rows) if len(rows) > 1 else None,
+        "totals": ALL | selector.totals(rows) if len(rows) > 1 else None,
         "empty": {
             "text": "No portfolio yet. Create one, or bring positions in from a file.",
             "url": reverse("portfolio_create"),

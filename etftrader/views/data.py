@@ -1,5 +1,6 @@
 """Data: the market clock, whether every dataset is there, whether the day ran, one button."""
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,6 +45,7 @@ def data(request: HttpRequest) -> HttpResponse:
         "moment": moment,
         "can_advance": may_advance(actor) and not moment.ended,
         "notice": reference.NOTICE,
+        "attribution": _attribution(),
         "beat": beat,
         "worker_late": services.worker_is_late(beat),
         "channels": f"data user.{actor.user_id}.jobs",
@@ -73,6 +75,12 @@ def advance(request: HttpRequest) -> HttpResponse:
     return done(request, _back(request), message)
 
 
+@lru_cache(maxsize=1)
+def _attribution() -> str:
+    """Where the bundled data comes from and under which licences, as the bundle says it."""
+    return (reference.DATA / "NOTICE").read_text()
+
+
 def _back(request: HttpRequest) -> str:
     """The page the button stood on."""
     told = request.headers.get("Referer", "")
@@ -94,7 +102,8 @@ def _datasets(actor: Actor, moment: Moment) -> dict[str, Any]:
             {"key": "newest", "label": "Newest"},
             {"key": "lag", "label": "Lag, sessions", "fmt": "int", "term": "lag", "priority": "p2"},
             {"key": "state", "label": "State", "kind": "tag"},
-            {"key": "coverage", "label": "Coverage", "fmt": "pct0", "term": "coverage"},
+            {"key": "coverage", "label": "Coverage", "fmt": "pct0", "term": "coverage",
+             "priority": "p2"},
             {"key": "there", "label": "Items", "priority": "p2"},
             {"key": "source", "label": "Source", "priority": "p3"},
             {"key": "at", "label": "Refreshed", "kind": "moment", "moment": "full",

@@ -22,6 +22,7 @@ from risk.live import PortfolioRisk
 from risk.selectors import limits
 
 CHART_SESSIONS = 253
+NAME_WIDTH = 19  # characters
 MAX_AGE = 30  # seconds after which a live figure looks old
 GROUPINGS = (("sector", "Sector"), ("kind", "Type"), ("symbol", "Position"))
 NO_HISTORY = "history starts with the first snapshot"
@@ -216,11 +217,16 @@ def _allocation(found: Worth, by: str) -> dict[str, Any]:
         "id": "allocation",
         "title": "Signed exposure as a share of NAV",
         "conclusion": words,
-        "rows": [{"label": each.name, "value": each.weight} for each in shares[:16]],
+        "rows": [{"label": _short(each.name), "value": each.weight} for each in shares[:16]],
         "fmt": "pct1",
         "names": ["Share of NAV"],
         "width": 480,
     }
+
+
+def _short(name: str) -> str:
+    """A group's name in the room the chart has for it."""
+    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1].rstrip()}…"
 
 
 def _movers(found: Worth) -> dict[str, Any] | None:
@@ -242,7 +248,8 @@ def _movers(found: Worth) -> dict[str, Any] | None:
 def _exposure(found: Worth, *, is_past: bool) -> list[dict[str, Any]]:
     value = found.valuation
     rows = (
-        ("Long", "", value.long, ""),
+        # without shorts the long side is the gross, which the channel carries
+        ("Long", "", value.long, "" if value.short else "value.gross"),
         ("Short", "", value.short, ""),
         ("Gross", "gross_exposure", value.gross, "value.gross"),
         ("Net", "net_exposure", value.net, "value.net"),

@@ -153,7 +153,7 @@ def queue(batch: ImportBatch, partial: bool, view: ApiView) -> Any:
 
 @operation(
     get=Op("signed_in", "List imports", lists=True),
-    post=Op("signed_in:trade", "Check a file; nothing is booked"),
+    post=Op("portfolio:trade", "Check a file; nothing is booked"),
 )
 class Imports(FileView):
     """GET, POST /api/v1/imports."""
@@ -275,7 +275,7 @@ class Upload(FileView):
         return uploaded(self, request, portfolio)
 
 
-@operation(post=Op("signed_in:trade", "Upload to your default portfolio", query=("partial",)))
+@operation(post=Op("portfolio:trade", "Upload to your default portfolio", query=("partial",)))
 class DefaultUpload(FileView):
     """POST /api/v1/portfolio/upload."""
 

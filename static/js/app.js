@@ -42,7 +42,6 @@ document.addEventListener("change", (event) => {
 	if ("submit" in event.target.dataset) event.target.form.requestSubmit();
 });
 
-// A form that writes is sent once: a second press meanwhile does nothing.
 document.addEventListener("submit", (event) => {
 	const form = event.target;
 	if (form.method !== "post" || event.defaultPrevented) return;

@@ -29,10 +29,8 @@ function size(box) {
 	return { width, height: Math.round(Math.min(Math.max(width * 0.352, 220), 330)) };
 }
 
-// Leaves the canvas as it was.
 const kept = (draw) => (plot) => { plot.ctx.save(); draw(plot); plot.ctx.restore(); };
 
-// A pen for uPlot's canvas in CSS pixels.
 function pen({ ctx }) {
 	const r = devicePixelRatio;
 	return {
@@ -83,7 +81,6 @@ function drawLevels({ dataset }) {
 	};
 }
 
-// Trades and other events at the line, and the newest value as a tag at the right edge.
 function drawMarks({ dataset }) {
 	const events = JSON.parse(dataset.events || "[]");
 	return (plot) => {

@@ -106,7 +106,6 @@ function receive(message) {
 		else if (state && message.seq <= state.seq) return;
 		else {
 			if (state && message.seq !== state.seq + 1 && !message.conflated) resync(channel, state);
-			// A state is whole in each message; a missed event comes again.
 			if (!state?.asked || !/(alerts|orders|jobs)$/.test(channel)) take(channel, message.event, message);
 		}
 	} else if (type === "heartbeat") {

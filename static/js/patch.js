@@ -6,7 +6,6 @@ export function walk(data, path) {
 	let at = data;
 	for (let i = 0; i < parts.length; i += 1) {
 		if (at === null || typeof at !== "object") return undefined;
-		// A symbol may hold a dot: what does not match by parts may match as a whole.
 		const rest = parts.slice(i).join(".");
 		if (rest in at) return at[rest];
 		const pair = parts.slice(i, i + 2).join(".");
