@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 
 from django.db import transaction
 from kombu.exceptions import OperationalError as BrokerAway
@@ -36,7 +35,8 @@ class Event:
         if not transaction.get_connection().in_atomic_block:
             raise RuntimeError(f"{self.name} announced outside a transaction")
         row = OutboxEvent.objects.create(name=self.name, payload=payload)
-        transaction.on_commit(partial(deliver, row.pk), robust=True)
+        # not a partial: Django names a robust hook that fails by its __qualname__
+        transaction.on_commit(lambda: deliver(row.pk), robust=True)
 
 
 def deliver(event_id: int) -> bool:

@@ -8,7 +8,6 @@ import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -59,7 +58,8 @@ def history_key(channel: str) -> str:
 
 def publish(channel: str, event: str, data: Mapping[str, Any]) -> None:
     """Store and announce the whole current value, once the surrounding transaction commits."""
-    transaction.on_commit(partial(send_now, channel, event, data), robust=True)
+    # not a partial: Django names a robust hook that fails by its __qualname__
+    transaction.on_commit(lambda: send_now(channel, event, data), robust=True)
 
 
 def send_now(channel: str, event: str, data: Mapping[str, Any]) -> bool:

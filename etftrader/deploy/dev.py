@@ -64,7 +64,14 @@ def test(words: list[str]) -> int:
     venvs.ensure("run", "test")
     os.chdir(ROOT)
     python = str(venvs.PYTHON)
-    os.execv(python, [python, "-m", "pytest", *words])
+    os.execv(python, [python, "-m", "pytest", *_spread(words), *words])
+
+
+def _spread(words: list[str]) -> list[str]:
+    """Use both cores for the whole suite; one file or one browser is not worth a second process."""
+    if words or (os.cpu_count() or 1) < 2:
+        return []
+    return ["-n", "2", "--dist", "loadfile"]
 
 
 def reset() -> int:

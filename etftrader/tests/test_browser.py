@@ -151,3 +151,119 @@ def test_a_person_signs_in_and_sees_two_portfolios(growth):
     assert len(growth.portfolios()) == 2
     assert "Factor Rotation" in growth.portfolios()
     assert growth.complaints == []
+
+
+def book(person, name):
+    """Give the address of a portfolio from the rail."""
+    person.open("/")
+    link = person.page.locator("nav a", has_text=name).first
+    return link.get_attribute("href")
+
+
+def text_changes(place, seconds):
+    """Wait for another text in the same page; give both."""
+    before = place.inner_text()
+    expect(place).not_to_have_text(before, timeout=seconds * 1000)
+    return before, place.inner_text()
+
+
+def test_the_value_at_risk_moves_without_a_reload(growth):
+    growth.open(book(growth, "Factor Rotation") + "risk/")
+    growth.page.evaluate("window.sameDocument = true")
+    before, after = text_changes(growth.page.locator("[data-live='risk.var']").first, 15)
+    assert re.fullmatch(r"\$[\d,]+", before)
+    assert re.fullmatch(r"\$[\d,]+", after)
+    assert growth.page.evaluate("window.sameDocument") is True
+    assert growth.complaints == []
+
+
+def fill_ticket(page, symbol, quantity):
+    page.get_by_label("Symbol").fill(symbol)
+    page.get_by_text("Buy", exact=True).click()
+    page.get_by_label("Quantity").fill(str(quantity))
+    page.get_by_label("Quantity").press("Tab")
+
+
+def shares_of(person, address, symbol):
+    """Give the held shares of a symbol; none when there is no such line."""
+    answer = person.page.request.get(f"{person.base}/api/v1{address}positions/")
+    assert answer.ok, answer.text()
+    held = answer.json()
+    rows = held.get("results", held) if isinstance(held, dict) else held
+    return sum(float(row["quantity"]) for row in rows if row["symbol"] == symbol)
+
+
+def test_a_rejected_order_is_cut_to_the_largest_that_passes_and_placed(balanced):
+    page, address = balanced.page, book(balanced, "Long/Short")
+    balanced.open(address + "positions/")
+    before = page.locator("main").inner_text()
+    balanced.open(address + "trade/")
+    fill_ticket(page, "AMD", 250_000)
+    check = page.locator("#ticket-check")
+    expect(check.locator(".verdict")).to_contain_text("Rejected")
+    largest = check.get_by_text("Largest quantity that passes").locator("b", has_text=re.compile(r"\d"))
+    quantity = largest.inner_text()
+    assert 0 < int(quantity.replace(",", "")) < 250_000
+    expect(page.locator("[data-place]")).to_be_disabled()
+
+    page.locator("[data-use-max]").click()
+    expect(check.locator(".verdict")).to_contain_text("Approved")
+    bought = page.get_by_label("Quantity").input_value().replace(",", "")
+    page.get_by_role("button", name="Place order").click()
+    page.wait_for_url(re.compile(r"/orders/"))
+
+    balanced.open(address + "orders/")
+    row = page.locator("#orders tbody tr, tbody tr").first
+    expect(row).to_contain_text("AMD")
+    expect(row).to_contain_text(re.compile("filled|accepted", re.IGNORECASE))
+    if "filled" in row.inner_text().lower():
+        balanced.open(address + "positions/")
+        assert page.locator("main").inner_text() != before
+        expect(page.locator("tbody tr", has_text="AMD").first).to_contain_text(f"{int(bought):,}")
+    assert balanced.complaints == []
+
+
+PAGES = (
+    "/",
+    "{book}",
+    "{book}positions/",
+    "{book}trade/",
+    "{book}orders/",
+    "{book}trades/",
+    "{book}risk/",
+    "{book}risk/limits/",
+    "{book}settings/",
+    "/alerts/",
+    "/data/",
+    "/jobs/",
+    "/import/",
+    "/settings/",
+    "/settings/tokens/",
+    "/glossary/",
+)
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_every_page_fits_a_phone(growth, scheme):
+    address = book(growth, "Factor Rotation")
+    growth.page.set_viewport_size({"width": 390, "height": 844})
+    growth.page.emulate_media(color_scheme=scheme)
+    wrong = []
+    try:
+        for path in PAGES:
+            answer = growth.open(path.format(book=address))
+            width = growth.page.evaluate("document.documentElement.scrollWidth")
+            if answer.status != 200 or width > 391:
+                wrong.append(f"{path}: {answer.status}, {width} px")
+    finally:
+        growth.page.set_viewport_size({"width": 1280, "height": 900})
+    assert wrong == []
+    assert growth.complaints == []
+
+
+def test_the_portfolio_of_another_is_a_page_that_does_not_exist(growth, balanced):
+    answer = growth.open(book(balanced, "Long/Short"))
+    assert answer.status == 404
+    expect(growth.page.locator("body")).not_to_contain_text("Long/Short")
+    missing = growth.open("/portfolios/00000000-0000-4000-8000-000000000000/")
+    assert missing.status == 404

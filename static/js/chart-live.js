@@ -1,4 +1,4 @@
-// uPlot over a server-drawn line chart: reads the chart's own table, grows with each update.
+// uPlot over a server-drawn line chart, fed by the socket.
 import { show } from "./format.js";
 import { locate } from "./live.js";
 import { walk } from "./patch.js";
@@ -7,7 +7,7 @@ const MOST = 2000;
 const charts = [];
 let colours = {};
 
-// A custom property may hold light-dark(); only a computed colour is a colour for the canvas.
+// light-dark() must be computed to be a colour for the canvas.
 function colour(name) {
 	if (colours[name]) return colours[name];
 	const probe = document.createElement("i");

@@ -1,4 +1,4 @@
-// The one socket of a page: subscribe, follow numbers and epochs, patch, tell how fresh.
+// The one socket of a page: follows numbers, patches.
 import { et } from "./format.js";
 import { patchCell, patchStrip } from "./patch.js";
 import { toast } from "./toast.js";

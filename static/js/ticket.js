@@ -85,7 +85,7 @@ async function place(event) {
 	if (approved()) form.requestSubmit(event.submitter);
 }
 
-// ---- Symbol suggestions
+// Suggestions
 
 function suggest(box) {
 	const input = box.querySelector("input");
