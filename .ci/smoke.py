@@ -109,7 +109,7 @@ def sign_in(document):
 
 def call(document, method, path, **how):
     """Ask the API with the personal token."""
-    headers = {"Authorization": f"Bearer {document['token']}"} | how.pop("headers", {})
+    headers = {"Authorization": f"Token {document['token']}"} | how.pop("headers", {})
     url = document["url"].rstrip("/") + "/api/v1" + path
     return requests.request(method, url, headers=headers, timeout=30, **how)
 
@@ -134,7 +134,7 @@ def pushed_message(document, browser, portfolio):
 
 def trade(document, portfolios):
     """Buy one share of SPY in the first portfolio that may."""
-    body = {"symbol": "SPY", "side": "buy", "quantity": "1", "type": "market"}
+    body = {"symbol": "SPY", "side": "buy", "quantity": "1"}
     for portfolio in portfolios:
         key = {"Idempotency-Key": str(uuid.uuid4())}
         path = f"/portfolios/{portfolio['id']}/orders"

@@ -244,7 +244,8 @@ def _bar(
 @register.simple_tag
 def bullet_chart(chart: Chart) -> SafeString:
     """Before and after against a limit, one check a row, each row on its own scale."""
-    width, row_height, left, right = chart.get("width", 400), 34, 92, 122
+    width, row_height = chart.get("width", 400), 34
+    left, right = chart.get("left", 92), chart.get("right", 122)
     rows = []
     for index, row in enumerate(chart["rows"]):
         before, after, limit = _floats([row.get("before"), row.get("after"), row.get("limit")])

@@ -4,6 +4,7 @@ It acts on import, because Django's settings read the environment when they load
 """
 
 import atexit
+import importlib
 import os
 import shutil
 import socket
@@ -174,6 +175,7 @@ def lift_triggers(connection: "BaseDatabaseWrapper") -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _flush_lifts_triggers() -> Iterator[None]:
+    from django.apps import apps
     from django.db import connection
     from django.test import TransactionTestCase
 
@@ -182,6 +184,9 @@ def _flush_lifts_triggers() -> Iterator[None]:
     def teardown(self: TransactionTestCase) -> None:
         with lift_triggers(connection):
             plain(self)
+        # the flush also took the rows that a migration made
+        migration = importlib.import_module("portfolios.migrations.0002_groups")
+        migration.add(apps, None)
 
     TransactionTestCase._fixture_teardown = teardown
     yield

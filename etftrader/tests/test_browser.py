@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -184,43 +185,61 @@ def fill_ticket(page, symbol, quantity):
     page.get_by_label("Quantity").press("Tab")
 
 
-def shares_of(person, address, symbol):
-    """Give the held shares of a symbol; none when there is no such line."""
-    answer = person.page.request.get(f"{person.base}/api/v1{address}positions/")
-    assert answer.ok, answer.text()
-    held = answer.json()
-    rows = held.get("results", held) if isinstance(held, dict) else held
-    return sum(float(row["quantity"]) for row in rows if row["symbol"] == symbol)
+def cash_and_shares(person, address, symbol):
+    """Ask what the portfolio has: its cash and the held shares of a symbol."""
+    base = f"{person.base}/api/v1{address.rstrip('/')}"
+    cash = person.page.request.get(base).json()["cash"]
+    rows = person.page.request.get(f"{base}/positions").json()["results"]
+    held = [Decimal(str(row["quantity"])) for row in rows if row["symbol"] == symbol]
+    return Decimal(cash), sum(held, Decimal(0))
 
 
 def test_a_rejected_order_is_cut_to_the_largest_that_passes_and_placed(balanced):
     page, address = balanced.page, book(balanced, "Long/Short")
-    balanced.open(address + "positions/")
-    before = page.locator("main").inner_text()
+    cash, shares = cash_and_shares(balanced, address, "AMD")
     balanced.open(address + "trade/")
     fill_ticket(page, "AMD", 250_000)
     check = page.locator("#ticket-check")
     expect(check.locator(".verdict")).to_contain_text("Rejected")
-    largest = check.get_by_text("Largest quantity that passes").locator("b", has_text=re.compile(r"\d"))
-    quantity = largest.inner_text()
-    assert 0 < int(quantity.replace(",", "")) < 250_000
+    told = check.get_by_text("Largest quantity that passes").inner_text()
+    largest = int(re.search(r"passes: ([\d,]+)", told)[1].replace(",", ""))
+    assert 0 < largest < 250_000
     expect(page.locator("[data-place]")).to_be_disabled()
 
     page.locator("[data-use-max]").click()
     expect(check.locator(".verdict")).to_contain_text("Approved")
-    bought = page.get_by_label("Quantity").input_value().replace(",", "")
+    bought = int(page.get_by_label("Quantity").input_value().replace(",", ""))
     page.get_by_role("button", name="Place order").click()
     page.wait_for_url(re.compile(r"/orders/"))
 
-    balanced.open(address + "orders/")
-    row = page.locator("#orders tbody tr, tbody tr").first
-    expect(row).to_contain_text("AMD")
+    balanced.open(address + "orders/?show=all")
+    row = page.locator("tbody tr", has_text="AMD").first
+    expect(row).to_contain_text(f"{bought:,}")
     expect(row).to_contain_text(re.compile("filled|accepted", re.IGNORECASE))
     if "filled" in row.inner_text().lower():
-        balanced.open(address + "positions/")
-        assert page.locator("main").inner_text() != before
-        expect(page.locator("tbody tr", has_text="AMD").first).to_contain_text(f"{int(bought):,}")
+        cash_after, shares_after = cash_and_shares(balanced, address, "AMD")
+        assert shares_after == shares + bought
+        assert cash_after < cash
     assert balanced.complaints == []
+
+
+def test_the_fall_of_24_june_reaches_an_open_risk_page_without_a_reload(growth, chromium, product):
+    growth.open(book(growth, "Factor Rotation") + "risk/")
+    growth.page.evaluate("window.sameDocument = true")
+    alerts = growth.page.locator("#alerts")
+    assert "is above its limit" not in alerts.inner_text()
+    assert "fell through its stop" not in alerts.inner_text()
+    operator = Person(chromium, product, "demo_growth")
+    session = operator.page.locator("#clock .kpi", has_text="last known close")
+    for date in ("23 Jun 2016", "24 Jun 2016"):
+        operator.open("/data/")
+        operator.page.get_by_role("button", name="Update data").click()
+        expect(session).to_contain_text(date, timeout=40_000)
+    expect(alerts).to_contain_text("is above its limit", timeout=40_000)
+    expect(alerts).to_contain_text("fell through its stop", timeout=40_000)
+    assert growth.page.evaluate("window.sameDocument") is True
+    assert growth.complaints == []
+    assert operator.complaints == []
 
 
 PAGES = (

@@ -17,6 +17,7 @@ FIGURES = (
     ("Gross exposure", "gross", "money0", ""),
 )
 TERMS = {"VAR_LIMIT": "var"}
+FLOORS = frozenset({"MARGIN", "INSUFFICIENT_CASH"})
 
 
 def of(check: PreTradeCheck) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def of(check: PreTradeCheck) -> dict[str, Any]:
     return {
         "state": _state(check),
         "note": _note(check),
-        "at": check.created_at,
+        "at": check.as_of,
         "checks": checks,
         "chart": _chart(check, checks),
         "rows": [_change(document, *figure) for figure in FIGURES],
@@ -64,6 +65,7 @@ def _row(line: dict[str, Any]) -> dict[str, Any]:
     passed = line["passed"]
     warned = passed and line["note"]
     return {
+        "code": line["code"],
         "label": line["label"],
         "term": TERMS.get(line["code"], ""),
         "now": line["now"],
@@ -86,7 +88,8 @@ def _chart(check: PreTradeCheck, checks: list[dict[str, Any]]) -> dict[str, Any]
             "fmt": each["fmt"],
         }
         for each in checks
-        if each["limit"] and each["after"] is not None
+        # a floor, such as equity over margin, is not a bar that must stay short
+        if each["limit"] and each["after"] is not None and each["code"] not in FLOORS
     ]
     if not rows:
         return None
@@ -95,6 +98,9 @@ def _chart(check: PreTradeCheck, checks: list[dict[str, Any]]) -> dict[str, Any]
         "title": "Before and after against the limits",
         "conclusion": _note(check) or "Every limit holds after the order.",
         "rows": rows,
+        "width": 720,
+        "left": 140,
+        "right": 190,
     }
 
 
