@@ -8,33 +8,15 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 
 from etftrader.core.actor import Actor
+from etftrader.core.admin import ReadOnlyAdmin
 from etftrader.core.api.registry import OPERATORS
 from etftrader.core.errors import DomainError
 from trading.models import CostModel, Order, OrderEvent, Trade, TradingHalt
 from trading.services import halts
 
 
-class ReadOnly(admin.ModelAdmin):
-    """Shown and searched, never changed here: services write these rows."""
-
-    list_per_page = 50
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody adds one by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes one by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes one."""
-        return False
-
-
 @admin.register(Order)
-class OrderAdmin(ReadOnly):
+class OrderAdmin(ReadOnlyAdmin):
     """Every order, refused ones too."""
 
     list_display = (
@@ -55,7 +37,7 @@ class OrderAdmin(ReadOnly):
 
 
 @admin.register(OrderEvent)
-class OrderEventAdmin(ReadOnly):
+class OrderEventAdmin(ReadOnlyAdmin):
     """Every change of an order's state."""
 
     list_display = ("as_of", "portfolio", "number", "order", "from_state", "to_state", "by_label")
@@ -66,7 +48,7 @@ class OrderEventAdmin(ReadOnly):
 
 
 @admin.register(Trade)
-class TradeAdmin(ReadOnly):
+class TradeAdmin(ReadOnlyAdmin):
     """Every fill; a correction is a reversing trade."""
 
     list_display = (
@@ -101,7 +83,7 @@ class CostModelAdmin(admin.ModelAdmin):
 
 
 @admin.register(TradingHalt)
-class TradingHaltAdmin(ReadOnly):
+class TradingHaltAdmin(ReadOnlyAdmin):
     """The kill switch: each halt with its reason; one page starts and ends it."""
 
     list_display = ("created_at", "reason", "started_by", "ended_at", "ended_by")
