@@ -82,5 +82,8 @@ SPECTACULAR_SETTINGS = {
     "ENABLE_DJANGO_DEPLOY_CHECK": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "PREPROCESSING_HOOKS": ["etftrader.core.api.schema.only_canonical"],
-    "POSTPROCESSING_HOOKS": ["etftrader.core.api.schema.with_problem"],
+    "POSTPROCESSING_HOOKS": [
+        "etftrader.core.api.schema.without_engine",
+        "etftrader.core.api.schema.with_problem",
+    ],
 }

@@ -88,6 +88,29 @@ class Schema(AutoSchema):
         return found
 
 
+_COLUMN_BOUNDS = frozenset({32767, 2147483647, 9223372036854775807})
+
+
+def without_engine(result: dict[str, Any], **later: Any) -> dict[str, Any]:
+    """Spectacular's hook: integers without the width of their column, which engines choose."""
+    _widen(result)
+    return result
+
+
+def _widen(node: Any) -> None:
+    if isinstance(node, dict):
+        if node.get("type") == "integer" and node.get("maximum") in _COLUMN_BOUNDS:
+            del node["maximum"]
+            node.pop("format", None)
+            if node.get("minimum", 0) < 0:
+                del node["minimum"]
+        for each in node.values():
+            _widen(each)
+    elif isinstance(node, list):
+        for each in node:
+            _widen(each)
+
+
 def only_canonical(endpoints: list[Any], **later: Any) -> list[Any]:
     """Spectacular's first hook: our own paths, without the twins that end in a slash."""
     return [each for each in endpoints if each[0].startswith("/api/v1") and each[0][-1] != "/"]
