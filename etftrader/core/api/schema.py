@@ -99,7 +99,8 @@ def without_engine(result: dict[str, Any], **later: Any) -> dict[str, Any]:
 
 def _widen(node: Any) -> None:
     if isinstance(node, dict):
-        if node.get("type") == "integer" and node.get("maximum") in _COLUMN_BOUNDS:
+        whole = node.get("type") in ("integer", ["integer", "null"])
+        if whole and node.get("maximum") in _COLUMN_BOUNDS:
             del node["maximum"]
             node.pop("format", None)
             if node.get("minimum", 0) < 0:
