@@ -8,12 +8,23 @@ from django.utils.html import format_html, format_html_join
 
 from etftrader.core.admin import ReadOnlyAdmin
 from marketdata.models import (
+    Bond,
+    CorporateAction,
     DataRefresh,
+    Fundamental,
     Instrument,
     InstrumentAlias,
+    OptionContract,
+    OptionGreeks,
+    OptionQuote,
     PriceSeries,
+    QuarantinedPrice,
     Quote,
     ReplayClock,
+    SessionOverride,
+    Universe,
+    UniverseMember,
+    Valuation,
 )
 from marketdata.selectors import prices, sessions
 
@@ -121,3 +132,132 @@ class ReplayClockAdmin(ReadOnlyAdmin):
     """The market clock; it is moved by Update data and the live stream."""
 
     list_display = ("session_date", "as_of", "playing", "bar", "round", "moved_by", "moved_at")
+
+
+@admin.register(OptionContract)
+class OptionContractAdmin(ReadOnlyAdmin):
+    """Terms of options."""
+
+    list_display = ("instrument", "underlying", "expiry", "strike", "right", "style", "adjusted")
+    list_filter = ("right", "style", "adjusted")
+    search_fields = ("instrument__symbol", "underlying__symbol")
+    list_select_related = ("instrument", "underlying")
+    date_hierarchy = "expiry"
+    ordering = ("underlying__symbol", "expiry", "strike")
+
+
+@admin.register(OptionQuote)
+class OptionQuoteAdmin(ReadOnlyAdmin):
+    """Quotes of options."""
+
+    list_display = ("contract", "session_date", "bid", "ask", "iv", "vol_source", "source")
+    list_filter = ("source", "vol_source")
+    search_fields = ("contract__instrument__symbol",)
+    list_select_related = ("contract",)
+    date_hierarchy = "session_date"
+    ordering = ("-session_date", "contract")
+
+
+@admin.register(OptionGreeks)
+class OptionGreeksAdmin(ReadOnlyAdmin):
+    """Sensitivities of contracts."""
+
+    list_display = ("contract", "session_date", "price", "delta", "iv", "model", "reason")
+    list_filter = ("model", "vol_source", "reason")
+    search_fields = ("contract__instrument__symbol",)
+    list_select_related = ("contract",)
+    date_hierarchy = "session_date"
+    ordering = ("-session_date", "contract")
+
+
+@admin.register(Bond)
+class BondAdmin(ReadOnlyAdmin):
+    """Terms of bonds."""
+
+    list_display = ("instrument", "coupon_rate", "frequency", "maturity", "face_value")
+    search_fields = ("instrument__symbol",)
+    list_select_related = ("instrument",)
+    ordering = ("maturity",)
+
+
+@admin.register(CorporateAction)
+class CorporateActionAdmin(ReadOnlyAdmin):
+    """Splits, dividends, new symbols."""
+
+    list_display = ("instrument", "kind", "ex_date", "ratio", "amount", "new_symbol", "status")
+    list_filter = ("kind", "status", "source")
+    search_fields = ("instrument__symbol",)
+    list_select_related = ("instrument",)
+    date_hierarchy = "ex_date"
+    ordering = ("-ex_date",)
+
+
+@admin.register(QuarantinedPrice)
+class QuarantinedPriceAdmin(ReadOnlyAdmin):
+    """Prices held back; they are decided on the data page."""
+
+    list_display = ("symbol", "dataset", "session_date", "value", "reason", "state", "times_seen")
+    list_filter = ("state", "reason", "dataset", "source")
+    search_fields = ("symbol",)
+    date_hierarchy = "session_date"
+    ordering = ("-created_at",)
+
+
+class MemberInline(admin.TabularInline):
+    """Members with their dates."""
+
+    model = UniverseMember
+    extra = 0
+    autocomplete_fields = ("instrument",)
+
+
+@admin.register(Universe)
+class UniverseAdmin(admin.ModelAdmin):
+    """Named lists of instruments."""
+
+    list_display = ("name", "kind", "updated_at")
+    list_filter = ("kind",)
+    search_fields = ("name",)
+    ordering = ("name",)
+    inlines = (MemberInline,)
+
+
+@admin.register(UniverseMember)
+class UniverseMemberAdmin(ReadOnlyAdmin):
+    """Who was on a list when."""
+
+    list_display = ("universe", "instrument", "valid_from", "valid_to")
+    list_filter = ("universe",)
+    search_fields = ("instrument__symbol",)
+    list_select_related = ("universe", "instrument")
+    ordering = ("universe", "instrument__symbol")
+
+
+@admin.register(Fundamental)
+class FundamentalAdmin(ReadOnlyAdmin):
+    """Fund and company data."""
+
+    list_display = ("instrument", "as_of", "source", "expense_ratio", "dividend_yield", "pe")
+    list_filter = ("source",)
+    search_fields = ("instrument__symbol",)
+    list_select_related = ("instrument",)
+    ordering = ("-as_of", "instrument__symbol")
+
+
+@admin.register(Valuation)
+class ValuationAdmin(ReadOnlyAdmin):
+    """What somebody thinks an instrument is worth."""
+
+    list_display = ("instrument", "as_of_date", "method", "target_price", "equity_value")
+    list_filter = ("method",)
+    search_fields = ("instrument__symbol",)
+    list_select_related = ("instrument",)
+    ordering = ("-as_of_date",)
+
+
+@admin.register(SessionOverride)
+class SessionOverrideAdmin(admin.ModelAdmin):
+    """Days on which the exchange differs from the shipped calendar."""
+
+    list_display = ("date", "exchange", "closed", "closes_at", "reason")
+    ordering = ("-date",)

@@ -7,6 +7,9 @@ class InstrumentKind(TextChoices):
     ETF = "etf"
     STOCK = "stock"
     INDEX = "index"
+    OPTION = "option"
+    BOND = "bond"
+    FX = "fx"
     PRIVATE = "private_fund"
 
 
@@ -34,6 +37,9 @@ class PriceClass(TextChoices):
 class Source(TextChoices):
     BUNDLED = "bundled"
     SIM = "SIM"  # a simulated path between two real closes
+    CSV = "csv"
+    YFINANCE = "yfinance"
+    FRED = "fred"
     MANUAL = "manual"
 
 
@@ -41,3 +47,48 @@ class RefreshStatus(TextChoices):
     SUCCEEDED = "succeeded"
     DEGRADED = "degraded"
     FAILED = "failed"
+
+
+class OptionRight(TextChoices):
+    CALL = "call"
+    PUT = "put"
+
+
+class ExerciseStyle(TextChoices):
+    AMERICAN = "american"
+    EUROPEAN = "european"
+
+
+class Settlement(TextChoices):
+    PHYSICAL = "physical"
+    CASH = "cash"
+
+
+class VolSource(TextChoices):
+    QUOTE = "quote"  # implied by the contract's own bid and ask
+    SMILE = "smile"  # interpolated in strike between quoted contracts of the expiry
+    BUNDLED_SMILE = "smile_2022_vix_scaled"
+    HISTORICAL = "hist_vol"  # 60-day volatility of the underlying
+
+
+class ActionKind(TextChoices):
+    SPLIT = "split"
+    DIVIDEND = "dividend"
+    SYMBOL = "symbol_change"
+
+
+class ActionStatus(TextChoices):
+    PENDING = "pending"
+    APPLIED = "applied"
+    REJECTED = "rejected"
+
+
+class QuarantineState(TextChoices):
+    HELD = "held"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class UniverseKind(TextChoices):
+    LIVE = "live"
+    STRATEGY = "strategy"

@@ -30,6 +30,8 @@ from portfolios.models import (
     TokenFamily,
     User,
     UserPreference,
+    Watchlist,
+    WatchlistItem,
 )
 from portfolios.services import portfolios, verification
 
@@ -282,3 +284,32 @@ class TokenFamilyAdmin(ReadOnlyAdmin):
     list_display = ("label", "user", "created_at", "expires_at", "revoked_at")
     search_fields = ("label", "user__email")
     list_select_related = ("user",)
+
+
+class ItemInline(admin.TabularInline):
+    """What a list follows."""
+
+    model = WatchlistItem
+    extra = 0
+    autocomplete_fields = ("instrument",)
+
+
+@admin.register(Watchlist)
+class WatchlistAdmin(admin.ModelAdmin):
+    """Lists of symbols people follow."""
+
+    list_display = ("name", "user", "order", "updated_at")
+    search_fields = ("name", "user__email")
+    list_select_related = ("user",)
+    ordering = ("user__email", "order")
+    inlines = (ItemInline,)
+
+
+@admin.register(WatchlistItem)
+class WatchlistItemAdmin(ReadOnlyAdmin):
+    """Symbols on the lists."""
+
+    list_display = ("symbol", "watchlist", "instrument", "order")
+    search_fields = ("symbol", "watchlist__name")
+    list_select_related = ("watchlist", "instrument")
+    ordering = ("watchlist", "order")

@@ -38,7 +38,12 @@ HEAVY = (
 )
 # the admin cannot address rows by two columns: bars are shown inside their instrument, yields
 # on no page of the admin
-COMPOSITE = {"marketdata.DailyBar", "marketdata.TreasuryYield"}
+COMPOSITE = {
+    "marketdata.DailyBar",
+    "marketdata.MinuteBar",
+    "marketdata.Tick",
+    "marketdata.TreasuryYield",
+}
 APPEND_ONLY = (
     "etftrader_auditevent",
     "portfolios_ledgerentry",
@@ -133,7 +138,7 @@ def test_the_steps_stand_in_the_order_of_their_times() -> None:
 
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
-def test_every_table_is_in_the_admin_but_the_two_with_composite_keys(model: Any) -> None:
+def test_every_table_is_in_the_admin_but_those_with_composite_keys(model: Any) -> None:
     admin.autodiscover()
 
     assert admin.site.is_registered(model) is (model._meta.label not in COMPOSITE)

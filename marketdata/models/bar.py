@@ -35,6 +35,31 @@ class DailyBar(models.Model):
         return f"{self.instrument_id} {self.session_date} {self.close}"
 
 
+class MinuteBar(models.Model):
+    """One instrument's minute; `ts` is its end, UTC. Five minutes are derived from five of them."""
+
+    pk = models.CompositePrimaryKey("instrument_id", "ts", "source")
+    instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="minutes")
+    ts = models.DateTimeField()
+    source = models.CharField(max_length=12, choices=Source.choices)
+    open = ExactField()
+    high = ExactField()
+    low = ExactField()
+    close = ExactField()
+    volume = models.BigIntegerField(null=True)
+
+    objects = SharedQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(low__gt=0), name="minute_is_positive")
+        ]
+        indexes = [models.Index(fields=["ts"], name="minutes_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.instrument_id} {self.ts} {self.close}"
+
+
 class PriceSeries(models.Model):
     """One instrument's closes as vectors, oldest first; rebuilt from the bars at will."""
 

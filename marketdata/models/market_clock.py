@@ -28,3 +28,29 @@ class ReplayClock(models.Model):
 
     def __str__(self) -> str:
         return f"{self.as_of:%Y-%m-%d %H:%M} #{self.pk}"
+
+
+class SessionOverride(models.Model):
+    """A day on which the exchange differs from the shipped calendar."""
+
+    id = models.BigAutoField(primary_key=True)
+    exchange = models.CharField(max_length=8, default="XNYS")
+    date = models.DateField()
+    closed = models.BooleanField(default=False)
+    closes_at = models.TimeField(null=True, blank=True)  # of an early close, New York
+    reason = models.CharField(max_length=120)
+
+    objects = SharedQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["exchange", "date"], name="override_once"),
+            models.CheckConstraint(
+                condition=models.Q(closed=True, closes_at__isnull=True)
+                | models.Q(closed=False, closes_at__isnull=False),
+                name="override_closes_or_shortens",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.date} {'closed' if self.closed else self.closes_at} #{self.pk}"

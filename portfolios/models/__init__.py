@@ -11,6 +11,7 @@ from portfolios.models.snapshot import PortfolioSnapshot, PositionSnapshot
 from portfolios.models.tag import PositionTag, Tag
 from portfolios.models.token import ApiToken, TokenFamily
 from portfolios.models.user import User, UserPreference
+from portfolios.models.watchlist import Watchlist, WatchlistItem
 
 __all__ = [
     "Account",
@@ -30,4 +31,6 @@ __all__ = [
     "TokenFamily",
     "User",
     "UserPreference",
+    "Watchlist",
+    "WatchlistItem",
 ]
