@@ -69,11 +69,11 @@ class InstrumentAdmin(admin.ModelAdmin):
                 for bar in rows
             ),
         )
-        head = (
-            "<tr><th>Session</th><th>Close</th><th>Adjusted</th>"
-            "<th>Volume</th><th>Source</th></tr>"
+        return format_html(
+            "<table><tr><th>Session</th><th>Close</th><th>Adjusted</th>"
+            "<th>Volume</th><th>Source</th></tr>{}</table>",
+            lines,
         )
-        return format_html("<table>{}{}</table>", format_html(head), lines)
 
 
 @admin.register(InstrumentAlias)
