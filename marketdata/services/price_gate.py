@@ -1,0 +1,308 @@
+"""The gate before the price tables: believes, holds back, refuses; a person decides the doubts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from etftrader.core import audit, clock
+from etftrader.core.actor import Actor
+from etftrader.core.errors import Conflict, NotFound
+from etftrader.core.money import plain
+from marketdata.calculations import bar_gate
+from marketdata.choices import QuarantineState
+from marketdata.models import CorporateAction, DailyBar, Instrument, QuarantinedPrice
+from marketdata.providers.base import BarRow
+from marketdata.services import bar_store
+
+BARS = "daily_bars"
+_FIGURES = ("open", "high", "low", "close", "adj_close", "volume")
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What came through, and how many did not."""
+
+    rows: list[BarRow]
+    held: int
+    refused: int
+
+
+def admit(
+    *,
+    instrument: Instrument,
+    rows: Sequence[BarRow],
+    until: date,
+    others: Mapping[date, float] | None = None,
+    run_id: UUID | None = None,
+) -> Passed:
+    """Judge one instrument's rows of one source, oldest first; doubts are kept as they came.
+
+    `others` holds closes of the same sessions from another source. A doubt that a person has
+    decided stays decided: the same figure again is believed, or left out, without a new row.
+    """
+    rows = sorted(rows, key=lambda each: each.session_date)
+    if not rows:
+        return Passed([], 0, 0)
+    decided = _decided(instrument.symbol, rows)
+    verdicts = bar_gate.judge(
+        [_figures(row) for row in rows],
+        until=until,
+        last=_last_believed(instrument, rows[0].session_date),
+        splits=_splits(instrument),
+        others=others,
+        confirmed=frozenset(
+            row.session_date for row in rows if decided.get(_key(row)) == QuarantineState.ACCEPTED
+        ),
+    )
+    doubts = [
+        (row, verdict)
+        for row, verdict in zip(rows, verdicts, strict=True)
+        if verdict.verdict != bar_gate.ACCEPTED
+    ]
+    _keep(instrument, doubts, decided, run_id)
+    held = sum(1 for _, verdict in doubts if verdict.verdict == bar_gate.HELD)
+    believed = [
+        row
+        for row, verdict in zip(rows, verdicts, strict=True)
+        if verdict.verdict == bar_gate.ACCEPTED
+    ]
+    return Passed(believed, held, len(doubts) - held)
+
+
+@transaction.atomic
+def accept(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
+    """Believe a price that was held back: it is stored, and the doubts behind it are judged anew.
+
+    Twice is once. Raises NotFound; Conflict when it was rejected, or is no price at all.
+    """
+    doubt = _locked(doubt_id)
+    if doubt.state == QuarantineState.ACCEPTED:
+        return doubt
+    _check_held(doubt)
+    if doubt.instrument is None or doubt.reason in _IMPOSSIBLE:
+        raise Conflict("This is no price that could be stored; reject it.", code="not_a_price")
+    row = row_of(doubt)
+    before = _stored_close(doubt.instrument, row)
+    _store(doubt.instrument, [row])
+    _decide(doubt, QuarantineState.ACCEPTED, note, by)
+    followers = _judge_followers(doubt, by)
+    _record(doubt, by, before={"close": before}, close=doubt.value, followers=followers)
+    return doubt
+
+
+@transaction.atomic
+def reject(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
+    """Leave a price out for good. Twice is once. Raises NotFound; Conflict when it was accepted."""
+    doubt = _locked(doubt_id)
+    if doubt.state == QuarantineState.REJECTED:
+        return doubt
+    _check_held(doubt)
+    _decide(doubt, QuarantineState.REJECTED, note, by)
+    _record(doubt, by, before=None)
+    return doubt
+
+
+_IMPOSSIBLE = ("not_finite", "not_positive", "too_large", bar_gate.FUTURE)
+
+
+def _judge_followers(doubt: QuarantinedPrice, by: Actor) -> int:
+    """Later doubts of the series were held against a price that no longer is the last one.
+
+    The answer counts those that are believed now.
+    """
+    assert doubt.instrument is not None
+    waiting = list(
+        QuarantinedPrice.objects.select_for_update()
+        .filter(
+            instrument=doubt.instrument,
+            dataset=BARS,
+            source=doubt.source,
+            state=QuarantineState.HELD,
+            session_date__gt=doubt.session_date,
+        )
+        .order_by("session_date")
+    )
+    rows = [row_of(each) for each in waiting if each.reason not in _IMPOSSIBLE]
+    if not rows:
+        return 0
+    verdicts = bar_gate.judge(
+        [_figures(row) for row in rows],
+        until=rows[-1].session_date,
+        last=(doubt.session_date, float(doubt.value)),
+        splits=_splits(doubt.instrument),
+    )
+    good = {
+        row.session_date: row
+        for row, verdict in zip(rows, verdicts, strict=True)
+        if verdict.verdict == bar_gate.ACCEPTED
+    }
+    _store(doubt.instrument, list(good.values()))
+    note = f"follows {doubt.session_date}, which was accepted"
+    for each in waiting:
+        if each.session_date in good:
+            _decide(each, QuarantineState.ACCEPTED, note, by)
+    return len(good)
+
+
+def _store(instrument: Instrument, rows: list[BarRow]) -> None:
+    bar_store.upsert(rows, {instrument.symbol: instrument})
+    bar_store.pack_series(instrument, rows)
+
+
+def row_of(doubt: QuarantinedPrice) -> BarRow:
+    """The row as its source gave it."""
+    raw = doubt.raw
+    figures = {
+        name: None if raw.get(name) is None else float(raw[name])
+        for name in _FIGURES
+        if name not in ("close", "volume")
+    }
+    return BarRow(
+        symbol=doubt.instrument.symbol if doubt.instrument else doubt.symbol,
+        session_date=doubt.session_date,
+        close=float(raw["close"]),
+        volume=None if raw.get("volume") is None else int(raw["volume"]),
+        source=doubt.source,
+        price_basis=doubt.price_basis,
+        **figures,
+    )
+
+
+def _figures(row: BarRow) -> bar_gate.Row:
+    return bar_gate.Row(row.session_date, row.close, row.open, row.high, row.low, row.volume)
+
+
+def _key(row: BarRow) -> tuple[date, str, str]:
+    return row.session_date, row.source, repr(row.close)
+
+
+def _decided(symbol: str, rows: Sequence[BarRow]) -> dict[tuple[date, str, str], str]:
+    """What was held or decided before, by session, source and figure."""
+    known = QuarantinedPrice.objects.filter(
+        symbol=symbol,
+        dataset=BARS,
+        session_date__range=(rows[0].session_date, rows[-1].session_date),
+    )
+    return {
+        (session_date, source, value): state
+        for session_date, source, value, state in known.values_list(
+            "session_date", "source", "value", "state"
+        )
+    }
+
+
+def _last_believed(instrument: Instrument, before: date) -> tuple[date, float] | None:
+    stored = (
+        DailyBar.objects.filter(instrument=instrument, session_date__lt=before)
+        .order_by("-session_date")
+        .values_list("session_date", "close")
+        .first()
+    )
+    return None if stored is None else (stored[0], float(stored[1]))
+
+
+def _splits(instrument: Instrument) -> dict[date, float]:
+    """Ratios that explain a move. Applied ones are in the stored prices already."""
+    known = CorporateAction.objects.filter(instrument=instrument, kind="split", status="pending")
+    return {
+        ex_date: float(ratio)
+        for ex_date, ratio in known.values_list("ex_date", "ratio")
+        if ratio is not None
+    }
+
+
+def _keep(
+    instrument: Instrument,
+    doubts: Iterable[tuple[BarRow, bar_gate.Judged]],
+    decided: Mapping[tuple[date, str, str], str],
+    run_id: UUID | None,
+) -> None:
+    fresh = []
+    for row, verdict in doubts:
+        if _key(row) in decided:
+            QuarantinedPrice.objects.filter(
+                symbol=instrument.symbol,
+                dataset=BARS,
+                session_date=row.session_date,
+                source=row.source,
+                value=repr(row.close),
+            ).update(times_seen=F("times_seen") + 1)
+        else:
+            fresh.append(_doubt(instrument, row, verdict, run_id))
+    QuarantinedPrice.objects.bulk_create(fresh, batch_size=500, ignore_conflicts=True)
+
+
+def _doubt(
+    instrument: Instrument, row: BarRow, verdict: bar_gate.Judged, run_id: UUID | None
+) -> QuarantinedPrice:
+    raw = {name: value for name, value in asdict(row).items() if name in _FIGURES}
+    return QuarantinedPrice(
+        instrument=instrument,
+        symbol=instrument.symbol,
+        dataset=BARS,
+        session_date=row.session_date,
+        source=row.source,
+        price_basis=row.price_basis,
+        raw={name: None if value is None else repr(value) for name, value in raw.items()},
+        value=repr(row.close),
+        compared_with="" if verdict.compared_with is None else f"{verdict.compared_with:.6g}",
+        reason=verdict.reason or "",
+        run_id=run_id,
+    )
+
+
+def _locked(doubt_id: UUID) -> QuarantinedPrice:
+    found = (
+        QuarantinedPrice.objects.select_for_update(of=("self",))
+        .select_related("instrument")
+        .filter(pk=doubt_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound("There is no such price in quarantine.")
+    return found
+
+
+def _check_held(doubt: QuarantinedPrice) -> None:
+    if doubt.state != QuarantineState.HELD:
+        raise Conflict(f"This price was {doubt.state} already.", code="already_decided")
+
+
+def _stored_close(instrument: Instrument, row: BarRow) -> str | None:
+    stored = DailyBar.objects.filter(
+        instrument=instrument, session_date=row.session_date
+    ).values_list("close", flat=True)
+    return next((plain(close) for close in stored), None)
+
+
+def _decide(doubt: QuarantinedPrice, state: QuarantineState, note: str, by: Actor) -> None:
+    doubt.state = state
+    doubt.note = note[:300]
+    doubt.decided_by = by.user_id
+    doubt.decided_at = clock.now()
+    doubt.version += 1
+    doubt.save()
+
+
+def _record(
+    doubt: QuarantinedPrice, by: Actor, *, before: dict[str, Any] | None, **after: object
+) -> None:
+    audit.record(
+        by=by,
+        action=f"price.{doubt.state}",
+        object_type="quarantined_price",
+        object_id=doubt.pk,
+        before=before,
+        after={
+            "symbol": doubt.symbol,
+            "session_date": doubt.session_date.isoformat(),
+            "reason": doubt.reason,
+            **after,
+        },
+        reason=doubt.note,
+    )

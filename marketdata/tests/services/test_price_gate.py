@@ -1,0 +1,197 @@
+"""What is believed, what is held back, and what a person makes of it."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from threading import Barrier, Thread
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from etftrader.core.actor import system
+from etftrader.core.errors import Conflict, NotFound
+from etftrader.core.records import AuditEvent
+from marketdata.choices import ActionKind, InstrumentKind, PriceBasis, Source
+from marketdata.models import CorporateAction, DailyBar, Instrument, PriceSeries, QuarantinedPrice
+from marketdata.providers.base import BarRow
+from marketdata.services import bar_store, price_gate
+
+BY = system("tests")
+DAY = date(2016, 6, 20)
+UNTIL = date(2016, 7, 1)
+
+
+def instrument(symbol="ACME"):
+    return Instrument.objects.create(
+        symbol=symbol, name=symbol, kind=InstrumentKind.STOCK, price_basis=PriceBasis.CLOSE
+    )
+
+
+def bars(*closes, symbol="ACME", start=DAY, source=Source.CSV.value):
+    return [
+        BarRow(
+            symbol=symbol,
+            session_date=start + timedelta(days=place),
+            open=None,
+            high=None,
+            low=None,
+            close=close,
+            adj_close=None,
+            volume=1000,
+            source=source,
+            price_basis=PriceBasis.CLOSE.value,
+        )
+        for place, close in enumerate(closes)
+    ]
+
+
+def bring_in(of, rows):
+    passed = price_gate.admit(instrument=of, rows=rows, until=UNTIL)
+    bar_store.upsert(passed.rows, {of.symbol: of})
+    bar_store.pack_series(of, passed.rows)
+    return passed
+
+
+def closes(of):
+    stored = DailyBar.objects.filter(instrument=of).order_by("session_date")
+    return [float(close) for close in stored.values_list("close", flat=True)]
+
+
+@pytest.mark.django_db
+def test_a_bad_price_never_reaches_the_table_and_is_kept_as_it_came():
+    acme = instrument()
+
+    passed = bring_in(acme, bars(100.0, 10_000.0, float("nan"), 101.0))
+
+    assert (passed.held, passed.refused) == (1, 1)
+    assert closes(acme) == [100.0, 101.0]
+    kept = QuarantinedPrice.objects.order_by("session_date")
+    assert [(each.value, each.reason, each.state) for each in kept] == [
+        ("10000.0", "magnitude", "held"),
+        ("nan", "not_finite", "held"),
+    ]
+    assert kept[0].raw["close"] == "10000.0"
+    assert kept[0].compared_with == "100"
+
+
+@pytest.mark.django_db
+def test_the_same_doubt_again_is_counted_not_repeated():
+    acme = instrument()
+    bring_in(acme, bars(100.0, 300.0))
+
+    bring_in(acme, bars(300.0, start=DAY + timedelta(days=1)))
+
+    [doubt] = QuarantinedPrice.objects.all()
+    assert doubt.times_seen == 2
+
+
+@pytest.mark.django_db
+def test_an_accepted_price_is_stored_with_those_that_followed_it():
+    acme = instrument()
+    bring_in(acme, bars(100.0, 301.0, 302.0, 95.0))
+    assert closes(acme) == [100.0, 95.0]
+    doubt = QuarantinedPrice.objects.get(value="301.0")
+
+    price_gate.accept(doubt_id=doubt.pk, note="the merger", by=BY)
+
+    assert closes(acme) == [100.0, 301.0, 302.0, 95.0]
+    assert PriceSeries.objects.get(instrument=acme).close.tolist() == closes(acme)
+    assert set(QuarantinedPrice.objects.values_list("state", flat=True)) == {"accepted"}
+    [line] = AuditEvent.objects.filter(action="price.accepted")
+    assert line.after["followers"] == 1
+    assert line.reason == "the merger"
+
+
+@pytest.mark.django_db
+def test_what_was_decided_stays_decided():
+    acme = instrument()
+    bring_in(acme, bars(100.0, 301.0, 55.0))
+    jump, fall = QuarantinedPrice.objects.order_by("session_date")
+    price_gate.accept(doubt_id=jump.pk, by=BY)
+    price_gate.reject(doubt_id=fall.pk, by=BY)
+
+    # the file once more: one price is there already, the other stays out, nobody is asked again
+    passed = bring_in(acme, bars(100.0, 301.0, 55.0))
+
+    assert [row.close for row in passed.rows] == [100.0, 301.0]
+    assert closes(acme) == [100.0, 301.0]
+    assert QuarantinedPrice.objects.filter(state="held").count() == 0
+    assert DailyBar.objects.filter(revision__gt=0).count() == 0
+
+
+@pytest.mark.django_db
+def test_deciding_twice_is_deciding_once_and_a_decision_is_not_turned():
+    acme = instrument()
+    bring_in(acme, bars(100.0, 301.0, 55.0))
+    jump, fall = QuarantinedPrice.objects.order_by("session_date")
+
+    for _ in range(2):
+        price_gate.accept(doubt_id=jump.pk, by=BY)
+        price_gate.reject(doubt_id=fall.pk, by=BY)
+
+    assert AuditEvent.objects.filter(action__startswith="price.").count() == 2
+    with pytest.raises(Conflict, match="accepted already"):
+        price_gate.reject(doubt_id=jump.pk, by=BY)
+    with pytest.raises(Conflict, match="rejected already"):
+        price_gate.accept(doubt_id=fall.pk, by=BY)
+
+
+@pytest.mark.django_db
+def test_what_is_no_price_cannot_be_accepted():
+    acme = instrument()
+    bring_in(acme, bars(100.0, float("inf")))
+    [doubt] = QuarantinedPrice.objects.all()
+
+    with pytest.raises(Conflict, match="no price"):
+        price_gate.accept(doubt_id=doubt.pk, by=BY)
+
+    assert closes(acme) == [100.0]
+
+
+@pytest.mark.django_db
+def test_an_unknown_doubt_is_not_found():
+    with pytest.raises(NotFound):
+        price_gate.accept(doubt_id=uuid4(), by=BY)
+
+
+@pytest.mark.django_db
+def test_a_pending_split_explains_the_move():
+    acme = instrument()
+    CorporateAction.objects.create(
+        instrument=acme,
+        kind=ActionKind.SPLIT,
+        ex_date=DAY + timedelta(days=1),
+        ratio=Decimal(4),
+        source=Source.CSV,
+    )
+
+    assert bring_in(acme, bars(400.0, 101.0)).held == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_people_accept_one_price_once():
+    acme = instrument()
+    bring_in(acme, bars(100.0, 301.0))
+    [doubt] = QuarantinedPrice.objects.all()
+    together = Barrier(8)
+    errors = []
+
+    def decide():
+        together.wait()
+        try:
+            price_gate.accept(doubt_id=doubt.pk, by=BY)
+        except Exception as error:  # shown below
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [Thread(target=decide) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+    assert errors == []
+    assert AuditEvent.objects.filter(action="price.accepted").count() == 1
+    assert closes(acme) == [100.0, 301.0]
+    assert DailyBar.objects.get(instrument=acme, close=Decimal(301)).revision == 0
