@@ -1,4 +1,4 @@
-"""Run benchmark items by name: python -m etftrader.bench [covariance var aggregation] [--quick]."""
+"""Run benchmark items by name: python -m etftrader.bench [name ...] [--quick]."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ import sys
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-ITEMS = ("covariance", "var", "aggregation")
+ITEMS = ("covariance", "var", "aggregation", "options")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 NOISE = 0.7  # a case fails below this share of its goal
 SLICE_S = 0.05
@@ -71,7 +72,7 @@ def interleaved(sides: Sequence[Side], rounds: int) -> list[list[float]]:
         for place in places:
             call = sides[place].call
             began = time.perf_counter()
-            for _ in range(repeats[place]):
+            for _ in repeat(None, repeats[place]):
                 call()
             elapsed = time.perf_counter() - began
             row[place] = elapsed / repeats[place] / sides[place].units
@@ -122,11 +123,13 @@ def _run_growth(case: Growth, rounds: int) -> Result:
 
 
 def _repeats(call: Callable[[], object]) -> int:
-    began = time.perf_counter()
-    call()
-    first = time.perf_counter() - began
-    if first >= SLICE_S:
-        return 1
-    began = time.perf_counter()
-    call()
-    return max(1, int(SLICE_S / max(min(first, time.perf_counter() - began), 1e-9)))
+    """How often a call fits into a slice; a short one is tried in growing runs, warm by then."""
+    count = 1
+    while True:
+        began = time.perf_counter()
+        for _ in repeat(None, count):
+            call()
+        elapsed = time.perf_counter() - began
+        if elapsed >= SLICE_S / 2.0:
+            return max(1, round(count * SLICE_S / elapsed))
+        count = max(2 * count, int(count * SLICE_S / max(elapsed, 1e-6) / 2.0))

@@ -41,6 +41,18 @@ def test_every_second_round_runs_in_reverse_order():
     assert "".join(seen[-4:]) == "abba"
 
 
+@pytest.mark.parametrize(("seconds", "repeats"), [(2.0, 1), (0.25, 4), (0.001, 1_000)])
+def test_a_call_is_repeated_until_it_fills_a_slice(monkeypatch, seconds, repeats):
+    now = [0.0]
+    monkeypatch.setattr(harness, "SLICE_S", 1.0)
+    monkeypatch.setattr(harness.time, "perf_counter", lambda: now[0])
+
+    def call():
+        now[0] += seconds
+
+    assert harness._repeats(call) == repeats
+
+
 def test_nothing_of_the_product_imports_the_bench():
     product = [
         path

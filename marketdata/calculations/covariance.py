@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketdata.calculations import correlation
+from marketdata.calculations.covariance_triangle import Triangle
 
 DAILY_DECAY = 0.94
 WINDOW = 252
@@ -238,16 +239,7 @@ class EwmaMatrix:
     triangle, in place. Recorded ticks wait in a buffer and enter together as one rank-k update.
     """
 
-    __slots__ = (
-        "_add_many",
-        "_add_one",
-        "_pending",
-        "_scale",
-        "_triangle",
-        "_waiting",
-        "decay",
-        "size",
-    )
+    __slots__ = ("_pending", "_roots", "_scale", "_triangle", "_waiting", "decay", "size")
 
     def __init__(
         self,
@@ -256,20 +248,19 @@ class EwmaMatrix:
         *,
         batch: int = BATCH,
     ) -> None:
-        from scipy.linalg import blas
-
         if initial.ndim != 2 or initial.shape[0] != initial.shape[1]:
             raise ValueError(f"not a square matrix: {initial.shape}")
         if not 0.0 < decay < 1.0:
             raise ValueError(f"not a decay factor: {decay}")
         self.size = initial.shape[0]
         self.decay = decay
-        self._triangle = np.array(initial, dtype=np.float64, order="F")
+        self._triangle = Triangle(initial)
         self._scale = 1.0
         self._pending = np.empty((batch, self.size))
+        # Square roots of the weights of a batch, oldest first; fewer rows use the newest of them.
+        ages = np.arange(batch - 1, -1, -1, dtype=np.float64)
+        self._roots = np.sqrt((1.0 - decay) * decay**ages)
         self._waiting = 0
-        self._add_one = blas.dsyr
-        self._add_many = blas.dsyrk
 
     def record(self, returns: NDArray[np.float64]) -> None:
         """Note one tick, shape (n,): O(n), except once a batch."""
@@ -279,13 +270,16 @@ class EwmaMatrix:
             self.settle()
 
     def update(self, returns: NDArray[np.float64]) -> None:
-        """Take one tick into the matrix now: one sweep over one triangle, nothing allocated."""
+        """Take one tick into the matrix now: one sweep over one triangle, nothing allocated.
+
+        Raises ValueError unless `returns` has shape (n,).
+        """
+        if returns.shape != (self.size,):
+            raise ValueError(f"{returns.shape} returns for {self.size} assets")
         if self._waiting:
             self.settle()
         self._scale *= self.decay
-        self._add_one(
-            (1.0 - self.decay) / self._scale, returns, a=self._triangle, lower=1, overwrite_a=1
-        )
+        self._triangle.add_one((1.0 - self.decay) / self._scale, returns)
         if self._scale < SMALLEST_SCALE:
             self._renormalise()
 
@@ -295,10 +289,9 @@ class EwmaMatrix:
         if not count:
             return
         self._scale *= self.decay**count
-        ages = np.arange(count - 1, -1, -1, dtype=np.float64)
-        weights = np.sqrt((1.0 - self.decay) * self.decay**ages / self._scale)
-        rows = self._pending[:count] * weights[:, None]
-        self._add_many(1.0, rows.T, beta=1.0, c=self._triangle, lower=1, overwrite_c=1)
+        columns = np.empty((self.size, count))
+        np.multiply(self._pending[:count].T, self._roots[-count:], out=columns)
+        self._triangle.add_many(1.0 / self._scale, columns)
         self._waiting = 0
         if self._scale < SMALLEST_SCALE:
             self._renormalise()
@@ -306,30 +299,27 @@ class EwmaMatrix:
     def matrix(self) -> NDArray[np.float64]:
         """The whole covariance, shape (n, n), as a new symmetric array."""
         self.settle()
-        lower = np.tril(self._triangle)
-        full = lower + np.tril(lower, -1).T
+        full = self._triangle.full()
         full *= self._scale
         return full
 
     def times(self, exposures: NDArray[np.float64]) -> NDArray[np.float64]:
         """Covariance times a vector, shape (n,), recorded ticks included, without settling."""
-        from scipy.linalg import blas
-
-        older = blas.dsymv(self._scale, self._triangle, exposures, lower=1)
-        if not self._waiting:
+        older = self._scale * self._triangle.times(exposures)
+        count = self._waiting
+        if not count:
             return older
-        rows = self._pending[: self._waiting]
-        ages = np.arange(self._waiting - 1, -1, -1, dtype=np.float64)
-        weighted = (1.0 - self.decay) * self.decay**ages * (rows @ exposures)
-        return self.decay**self._waiting * older + rows.T @ weighted
+        rows = self._pending[:count]
+        weighted = self._roots[-count:] ** 2 * (rows @ exposures)
+        return self.decay**count * older + rows.T @ weighted
 
     def replace(self, covariance: NDArray[np.float64]) -> None:
         """Go on from another matrix of the same size; forgets recorded ticks."""
         if covariance.shape != (self.size, self.size):
             raise ValueError(f"covariance {covariance.shape} does not fit {self.size} assets")
-        self._triangle[...] = covariance
+        self._triangle.replace(covariance)
         self._scale, self._waiting = 1.0, 0
 
     def _renormalise(self) -> None:
-        self._triangle *= self._scale
+        self._triangle.scale(self._scale)
         self._scale = 1.0

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 UNIT = 10_000  # exact sums count in 1e-4 of a dollar
 EXACT_LIMIT = 9e14  # dollars that still fit a 64-bit count of those units
+KINDS = 4  # stocks held, stocks short, options held, options short
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,16 @@ def float_sums(
 class ExactBook:
     """A book laid out once per version, whose totals and groups are then one sweep away."""
 
-    __slots__ = ("_columns", "_is_option", "_tagged", "tags", "underlyings")
+    __slots__ = (
+        "_exposures",
+        "_kinds",
+        "_measured",
+        "_measures",
+        "_sided",
+        "_tagged",
+        "tags",
+        "underlyings",
+    )
 
     def __init__(
         self,
@@ -167,26 +177,42 @@ class ExactBook:
             raise ValueError("every position has exactly one underlying")
         units = to_units(np.vstack([exposures[None, :], measures]))
         self.underlyings, self.tags = underlyings, tags
-        self._columns = underlyings.arrange(units)
-        self._is_option = np.ascontiguousarray(is_option[underlyings.order].astype(np.int64))
+        self._exposures = underlyings.arrange(units[0])
+        self._measured = _without_zeros(underlyings, units[1:])
+        self._measures = self._measured.arrange(units[1:])
+        self._kinds = grouping(2 * is_option.astype(np.intp) + (units[0] < 0), KINDS)
+        self._sided = self._kinds.arrange(units[0])
         self._tagged = tags.arrange(units[0])
 
     def sums(self) -> BookSums:
         """Add everything up; totals come from the groups where they can."""
-        by_underlying = exact_sums(self._columns, self.underlyings)
-        totals = by_underlying.sum(axis=1)
-        exposures = self._columns[0]
-        net = int(totals[0])
-        gross = int(np.abs(exposures).sum())
-        options = int(exposures @ self._is_option)
+        by_underlying = np.empty((1 + len(self._measures), self.underlyings.size), dtype=np.int64)
+        by_underlying[0] = exact_sums(self._exposures, self.underlyings)
+        by_underlying[1:] = exact_sums(self._measures, self._measured)
+        kinds = exact_sums(self._sided, self._kinds).tolist()
+        long_stocks, short_stocks, long_options, short_options = kinds
+        long, short = long_stocks + long_options, short_stocks + short_options
         return BookSums(
-            long=(gross + net) // 2,
-            short=(net - gross) // 2,
-            gross=gross,
-            net=net,
-            options=options,
-            stocks=net - options,
-            measures=totals[1:],
+            long=long,
+            short=short,
+            gross=long - short,
+            net=long + short,
+            options=long_options + short_options,
+            stocks=long_stocks + short_stocks,
+            measures=by_underlying[1:].sum(axis=1),
             by_underlying=by_underlying,
             by_tag=exact_sums(self._tagged, self.tags),
         )
+
+
+def _without_zeros(groups: Grouping, measures: NDArray[np.int64]) -> Grouping:
+    """The same groups over fewer rows: those without any measure (stocks) add nothing.
+
+    The first row of a group stays in any case, so that none is empty.
+    """
+    if not groups.starts.size:
+        return groups
+    kept = measures.any(axis=0)[groups.order]
+    kept[groups.starts] = True
+    counts = np.add.reduceat(kept, groups.starts, dtype=np.intp)
+    return Grouping(groups.order[kept], np.cumsum(counts) - counts, groups.present, groups.size)

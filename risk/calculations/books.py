@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 from risk.calculations.var import VAR_CONFIDENCE, quantile
 
+BATCH = 16  # ticks that wait before they enter the blocks
+TOGETHER = 10  # books whose blocks are updated at once
+
 
 class BookVariances:
     """Variances of p books under an EWMA covariance, at the exposures they had when taken in.
@@ -78,48 +81,78 @@ class BookVariances:
         return self._with
 
 
-class WindowedBooks:
-    """Variances of books whose exposures drift: the EWMA as a weighted window of returns.
+class DriftingBooks:
+    """Variances of books whose exposures drift with prices: each keeps its block of the EWMA.
 
-    Never forms a matrix: a book costs window x held, whatever the number of assets, and a tick
-    writes one column. Exact to decay^window (1e-8 for 298 rows at 0.94).
+    A book of h names keeps the h x h covariances among them (8 h^2 bytes), whatever the number of
+    assets. A tick is noted in O(n) and enters the blocks once a batch; until then it counts through
+    the gain it gives each book. Exact, like the recursion on the whole matrix.
     """
 
-    __slots__ = ("_age", "_books", "_newest", "_returns", "_rows", "_starts")
+    __slots__ = ("_blocks", "_decay", "_held", "_noted", "_rows", "_starts", "_waiting")
 
     def __init__(self, rows: NDArray[np.intp], returns: NDArray[np.float64], decay: float) -> None:
-        """Take in who holds what, and the window of returns.
+        """Take in who holds what, and the window of returns the covariances start from.
 
         Parameters
         ----------
         rows : ndarray of int, shape (p, h)
-            Asset of each holding.
+            Asset of each holding; a book with fewer names repeats any row with zero dollars.
         returns : ndarray, shape (m, n)
-            Oldest first.
+            Oldest first, weighted (1 - decay) decay^age; what lies before is taken as nothing.
         decay : float
             Per row.
         """
-        self._books, held = rows.shape
-        self._rows = rows.ravel()
-        self._starts = np.arange(0, self._books * held + 1, held)
-        self._returns = np.ascontiguousarray(returns.T)
-        self._age = (1.0 - decay) * decay ** np.arange(len(returns), dtype=np.float64)
-        self._newest = len(returns) - 1
+        books, held = rows.shape
+        ages = np.arange(len(returns) - 1, -1, -1, dtype=np.float64)
+        weighted = (returns * np.sqrt((1.0 - decay) * decay**ages)[:, None]).T.copy()
+        self._decay = decay
+        self._rows = rows
+        self._held = rows.ravel()
+        self._starts = np.arange(0, books * held + 1, held)
+        self._blocks = np.zeros((books, held, held))
+        self._noted = np.zeros((returns.shape[1], BATCH))  # one tick a column
+        self._waiting = 0
+        self._enter(weighted, 1.0)
 
     def tick(self, returns: NDArray[np.float64]) -> None:
-        """Replace the oldest row of the window by a new one, shape (n,)."""
-        self._newest = (self._newest + 1) % self._age.size
-        self._returns[:, self._newest] = returns
+        """Follow one EWMA step of the market; `returns` has shape (n,)."""
+        self._noted[:, self._waiting] = returns
+        self._waiting += 1
+        if self._waiting == BATCH:
+            self._enter(self._noted * np.sqrt(self._weights()), self._decay**BATCH)
+            self._waiting = 0
 
     def variances(self, dollars: NDArray[np.float64]) -> NDArray[np.float64]:
         """Variance of every book at these exposures, shape (p, h) in, (p,) out."""
+        with_book = np.matmul(self._blocks, dollars[:, :, None])[:, :, 0]
+        settled = np.einsum("ij,ij->i", dollars, with_book)
+        settled *= self._decay**self._waiting
+        if self._waiting:
+            gains = self._gains(dollars)
+            settled += np.square(gains, out=gains) @ self._weights()
+        return np.maximum(settled, 0.0, out=settled)
+
+    def _gains(self, dollars: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each noted tick gave each book at these exposures, shape (p, BATCH)."""
         from scipy import sparse
 
-        shape = (self._books, self._returns.shape[0])
-        holdings = sparse.csr_matrix((dollars.ravel(), self._rows, self._starts), shape=shape)
-        gains = np.asarray(holdings @ self._returns)
-        newest_first = np.arange(self._newest, self._newest - self._age.size, -1) % self._age.size
-        weights = np.empty_like(self._age)
-        weights[newest_first] = self._age
-        np.square(gains, out=gains)
-        return gains @ weights
+        shape = (len(self._rows), len(self._noted))
+        holdings = sparse.csr_matrix((dollars.ravel(), self._held, self._starts), shape=shape)
+        return np.asarray(holdings @ self._noted)
+
+    def _weights(self) -> NDArray[np.float64]:
+        """Of the noted ticks, shape (BATCH,); zero for the columns still to be filled."""
+        weights = np.zeros(BATCH)
+        ages = np.arange(self._waiting - 1, -1, -1, dtype=np.float64)
+        weights[: self._waiting] = (1.0 - self._decay) * self._decay**ages
+        return weights
+
+    def _enter(self, weighted: NDArray[np.float64], fade: float) -> None:
+        """Let weighted returns (n, k) enter the blocks, as many at once as stay in the cache."""
+        for first in range(0, len(self._rows), TOGETHER):
+            books = slice(first, first + TOGETHER)
+            held = weighted[self._rows[books]]
+            block = self._blocks[books]
+            block *= fade
+            block += np.matmul(held, held.transpose(0, 2, 1))

@@ -97,6 +97,26 @@ def test_a_whole_book_adds_up_like_decimals(seed):
     assert [Decimal(int(value)) / 10_000 for value in sums.by_tag] == tagged
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("count", "further"), [(0, 5), (1, 5), (60, 0), (60, 5), (900, 2)])
+def test_positions_without_measures_change_no_group(seed, count, further):
+    rng = np.random.default_rng(seed)
+    groups = 40
+    signed = np.round(rng.normal(0.0, 1e5, count), 2)
+    is_option, underlying = rng.random(count) < 0.3, rng.integers(0, groups, count)
+    measures = np.round(rng.normal(0.0, 50.0, (further, count)), 4) * is_option
+    grouped = aggregation.grouping(underlying, groups)
+
+    sums = aggregation.ExactBook(signed, measures, is_option, grouped, grouped).sums()
+
+    units = aggregation.to_units(np.vstack([signed[None, :], measures]))
+    plain = np.zeros((1 + further, groups), dtype=np.int64)
+    np.add.at(plain, (slice(None), underlying), units)
+    assert (sums.by_underlying == plain).all()
+    assert sums.measures.tolist() == plain[1:].sum(axis=1).tolist()
+    assert sums.by_tag.tolist() == plain[0].tolist()
+
+
 def test_a_grouping_counts_its_rows():
     assert aggregation.grouping(np.array([2, 0, 2]), 4).counts().tolist() == [1, 0, 2, 0]
 
