@@ -80,16 +80,14 @@ def accept(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
 
     Twice is once. Raises NotFound; Conflict when it was rejected, or is no price at all.
     """
-    doubt = _locked(doubt_id)
-    if doubt.state == QuarantineState.ACCEPTED:
-        return doubt
-    _check_held(doubt)
+    doubt = _found(doubt_id)
     if doubt.instrument is None or doubt.reason in _IMPOSSIBLE:
         raise Conflict("This is no price that could be stored; reject it.", code="not_a_price")
+    if not _decide(doubt, QuarantineState.ACCEPTED, note, by):
+        return doubt
     row = row_of(doubt)
     before = _stored_close(doubt.instrument, row)
     _store(doubt.instrument, [row])
-    _decide(doubt, QuarantineState.ACCEPTED, note, by)
     followers = _judge_followers(doubt, by)
     _record(doubt, by, before={"close": before}, close=doubt.value, followers=followers)
     return doubt
@@ -98,12 +96,9 @@ def accept(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
 @transaction.atomic
 def reject(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
     """Leave a price out for good. Twice is once. Raises NotFound; Conflict when it was accepted."""
-    doubt = _locked(doubt_id)
-    if doubt.state == QuarantineState.REJECTED:
-        return doubt
-    _check_held(doubt)
-    _decide(doubt, QuarantineState.REJECTED, note, by)
-    _record(doubt, by, before=None)
+    doubt = _found(doubt_id)
+    if _decide(doubt, QuarantineState.REJECTED, note, by):
+        _record(doubt, by, before=None)
     return doubt
 
 
@@ -117,15 +112,13 @@ def _judge_followers(doubt: QuarantinedPrice, by: Actor) -> int:
     """
     assert doubt.instrument is not None
     waiting = list(
-        QuarantinedPrice.objects.select_for_update()
-        .filter(
+        QuarantinedPrice.objects.filter(
             instrument=doubt.instrument,
             dataset=BARS,
             source=doubt.source,
             state=QuarantineState.HELD,
             session_date__gt=doubt.session_date,
-        )
-        .order_by("session_date")
+        ).order_by("session_date")
     )
     rows = [row_of(each) for each in waiting if each.reason not in _IMPOSSIBLE]
     if not rows:
@@ -256,21 +249,11 @@ def _doubt(
     )
 
 
-def _locked(doubt_id: UUID) -> QuarantinedPrice:
-    found = (
-        QuarantinedPrice.objects.select_for_update(of=("self",))
-        .select_related("instrument")
-        .filter(pk=doubt_id)
-        .first()
-    )
+def _found(doubt_id: UUID) -> QuarantinedPrice:
+    found = QuarantinedPrice.objects.select_related("instrument").filter(pk=doubt_id).first()
     if found is None:
         raise NotFound("There is no such price in quarantine.")
     return found
-
-
-def _check_held(doubt: QuarantinedPrice) -> None:
-    if doubt.state != QuarantineState.HELD:
-        raise Conflict(f"This price was {doubt.state} already.", code="already_decided")
 
 
 def _stored_close(instrument: Instrument, row: BarRow) -> str | None:
@@ -280,13 +263,24 @@ def _stored_close(instrument: Instrument, row: BarRow) -> str | None:
     return next((plain(close) for close in stored), None)
 
 
-def _decide(doubt: QuarantinedPrice, state: QuarantineState, note: str, by: Actor) -> None:
-    doubt.state = state
-    doubt.note = note[:300]
-    doubt.decided_by = by.user_id
-    doubt.decided_at = clock.now()
-    doubt.version += 1
-    doubt.save()
+def _decide(doubt: QuarantinedPrice, state: QuarantineState, note: str, by: Actor) -> bool:
+    """Set a held price's state; of several deciders one wins. False when it was decided alike.
+
+    Raises Conflict when it was decided otherwise.
+    """
+    held = QuarantinedPrice.objects.filter(pk=doubt.pk, state=QuarantineState.HELD)
+    won = held.update(
+        state=state,
+        note=note[:300],
+        decided_by=by.user_id,
+        decided_at=clock.now(),
+        updated_at=clock.now(),
+        version=F("version") + 1,
+    )
+    doubt.refresh_from_db()
+    if doubt.state != state:
+        raise Conflict(f"This price was {doubt.state} already.", code="already_decided")
+    return bool(won)
 
 
 def _record(

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from etftrader.core.actor import system
-from etftrader.core.errors import Conflict, NotFound
+from etftrader.core.errors import Conflict, DomainError, NotFound
 from etftrader.core.records import AuditEvent
 from marketdata.choices import ActionKind, InstrumentKind, PriceBasis, Source
 from marketdata.models import CorporateAction, DailyBar, Instrument, PriceSeries, QuarantinedPrice
@@ -180,7 +180,7 @@ def test_many_people_accept_one_price_once():
         together.wait()
         try:
             price_gate.accept(doubt_id=doubt.pk, by=BY)
-        except Exception as error:  # shown below
+        except DomainError as error:
             errors.append(error)
         finally:
             connection.close()
