@@ -34,14 +34,16 @@ class StreamConsumer(AsyncWebsocketConsumer):
     """Everything a page or program listens to, over one connection."""
 
     implied: str = ""
+    # the hub brings everything; a layer would refuse connections while the live store is away
+    channel_layer_alias = "none"
 
     async def connect(self) -> None:
         """Accept a browser of ours with its session, or a program that will say who it is."""
         self.actor: Actor = NOBODY
-        self.session_version = 0
+        self.entry: gate.Entry | None = None
         self.channels: set[str] = set()
         self.symbols: set[str] = set()
-        self.last: dict[str, int] = {}
+        self.last: dict[str, tuple[str, int]] = {}  # epoch, number
         self.recent: deque[float] = deque(maxlen=MESSAGES)
         self.tasks: list[asyncio.Task[None]] = []
         self.born = time.monotonic()
@@ -78,9 +80,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
         for task in self.tasks:
             task.cancel()
 
-    async def receive(
-        self, text_data: str | None = None, bytes_data: bytes | None = None
-    ) -> None:
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """One message from the client."""
         now = time.monotonic()
         if len(self.recent) == MESSAGES and now - self.recent[0] < PER_S:
@@ -112,21 +112,23 @@ class StreamConsumer(AsyncWebsocketConsumer):
         else:
             await self._error("unknown_type", f'"{kind}" is not a message type.', ref)
 
-    async def deliver(self, channel: str, seq: int, text: str) -> None:
+    async def deliver(self, channel: str, epoch: str, seq: int, text: str) -> None:
         """Forward an update the socket has not seen; a quote only of its symbols."""
         if channel not in self.channels or self.closing:
             return
-        if seq <= self.last.get(channel, 0) and channel in self.last and seq != 1:
+        known = self.last.get(channel)
+        # numbers of another epoch say nothing about these
+        if known is not None and known[0] == epoch and seq <= known[1]:
             return
-        self.last[channel] = seq
+        self.last[channel] = epoch, seq
         await self.send(text_data=gate.cut_quotes(text, self.symbols, channel))
 
     async def check(self, standing: heads.Standing) -> None:
         """Close when the user may no longer be here; drop what may no longer be seen."""
-        if not self.actor.is_authenticated or self.closing:
+        if self.entry is None or self.closing:
             return
         user_id = self.actor.user_id
-        if standing.versions.get(user_id) != self.session_version:  # type: ignore[arg-type]
+        if not gate.still_counts(self.entry, standing):
             await self._end(NOT_AUTHENTICATED)
             return
         if time.monotonic() - self.born > LIFE_S:
@@ -139,6 +141,14 @@ class StreamConsumer(AsyncWebsocketConsumer):
             if parsed and (user_id, parsed[0]) not in standing.members:
                 self._drop(channel)
                 await self._error("revoked", "You no longer may see this.", None, channel=channel)
+
+    async def beat(self) -> None:
+        """The newest number of each channel, and whether the live store is there."""
+        if self.closing:
+            return
+        numbers = {channel: seq for channel, (_, seq) in self.last.items()}
+        state = {"live": "away"} if hub.away else {}
+        await self._send(type="heartbeat", ts=_now(), seq=numbers, **state)
 
     @property
     def user_id(self) -> Any:
@@ -153,7 +163,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
         if len(mine) >= MAX_PER_USER:
             await self._end(OVERLOADED)
             return
-        self.actor, self.session_version = entry.actor, entry.session_version
+        self.actor, self.entry = entry.actor, entry
         await self._send(type="authenticated", user=self.actor.label)
         implied = await database_sync_to_async(gate.implied_channels)(
             self.implied, self.scope["url_route"]["kwargs"], self.actor
@@ -185,26 +195,34 @@ class StreamConsumer(AsyncWebsocketConsumer):
         hub.subscribe(self, channel)
         if heads.is_event_channel(channel):
             head = await database_sync_to_async(heads.event_head)(channel)
-            hub.topics[channel].seq = max(hub.topics[channel].seq, head)
-            self.last[channel] = head
+            topic = hub.topics[channel]
+            if topic.listeners == {self}:  # for others there may be rows on their way
+                topic.seq = max(topic.seq, head)
+            self.last[channel] = "rows", head
             await self._send(
                 type="snapshot", channel=channel, epoch="rows", seq=head, ts=_now(), data=None
             )
             return
         stored = await hub.newest(channel)
         if stored is None:
-            self.last[channel] = 0
+            self.last[channel] = "", 0
             empty = {"channel": channel, "epoch": "", "seq": 0, "ts": _now(), "data": None}
             await self._send(type="snapshot", **empty)
             return
-        self.last[channel] = stored["seq"]
+        self.last[channel] = stored["epoch"], stored["seq"]
         text = json.dumps(stored | {"type": "snapshot"})
         await self.send(text_data=gate.cut_quotes(text, self.symbols, channel))
 
     async def _resync(self, message: dict[str, Any], ref: Any) -> None:
         channel, since = message.get("channel"), message.get("since")
-        if channel not in self.channels or not isinstance(since, int) or since < 0:
+        if channel not in self.channels:
             await self._error("not_subscribed", "Subscribe to the channel first.", ref)
+            return
+        if since is None:  # of another epoch: only the whole value helps
+            await self._snapshot(channel)
+            return
+        if not isinstance(since, int) or since < 0:
+            await self._error("bad_since", "since is the number of the last update seen.", ref)
             return
         if heads.is_event_channel(channel):
             events = await database_sync_to_async(heads.events_after)(channel, since)
@@ -216,16 +234,13 @@ class StreamConsumer(AsyncWebsocketConsumer):
             await self._snapshot(channel)
             return
         for each in missed:
-            self.last[channel] = max(self.last.get(channel, 0), each["seq"])
+            self.last[channel] = each["epoch"], max(each["seq"], self.last[channel][1])
             await self.send(text_data=gate.cut_quotes(json.dumps(each), self.symbols, channel))
 
     async def _heart(self) -> None:
         while not self.closing:
             await asyncio.sleep(HEARTBEAT_S)
-            beat: dict[str, Any] = {"seq": dict(self.last)}
-            if hub.away_since is not None:
-                beat |= {"live": "away", "as_of": clock.iso(hub.away_since)}
-            await self._send(type="heartbeat", ts=_now(), **beat)
+            await self.beat()
 
     async def _wait_for_auth(self) -> None:
         await asyncio.sleep(AUTH_WITHIN_S)

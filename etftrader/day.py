@@ -50,18 +50,23 @@ def run_step(*, name: str, session_date: date, by: Actor) -> list[JobRun]:
     return _requested(STEP[name], session_date, by, again=False, queue=True)
 
 
-def advance(*, by: Actor) -> list[JobRun]:
-    """Move the replay clock to the next close and run that day. Raises NoMoreHistory."""
-    complete(by=by)
-    moment = replay.close(by=by)
-    return run(session_date=moment.session_date, by=by)
+def advance(*, by: Actor, until: date | None = None) -> list[JobRun]:
+    """Move the replay clock to the next close and run that day. Raises NoMoreHistory.
+
+    With `until` an advance that was cut short goes on where it stood: that session is closed and
+    its day run, and none after it.
+    """
+    if until is None or sessions.latest() < until:
+        complete(by=by)
+    moment = replay.close(by=by, day=until)
+    return run(session_date=until or moment.session_date, by=by)
 
 
 def complete(*, by: Actor) -> None:
     """Finish what the last session still lacks: a day's P&L begins at the close before it."""
     session_date = sessions.latest()
     known = status(session_date=session_date)
-    if known and any(each.status not in _GOOD for each in known):
+    if any(each.status not in _GOOD for each in known) or (not known and _runs_days()):
         run(session_date=session_date, by=by)
 
 
@@ -81,13 +86,18 @@ def catch_up() -> list[JobRun]:
         return []
     session_date = sessions.latest()
     known = status(session_date=session_date)
-    if any(each.status in OPEN for each in known) or not known:
+    if any(each.status in OPEN for each in known) or not (known or _runs_days()):
         return []
     done = {each.step for each in known if each.status in _GOOD}
     missing = [step.name for step in STEPS if step.name not in done]
     dead = {each.step for each in known if each.status == "dead"}
     missing = [name for name in missing if name not in dead]
     return run(session_date=session_date, steps=missing) if missing else []
+
+
+def _runs_days() -> bool:
+    """Whether days are run here at all: a session without runs has then lost its own."""
+    return JobRun.objects.filter(step__in=list(STEP), scope__startswith=_round()).exists()
 
 
 def _check(session_date: date, steps: Sequence[str]) -> None:

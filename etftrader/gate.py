@@ -2,17 +2,19 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
 from etftrader import heads
+from etftrader.core import clock
 from etftrader.core.actor import Actor
 from etftrader.core.errors import DomainError
 from portfolios.constants import Action
 from portfolios.models import Portfolio, User
 from portfolios.selectors import access
-from portfolios.services import tokens
+from portfolios.services import browser_sessions, tokens
 
 PUBLIC = ("market", "quotes", "data")
 KINDS = ("value", "risk", "limits", "orders", "alerts")
@@ -21,22 +23,31 @@ MAX_WORDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An accepted person, and the session version that was valid then."""
+    """An accepted person, the session version that was valid then, and what was shown."""
 
     actor: Actor
     session_version: int
+    proof: UUID | None = None  # the sign-in or personal token that must go on counting
+    expires_at: datetime | None = None
 
 
 def of_session(scope: dict[str, Any]) -> Entry | None:
-    """The person of a browser session."""
+    """The person of a browser session that has not ended, here or elsewhere."""
     user = User.objects.filter(pk=scope["user"].pk, is_active=True).first()
-    return _entry(user)
+    session = scope["session"]
+    if user is None or browser_sessions.is_over(session=session, user=user, moment=clock.now()):
+        return None
+    family = browser_sessions.family_of(session)
+    return _entry(user, proof=UUID(family) if family else None)
 
 
 def of_token(token: str) -> Entry | None:
     """The person of an access token or a personal token."""
     found = tokens.user_of_token(token=token)
-    return _entry(found.user, scopes=frozenset(found.scopes)) if found else None
+    if found is None:
+        return None
+    proof = found.token.pk if found.token else found.family_id
+    return _entry(found.user, found.scopes, proof, found.expires_at)
 
 
 def of_ticket(ticket: str) -> Entry | None:
@@ -46,11 +57,26 @@ def of_ticket(ticket: str) -> Entry | None:
     return _entry(user)
 
 
-def _entry(user: User | None, scopes: frozenset[str] | None = None) -> Entry | None:
+def _entry(
+    user: User | None,
+    scopes: frozenset[str] | None = None,
+    proof: UUID | None = None,
+    expires_at: datetime | None = None,
+) -> Entry | None:
     if user is None:
         return None
     actor = Actor.of_user(user) if scopes is None else Actor.of_user(user, scopes=scopes)
-    return Entry(actor=actor, session_version=user.session_version)
+    return Entry(actor, user.session_version, proof, expires_at)
+
+
+def still_counts(entry: Entry, standing: heads.Standing) -> bool:
+    """Whether what opened a socket would open it now."""
+    user_id = entry.actor.user_id
+    if user_id is None or standing.versions.get(user_id) != entry.session_version:
+        return False
+    if entry.expires_at is not None and entry.expires_at <= clock.now():
+        return False
+    return entry.proof is None or entry.proof in standing.proofs
 
 
 def ticket_of(scope: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from portfolios.models import Membership, Portfolio, User
+from portfolios.services import tokens
 from risk import live as risk_live
 from risk.models import Alert
 from trading import live as trading_live
@@ -28,6 +29,7 @@ class Standing:
     versions: dict[UUID, int]
     members: set[tuple[UUID, UUID]]
     staff: set[UUID]
+    proofs: set[UUID]  # sign-ins and personal tokens that still count
     heads: dict[str, int]
 
 
@@ -49,7 +51,7 @@ def is_event_channel(channel: str) -> bool:
 
 
 def standing(users: Iterable[UUID], channels: Iterable[str]) -> Standing:
-    """One look for all sockets of a process: three queries."""
+    """One look for all sockets of a process: five queries."""
     known = list(User.objects.filter(pk__in=list(users), is_active=True))
     members = Membership.objects.filter(
         user_id__in=[each.pk for each in known], revoked_at__isnull=True
@@ -60,6 +62,7 @@ def standing(users: Iterable[UUID], channels: Iterable[str]) -> Standing:
         versions={each.pk: each.session_version for each in known},
         members=set(members),
         staff={each.pk for each in known if each.is_staff},
+        proofs=tokens.live(user_ids=[each.pk for each in known]),
         heads={
             channel: getattr(books[portfolio_id], _EVENTS[kind])
             for channel, (portfolio_id, kind) in wanted.items()

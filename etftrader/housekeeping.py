@@ -1,16 +1,23 @@
 """Signs of life, and the removal of what need not be kept."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
+from axes.models import AccessAttempt, AccessLog
 from django.contrib.sessions.models import Session
+from django.db.models import Q, QuerySet
 from django_celery_beat.models import PeriodicTask
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from etftrader.core import clock, livestate
 from etftrader.core.records import IdempotencyKey, JobRun, OutboxEvent
-from portfolios.models import TokenFamily
+from portfolios.choices import ImportStatus
+from portfolios.models import ApiToken, ImportBatch, TokenFamily
 
 BEAT_KEY = "life:worker"
 BEAT_TTL_S = 600
+CLOCKS_DIFFER = timedelta(hours=1)  # more than two machines and the tokens' leeway ever do
+BATCH = 1000  # rows a transaction: writers on SQLite wait for no more than that
 
 
 def beat() -> None:
@@ -48,11 +55,32 @@ def timetable() -> list[PeriodicTask]:
 
 
 def prune(*, keep: timedelta) -> dict[str, int]:
-    """Delete delivered announcements, spent keys of requests without money, ended sessions."""
-    before = clock.now() - keep
+    """Delete what nobody can use any more; the answer counts rows by kind.
+
+    `keep` holds for what people may still look at: announcements, answers, sign-ins, personal
+    tokens, wrong passwords, files that were checked and never booked. Sessions and refresh tokens
+    go when they have expired: their dates refuse them from then on, used ones included.
+    """
+    now = clock.now()
+    before, over = now - keep, now - CLOCKS_DIFFER
+    ended = Q(expires_at__lt=before) | Q(revoked_at__lt=before)
+    unbooked = ImportBatch.objects.exclude(status=ImportStatus.COMMITTED)
     return {
-        "events": OutboxEvent.objects.filter(delivered_at__lt=before).delete()[0],
-        "keys": IdempotencyKey.objects.filter(money=False, created_at__lt=before).delete()[0],
-        "sessions": Session.objects.filter(expire_date__lt=clock.now()).delete()[0],
-        "families": TokenFamily.objects.filter(expires_at__lt=before).delete()[0],
+        "events": _delete(OutboxEvent.objects.filter(delivered_at__lt=before)),
+        "keys": _delete(IdempotencyKey.objects.filter(money=False, created_at__lt=before)),
+        "sessions": _delete(Session.objects.filter(expire_date__lt=over)),
+        "refresh_tokens": _delete(OutstandingToken.objects.filter(expires_at__lt=over)),
+        "families": _delete(TokenFamily.objects.filter(expires_at__lt=before)),
+        "tokens": _delete(ApiToken.objects.filter(ended)),
+        "attempts": _delete(AccessAttempt.objects.filter(attempt_time__lt=before)),
+        "logins": _delete(AccessLog.objects.filter(attempt_time__lt=before)),
+        "imports": _delete(unbooked.filter(updated_at__lt=before)),
     }
+
+
+def _delete(rows: QuerySet[Any]) -> int:
+    """Delete the rows and what hangs on them, some at a time; count the rows themselves."""
+    count = 0
+    while keys := list(rows.values_list("pk", flat=True)[:BATCH]):
+        count += rows.model._default_manager.filter(pk__in=keys).delete()[1][rows.model._meta.label]
+    return count

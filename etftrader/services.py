@@ -1,12 +1,11 @@
 """Acts of the roof: ask for the next session, for a day again, for a fresh timetable."""
 
-
 from datetime import datetime
 
 from django.db import transaction
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from etftrader.core import clock, jobs
+from etftrader.core import audit, clock, jobs
 from etftrader.core.actor import Actor
 from etftrader.core.errors import Conflict
 from etftrader.core.records import OPEN, JobRun
@@ -41,7 +40,7 @@ def retry(*, run: JobRun, by: Actor) -> JobRun:
     if run.status in OPEN:
         raise Conflict("The job has not ended yet.", code="job_already_running")
     with transaction.atomic():
-        return jobs.request(
+        again = jobs.request(
             run.job,
             as_of=run.as_of,
             scope=run.scope,
@@ -51,6 +50,36 @@ def retry(*, run: JobRun, by: Actor) -> JobRun:
             requested_by=by.user_id,
             request_id=by.request_id,
         )
+        _note(again, "job.retry", by, before=run.status)
+    return again
+
+
+def cancel(*, run: JobRun, by: Actor) -> JobRun:
+    """Cancel a queued job; the second time is harmless. Raises Conflict once it has begun."""
+    with transaction.atomic():
+        cancelled = jobs.cancel(run)
+        run.refresh_from_db()
+        if cancelled:
+            _note(run, "job.cancel", by, before=JobRun.Status.QUEUED)
+    if run.status != JobRun.Status.CANCELLED:
+        raise Conflict(
+            f"The job is {run.status}; only a queued one can be cancelled.",
+            code="job_already_running",
+            job_status=run.status,
+        )
+    return run
+
+
+def _note(run: JobRun, action: str, by: Actor, *, before: str) -> None:
+    """The run keeps who asked for it first; this line keeps who came after."""
+    audit.record(
+        by=by,
+        action=action,
+        object_type="job",
+        object_id=run.pk,
+        before={"status": str(before)},
+        after={"status": str(run.status), "job": run.job, "as_of": str(run.as_of)},
+    )
 
 
 @transaction.atomic
@@ -99,5 +128,3 @@ def worker_is_late(last: datetime | None, *, after_s: float = 90.0) -> bool:
     if last is None:
         return True
     return (clock.now() - last).total_seconds() > after_s
-
-

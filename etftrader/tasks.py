@@ -10,6 +10,7 @@ from etftrader import day, housekeeping
 from etftrader.core import audit, events, jobs
 from etftrader.core.actor import system
 from marketdata.selectors import sessions
+from marketdata.services.replay import ClockMoved
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +34,12 @@ def run_day(
 
 
 @shared_task(name="etftrader.advance")
-def advance(**later: object) -> dict[str, Any]:
-    """Move the replay clock to the next close and run that day."""
-    return _told(day.advance(by=system("advance")))
+def advance(*, session_date: str, round: int | None = None, **later: object) -> dict[str, Any]:
+    """Move the replay clock to the close of a session and run that day; twice is once."""
+    if round is not None and round != sessions.moment().round:
+        raise ClockMoved("The market clock started over since this was asked.")
+    until = date.fromisoformat(session_date)
+    return _told(day.advance(by=system("advance"), until=until))
 
 
 @shared_task(name="etftrader.sweep")

@@ -22,6 +22,7 @@ from marketdata.selectors import sessions
 from marketdata.selectors.sessions import Moment
 from marketdata.services import replay, stream
 from marketdata.services.replay import ClockMoved, NoMoreHistory
+from portfolios.models import Portfolio
 from risk.selectors import covariance
 from risk.services import monitor
 from trading.services import execution
@@ -56,7 +57,7 @@ def run(*, stop: Event) -> None:
                 if _play_one(stop):
                     continue
                 if time.monotonic() - told > BEAT_S:
-                    push.send_now("market", "market.updated", market_message(sessions.moment()))
+                    _tell_standing()
                     told = time.monotonic()
             except DomainError as refusal:
                 logger.warning("the stream waits", extra={"why": refusal.detail})
@@ -67,6 +68,16 @@ def run(*, stop: Event) -> None:
             stop.wait(IDLE_S)
     finally:
         leadership.release()
+
+
+def _tell_standing() -> None:
+    """Between sessions: the market, and the closing figures if the live store lost them."""
+    moment = sessions.moment()
+    push.send_now("market", "market.updated", market_message(moment))
+    if not push.is_kept():
+        open_books = Portfolio.objects.open().values_list("pk", flat=True)
+        told = monitor.after_close(portfolio_ids=open_books, moment=moment)
+        logger.info("the live store was empty", extra={"books": told})
 
 
 def _play_one(stop: Event) -> bool:

@@ -17,6 +17,9 @@ class CappedUploadHandler(FileUploadHandler):
     def receive_data_chunk(self, raw_data, start):
         """Refuse by what has really arrived."""
         if start + len(raw_data) > MAX_FILE_BYTES:
+            # nobody else tells the handler that has been writing what came so far to disk
+            for handler in self.request.upload_handlers:
+                handler.upload_interrupted()
             raise RequestDataTooBig("A file may have 10 MB.")
         return raw_data
 

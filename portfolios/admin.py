@@ -33,7 +33,7 @@ from portfolios.models import (
     Watchlist,
     WatchlistItem,
 )
-from portfolios.services import portfolios, verification
+from portfolios.services import accounts, portfolios, verification
 
 
 @admin.register(User)
@@ -55,6 +55,18 @@ class UserAdmin(BaseUserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What a person did stays theirs."""
         return False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Who is made inactive is signed out everywhere, and stays so if made active again."""
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data:
+            accounts.end_everywhere(user_id=obj.pk, by=Actor.of(request))
+
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        """A password set here ends what was signed in with the old one, programs too."""
+        if getattr(request.resolver_match, "url_name", "") == "auth_user_password_change":
+            accounts.end_everywhere(user_id=obj.pk, by=Actor.of(request))
+        return super().log_change(request, obj, message)
 
 
 @admin.register(UserPreference)

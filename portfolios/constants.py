@@ -42,6 +42,33 @@ SCOPE_OF: dict[Action, str] = {
 }
 
 IDENTITY_TOLERANCE = Decimal("0.005")  # dollars, quant.md 1.4
+# what a snapshot holds of its book: in money, and the rest
+SNAPSHOT_MONEY = (
+    "nav",
+    "cash",
+    "long_exposure",
+    "short_exposure",
+    "gross_exposure",
+    "net_exposure",
+    "flows",
+    "fees",
+    "realized_pnl",
+    "unrealized_pnl",
+    "daily_pnl",
+    "cumulative_pnl",
+    "identity_gap",
+)
+SNAPSHOT_FACTS = (
+    "daily_return",
+    "twr_index",
+    "drawdown",
+    "position_count",
+    "coverage",
+    "quality",
+    "warnings",
+    "ledger_seq",
+    "ledger_hash",
+)
 MAX_TAGS_PER_POSITION = 20  # product.md 2.8
 MAX_TAGS_PER_USER = 100
 REGULATION_T_INITIAL = Decimal("0.5")  # equity over gross exposure, quant.md 1.6

@@ -1,7 +1,6 @@
 """What risk does when the books change. Imported once, when every app is ready."""
 
-from celery import current_app
-
+from etftrader.core import jobs
 from portfolios.events import positions_changed
 
 REVALUE = "risk.revalue_portfolio"
@@ -10,4 +9,4 @@ REVALUE = "risk.revalue_portfolio"
 @positions_changed.listener
 def revalue(*, portfolio_id: str, **later: object) -> None:
     """A changed portfolio needs a new VaR. By name: a web process need not load the services."""
-    current_app.send_task(REVALUE, kwargs={"portfolio_id": portfolio_id})
+    jobs.send(REVALUE, portfolio_id=portfolio_id)

@@ -29,6 +29,6 @@ alias_urlpatterns = [
     *route("data/update", data.DataUpdate, "alias-data-update"),
     *route("data/status", data.DataStatus, "alias-data-status"),
     path("docs", Moved.as_view(pattern_name="api-docs"), name="alias-docs"),
-    path("redoc", Moved.as_view(pattern_name="api-docs"), name="alias-redoc"),
+    path("redoc", Moved.as_view(pattern_name="api-redoc"), name="alias-redoc"),
     path("openapi.json", Moved.as_view(pattern_name="api-schema"), name="alias-openapi"),
 ]

@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from typing import Any
 
-from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -117,14 +116,13 @@ class Batch(ApiView):
         self.checked(Nothing)
 
         def effect() -> Response:
-            with transaction.atomic():
-                run = jobs.request(
-                    "etftrader.run_day",
-                    as_of=sessions.latest(),
-                    inputs={"steps": list(self.steps)},
-                    requested_by=self.actor.user_id,
-                    request_id=self.actor.request_id,
-                )
+            run = jobs.request(
+                "etftrader.run_day",
+                as_of=sessions.latest(),
+                inputs={"steps": list(self.steps)},
+                requested_by=self.actor.user_id,
+                request_id=self.actor.request_id,
+            )
             return accepted(run)
 
         return once(request, effect)

@@ -1,10 +1,13 @@
-"""The API described: /api/v1/schema for programs, /api/v1/docs for people."""
+"""The API described: /api/v1/schema for programs, /api/v1/docs and /api/v1/redoc for people."""
 
 from typing import Any
 
+from csp.constants import UNSAFE_INLINE
+from csp.decorators import csp_update
 from django.http import HttpResponse
 from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
+from django.utils.decorators import method_decorator
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
@@ -39,7 +42,19 @@ class Docs(ApiView):
         return HttpResponse(render_to_string("etftrader/api_docs.html", context))
 
 
+@operation(get=Op("signed_in", summary="The description, to read in one piece"))
+class Redoc(ApiView):
+    """GET /api/v1/redoc: the description as a reference with its examples beside it."""
+
+    @extend_schema(exclude=True)
+    @method_decorator(csp_update({"style-src": [UNSAFE_INLINE]}))
+    def get(self, request: Any) -> HttpResponse:
+        """A page; its program writes style sheets of its own, which no other page may."""
+        return HttpResponse(render_to_string("etftrader/api_redoc.html"))
+
+
 description_urlpatterns = [
     *route("schema", Description, "api-schema"),
     *route("docs", Docs, "api-docs"),
+    *route("redoc", Redoc, "api-redoc"),
 ]

@@ -8,7 +8,6 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from etftrader import services
-from etftrader.core import jobs
 from etftrader.core.api.idempotent import once
 from etftrader.core.api.jobs import accepted, document
 from etftrader.core.api.registry import Op, operation
@@ -116,16 +115,7 @@ class CancelJob(ApiView):
         run = job_for(self, job_id)
         if run.requested_by != self.actor.user_id and not may_operate(self.actor):
             raise NotAllowed("Only operators cancel what others asked for.")
-        if not jobs.cancel(run):
-            run.refresh_from_db()
-            if run.status != JobRun.Status.CANCELLED:
-                raise Conflict(
-                    f"The job is {run.status}; only a queued one can be cancelled.",
-                    code="job_already_running",
-                    job_status=run.status,
-                )
-        run.refresh_from_db()
-        return Response(document(run))
+        return Response(document(services.cancel(run=run, by=self.actor)))
 
 
 @operation(post=Op("operator", summary="Run a finished job again", limit="jobs"))

@@ -44,10 +44,11 @@ def record(
     if not connection.in_atomic_block:
         raise RuntimeError(f"{action} recorded outside a transaction")
     serialise(f"audit:{chain}")
-    last = AuditEvent.objects.filter(chain=str(chain)).order_by("-seq").first()
+    chained = AuditEvent.objects.filter(chain=str(chain)).order_by("-seq")
+    seq, previous = chained.values_list("seq", "hash").first() or (0, GENESIS)
     event = AuditEvent(
         chain=str(chain),
-        seq=last.seq + 1 if last else 1,
+        seq=seq + 1,
         actor_id=by.user_id,
         actor_label=by.label,
         action=action,
@@ -58,7 +59,7 @@ def record(
         reason=reason,
         request_id=by.request_id,
         recorded_at=clock.now(),
-        previous_hash=last.hash if last else GENESIS,
+        previous_hash=previous,
     )
     event.hash = digest(event.content())
     event.save(force_insert=True)

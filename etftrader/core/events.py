@@ -34,25 +34,30 @@ class Event:
         """Write the event into the caller's transaction; deliver it once that commits."""
         if not transaction.get_connection().in_atomic_block:
             raise RuntimeError(f"{self.name} announced outside a transaction")
-        row = OutboxEvent.objects.create(name=self.name, payload=payload)
-        # not a partial: Django names a robust hook that fails by its __qualname__
-        transaction.on_commit(lambda: deliver(row.pk), robust=True)
+        # what nobody listens to is delivered by being written
+        heard = None if self.listeners else clock.now()
+        row = OutboxEvent.objects.create(name=self.name, payload=payload, delivered_at=heard)
+        if self.listeners:
+            # not a partial: Django names a robust hook that fails by its __qualname__
+            transaction.on_commit(lambda: _hand_over(row), robust=True)
 
 
 def deliver(event_id: int) -> bool:
     """Call the listeners of one event and mark it; False when a listener could not be reached."""
     row = OutboxEvent.objects.filter(pk=event_id, delivered_at__isnull=True).first()
-    if row is None:
-        return True
+    return True if row is None else _hand_over(row)
+
+
+def _hand_over(row: OutboxEvent) -> bool:
     event = EVENTS.get(row.name)
     for listener in event.listeners if event else ():
         try:
             listener(**row.payload)
         except (BrokerAway, OSError) as error:
             logger.warning("event waits", extra={"event": row.name, "error": str(error)[:200]})
-            OutboxEvent.objects.filter(pk=event_id).update(attempts=row.attempts + 1)
+            OutboxEvent.objects.filter(pk=row.pk).update(attempts=row.attempts + 1)
             return False
-    OutboxEvent.objects.filter(pk=event_id).update(delivered_at=clock.now())
+    OutboxEvent.objects.filter(pk=row.pk).update(delivered_at=clock.now())
     return True
 
 

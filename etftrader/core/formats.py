@@ -149,6 +149,8 @@ def eastern(value: object, kind: str = "time") -> str:
         "date": day,
         "full": f"{day} {local:%H:%M} ET",
         "clock": f"{local:%H:%M}",
+        "stamp": f"{day} {local:%H:%M}",
+        "short": f"{local.day} {local:%b} {local:%H:%M}",
     }
     return texts[kind or "time"]
 

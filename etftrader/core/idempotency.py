@@ -61,29 +61,34 @@ def once(
     effect: Callable[[], Answer],
     money: bool = True,
     confirm_duplicate: bool = False,
+    before: Callable[[], object] | None = None,
 ) -> Answer:
     """Run the effect and keep its answer in one transaction; give the kept answer to a repeat.
 
     Without a key, a twin of a money request within ten seconds is refused. An exception of the
-    effect rolls everything back, the key too, so that the request may be sent again.
+    effect rolls everything back, the key too, so that the request may be sent again. `before`
+    gathers what the effect needs while no lock is held; a replay does without it.
     Raises Conflict (twin, or the first is still running) and KeyReused.
     """
     if key is None and not money:
         with transaction.atomic():
             return effect()
     wanted = check_key(key) if key is not None else f"{_AUTO}{print_of[:58]}"
+    if key is not None:
+        # most repeats come when the first is over: they read and wait for nobody
+        known = _known(user_id, operation, wanted)
+        if known is not None:
+            return _again(known, print_of)
+    if before is not None:
+        before()
     try:
         with transaction.atomic():
-            known = IdempotencyKey.objects.filter(
-                user_id=user_id, operation=operation, key=wanted
-            ).first()
-            if known is None:
-                return _first(user_id, operation, wanted, print_of, money, effect)
-            if key is not None:
-                return _again(known, print_of)
-            return _twin(known, confirm_duplicate, effect)
+            known = _known(user_id, operation, wanted) if key is None else None
+            if known is not None:
+                return _twin(known, confirm_duplicate, effect)
+            return _first(user_id, operation, wanted, print_of, money, effect)
     except IntegrityError:
-        if confirm_duplicate:
+        if key is None and confirm_duplicate:
             raise  # a wanted twin: whatever conflicted, it was not the suspicion
         won = _after_race(user_id, operation, wanted, key, print_of)
         if won is None:
@@ -95,6 +100,12 @@ def once(
         raise Conflict(
             "The first request with this key is still running.", code="idempotency_in_progress"
         ) from error
+
+
+def _known(user_id: UUID, operation: str, key: str) -> IdempotencyKey | None:
+    rows = IdempotencyKey.objects.filter(user_id=user_id, operation=operation, key=key)
+    # unique, so unordered: ordering by id could lead the database through the whole table
+    return next(iter(rows), None)
 
 
 def _first(
@@ -144,9 +155,7 @@ def _after_race(
     user_id: UUID, operation: str, wanted: str, key: str | None, print_of: str
 ) -> Answer | None:
     """A twin's insert won; by now its answer is committed."""
-    known = IdempotencyKey.objects.filter(
-        user_id=user_id, operation=operation, key=wanted
-    ).first()
+    known = _known(user_id, operation, wanted)
     if known is None or known.status is None:
         return None
     if key is None:

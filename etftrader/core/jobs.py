@@ -3,14 +3,18 @@
 import logging
 import os
 import socket
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from celery import current_app, shared_task
+from celery.signals import worker_ready
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.module_loading import autodiscover_modules
@@ -24,8 +28,10 @@ from etftrader.core.records import OPEN, JobRun
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
+HEARTBEAT_S = 10.0  # how often a run that works extends its lease
 MAX_ATTEMPTS = 5
 REQUEUE_AFTER = timedelta(seconds=15)
+BROKER_REST_S = 5.0  # how long nobody asks the broker after it did not answer
 
 job_finished = Event("core.job_finished")  # run_id
 
@@ -73,9 +79,7 @@ def request(
 
 
 def _open_run(job: str, scope: str, as_of: date, values: dict[str, Any]) -> JobRun:
-    run, created = JobRun.objects.get_or_create(
-        job=job, scope=scope, as_of=as_of, defaults=values
-    )
+    run, created = JobRun.objects.get_or_create(job=job, scope=scope, as_of=as_of, defaults=values)
     if not created and run.status not in OPEN:
         JobRun.objects.filter(pk=run.pk).exclude(status__in=OPEN).update(
             **values,
@@ -93,12 +97,33 @@ def _open_run(job: str, scope: str, as_of: date, values: dict[str, Any]) -> JobR
 def enqueue(run_id: UUID) -> bool:
     """Hand a queued run to the workers; False when the broker is away (the sweeper retries)."""
     try:
-        run_job.apply_async(kwargs={"run_id": str(run_id)}, retry=False)
+        send("etftrader.run_job", run_id=str(run_id))
     except (BrokerAway, OSError) as error:
         logger.warning("job waits", extra={"run": str(run_id), "error": str(error)[:200]})
         return False
     JobRun.objects.filter(pk=run_id).update(enqueued_at=clock.now())
     return True
+
+
+class _Broker:
+    """When this process may ask the broker again."""
+
+    ask_again_at = 0.0
+
+
+def send(task: str, **words: str) -> None:
+    """Put a task on the queue, by name.
+
+    Raises BrokerAway or OSError; at once when the broker did not answer a moment ago, so that
+    one request waits for its time-out and not each of them. The sweepers send it later.
+    """
+    if time.monotonic() < _Broker.ask_again_at:
+        raise BrokerAway("The broker did not answer a moment ago.")
+    try:
+        current_app.send_task(task, kwargs=words, retry=False)
+    except (BrokerAway, OSError):
+        _Broker.ask_again_at = time.monotonic() + BROKER_REST_S
+        raise
 
 
 def claim(run_id: UUID | str) -> JobRun | None:
@@ -143,7 +168,8 @@ def run_now(run: JobRun) -> JobRun:
 def carry_out(run: JobRun) -> None:
     """Do a claimed run's work and close it."""
     try:
-        items, result = _work(run)
+        with _heartbeat(run):
+            items, result = _work(run)
     except LeaseLost:
         logger.warning("lease lost", extra={"run": str(run.pk), "job": run.job})
         return
@@ -155,6 +181,31 @@ def carry_out(run: JobRun) -> None:
     succeeded = len(items) - len(failed)
     status = "succeeded" if not failed else ("partial" if succeeded else "failed")
     _close(run, status, items=items, result=result)
+
+
+@contextmanager
+def _heartbeat(run: JobRun) -> Iterator[None]:
+    """Extend the lease while the work goes on: a long run is not an abandoned one."""
+    done = threading.Event()
+    beating = threading.Thread(target=_beat, args=[run, done], daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:
+        done.set()
+        beating.join()
+
+
+def _beat(run: JobRun, done: threading.Event) -> None:
+    while not done.wait(HEARTBEAT_S):
+        try:
+            renew(run)
+        except LeaseLost:
+            return  # the run's own next write finds out
+        except DatabaseError as error:
+            logger.warning("lease not extended", extra={"run": str(run.pk), "error": str(error)})
+        finally:
+            connection.close()  # this thread's own
 
 
 def _work(run: JobRun) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -219,6 +270,7 @@ def _problem(error: Exception) -> dict[str, Any]:
 def sweep(*, limit: int = 200) -> dict[str, int]:
     """Requeue what waits and what was abandoned; declare dead what keeps failing."""
     now = clock.now()
+    _free_the_dead()
     worn = JobRun.objects.filter(
         status="running", lease_until__lt=Now(), attempt__gte=MAX_ATTEMPTS
     ).update(status="dead", finished_at=now, error={"code": "abandoned"})
@@ -230,6 +282,41 @@ def sweep(*, limit: int = 200) -> dict[str, int]:
     again = JobRun.objects.filter((lost | waiting) & old_enough).order_by("created_at")
     sent = sum(enqueue(run_id) for run_id in again.values_list("pk", flat=True)[:limit])
     return {"dead": worn, "requeued": sent}
+
+
+def _free_the_dead() -> None:
+    """End the leases of processes of this machine that are no more; others run out."""
+    host = socket.gethostname()
+    held = JobRun.objects.filter(status="running", worker__startswith=f"{host}:")
+    for run in held.filter(lease_until__gte=Now()):
+        if not _lives(run.worker.rpartition(":")[2]):
+            ours = JobRun.objects.filter(pk=run.pk, attempt=run.attempt, status="running")
+            ours.update(lease_until=Now() - timedelta(seconds=1))
+
+
+def _lives(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@shared_task(name="etftrader.sweep_jobs")
+def sweep_jobs(**later: object) -> None:
+    """Requeue what the workers before left behind."""
+    sweep()
+
+
+@worker_ready.connect
+def _look_around(**later: object) -> None:
+    """A worker that starts asks for what was abandoned, rather than wait for the timetable."""
+    try:
+        send("etftrader.sweep_jobs")
+    except (BrokerAway, OSError) as error:
+        logger.warning("not swept", extra={"error": str(error)[:200]})
 
 
 def cancel(run: JobRun) -> bool:

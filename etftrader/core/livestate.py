@@ -6,10 +6,11 @@ other bytes treats the record as absent.
 
 import io
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import redis
@@ -18,6 +19,9 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 LiveError = redis.RedisError  # what a caller may catch when the live store is away
+ANSWER_S = 1.0  # how long anybody waits for it
+REST_S = 2.0  # how long nobody asks it after it did not answer
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +46,55 @@ class JsonSerializer:
         return json.loads(data)
 
 
+class LiveClient(redis.Redis):
+    """A client that bothers an absent store now and then, not at every call.
+
+    A request asks several times. One of them may wait for the time-out; the others are told at
+    once, so that a page comes in time whatever the store does.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.away = False
+        self.ask_again_at = 0.0
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command. Raises LiveError."""
+        return self.guarded(lambda: super(LiveClient, self).execute_command(*args, **options))
+
+    def guarded(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask, unless the store did not answer a moment ago. Raises LiveError."""
+        now = time.monotonic()
+        if self.away:
+            if now < self.ask_again_at:
+                raise redis.ConnectionError("The live store did not answer a moment ago.")
+            # this caller tries, the others go on without
+            self.ask_again_at = now + ANSWER_S + REST_S
+        try:
+            answer = ask()
+        except (redis.ConnectionError, redis.TimeoutError):
+            self.away, self.ask_again_at = True, time.monotonic() + REST_S
+            raise
+        self.away = False
+        return answer
+
+
 @lru_cache(maxsize=1)
-def client() -> "redis.Redis":
+def client() -> LiveClient:
     """The process's connection pool to the live store; time-outs are written out."""
-    return redis.Redis.from_url(
-        settings.LIVE_URL, socket_timeout=2.0, socket_connect_timeout=1.0, health_check_interval=15
+    found: LiveClient = LiveClient.from_url(
+        settings.LIVE_URL,
+        socket_timeout=ANSWER_S,
+        socket_connect_timeout=ANSWER_S,
+        health_check_interval=15,
     )
+    return found
 
 
 def async_client() -> "redis.asyncio.Redis":
     """A client for the event loop of a socket process; the caller closes it."""
     return redis.asyncio.Redis.from_url(
-        settings.LIVE_URL, socket_timeout=30.0, socket_connect_timeout=2.0
+        settings.LIVE_URL, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S
     )
 
 
@@ -78,7 +119,7 @@ def save(
         pipe.delete(key)
         pipe.hset(key, mapping=fields)
         pipe.expire(key, ttl_s)
-        pipe.execute()
+        client().guarded(pipe.execute)
 
 
 def load(key: str, *, version: int) -> LiveRecord | None:

@@ -1,9 +1,10 @@
 """One URL, two renderings: the page, or the one panel htmx asks for; refusals as messages."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.contrib import messages
+from django.core.paginator import Page
 from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -21,6 +22,28 @@ def is_fragment(request: HttpRequest) -> bool:
     return headers.get("HX-Request") == "true" and (
         headers.get("HX-History-Restore-Request") != "true"
     )
+
+
+def paged(
+    page: Page,
+    *,
+    key: str,
+    caption: str,
+    columns: Sequence[Mapping[str, Any]],
+    row: Callable[[Any], Mapping[str, Any]],
+    query: str = "",
+    empty: str,
+) -> dict[str, Any]:
+    """One page of rows as the table partial draws it; `query` keeps the filter while paging."""
+    return {
+        "id": key,
+        "caption": caption,
+        "columns": columns,
+        "rows": [row(each) for each in page.object_list],
+        "page": page,
+        "query": query,
+        "empty": {"text": empty},
+    }
 
 
 def render_page(

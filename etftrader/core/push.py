@@ -20,6 +20,7 @@ HINTS = "push:hints"
 TTL_S = 86_400
 HISTORY = 200  # updates kept per channel for a resync
 WATCH_TTL_S = 20
+KEPT = "push:kept"
 
 # one step: number, value and history change together, then everybody is told
 _STORE = """
@@ -78,9 +79,7 @@ def send_now(channel: str, event: str, data: Mapping[str, Any]) -> bool:
     )
     arguments = [secrets.token_hex(4), body, TTL_S, HISTORY, HINTS, channel]
     try:
-        livestate.script(_STORE)(
-            keys=[channel_key(channel), history_key(channel)], args=arguments
-        )
+        livestate.script(_STORE)(keys=[channel_key(channel), history_key(channel)], args=arguments)
     except livestate.LiveError as error:
         logger.warning("not pushed", extra={"channel": channel, "error": str(error)[:200]})
         return False
@@ -96,14 +95,30 @@ def newest(channel: str) -> dict[str, Any] | None:
     return json.loads(text) if text else None  # type: ignore[arg-type]
 
 
+def watched_key(channel: str) -> str:
+    """Where it is noted that somebody looks at a channel."""
+    return f"push:watched:{channel}"
+
+
 def watch(channel: str) -> None:
     """Note that somebody looks at a channel now; it is forgotten after `WATCH_TTL_S`."""
-    livestate.client().set(f"push:watched:{channel}", b"1", ex=WATCH_TTL_S)
+    livestate.client().set(watched_key(channel), b"1", ex=WATCH_TTL_S)
 
 
 def is_watched(channel: str) -> bool:
     """Whether somebody looks at a channel; False when the live store is away."""
     try:
-        return bool(livestate.client().exists(f"push:watched:{channel}"))
+        return bool(livestate.client().exists(watched_key(channel)))
     except livestate.LiveError:
         return False
+
+
+def is_kept() -> bool:
+    """Whether the live store has kept what it was told; False once after it was emptied.
+
+    While the store is away there is nobody to tell: True.
+    """
+    try:
+        return not livestate.client().set(KEPT, b"1", nx=True, ex=TTL_S)
+    except livestate.LiveError:
+        return True

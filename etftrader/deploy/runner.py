@@ -55,7 +55,11 @@ class Start:
     def run(self) -> int:
         """Run until a signal; give the exit code."""
         os.umask(0o077)
-        self.data.hold()
+        try:
+            self.data.hold()
+        except OSError as error:
+            say(self._unwritable(error))
+            return 1
         self.supervisor.listen()
         self.supervisor.hooks.append(make_was_interrupted())
         code = 0
@@ -69,11 +73,21 @@ class Start:
         except (Failed, stores.NoServer) as error:
             say(str(error))
             code = 1
+        except OSError as error:
+            say(self._unwritable(error))
+            code = 1
         finally:
             self.supervisor.stop(programs.STOP_ORDER, programs.GRACE)
             self.data.forget_run()
         say("Stopped; nothing is left running.")
         return code
+
+    def _unwritable(self, error: OSError) -> str:
+        place = error.filename or self.data.where
+        return (
+            f"{place}: {error.strerror or error}. The data folder must be writable and have room; "
+            "make some, or name another folder with ETF_VAR."
+        )
 
     def _begin(self) -> None:
         self.environment = environment(self.data)
@@ -240,7 +254,11 @@ class Start:
             return
         pids = {name: program.pid for name, program in self.supervisor.programs.items()}
         document = {"url": self.url, "users": self.login["users"], "token": self.login["token"]}
-        self.data.announce_run(document | {"pids": pids})
+        try:
+            self.data.announce_run(document | {"pids": pids})
+        except OSError as error:
+            # what runs goes on; only run.json is behind
+            say(self._unwritable(error))
 
     def _greet(self) -> None:
         assert self.login is not None

@@ -8,12 +8,15 @@ from typing import Any
 from uuid import UUID
 
 from etftrader.core.actor import Actor
+from etftrader.core.formats import show
 from etftrader.core.records import JobRun
+from etftrader.selectors import overview
 from marketdata.choices import RefreshStatus
 from marketdata.models import DataRefresh
 from marketdata.selectors.sessions import Moment
 from portfolios.choices import SnapshotKind
 from portfolios.models import Portfolio, PortfolioSnapshot
+from risk.live import PortfolioRisk
 from risk.models import Alert, StopLossLevel
 from risk.selectors import limits
 from risk.selectors.limits import LimitStanding
@@ -21,7 +24,7 @@ from trading.models import Trade
 
 SPARK_SESSIONS = 30
 CHART_SESSIONS = 253
-ACTIVITY = 12
+ACTIVITY = 8
 RECENT = 30  # refreshes that hold the newest of every dataset
 
 
@@ -34,7 +37,45 @@ class BookRow:
     var: LimitStanding | None
     limit_dollars: float | None
     nearest_stop: float | None  # distance, of the close
+    live: PortfolioRisk | None  # of the session that runs
     spark: tuple[float, ...]
+
+    @property
+    def nav(self) -> Decimal | None:
+        """Value now; of the close where no minute is known."""
+        if self.live is not None:
+            return Decimal(self.live.value["nav"])
+        return self.snapshot.nav if self.snapshot else None
+
+    @property
+    def day_pnl(self) -> Decimal | None:
+        """Gain of the session that `nav` is of."""
+        if self.live is not None:
+            gain = self.live.value["day_pnl"]
+            return None if gain is None else Decimal(gain)
+        return self.snapshot.daily_pnl if self.snapshot else None
+
+    @property
+    def day_return(self) -> float | None:
+        """The same, of the value before it."""
+        if self.live is not None:
+            return self.live.value["day_return"]
+        return self.snapshot.daily_return if self.snapshot else None
+
+    @property
+    def var_dollars(self) -> float | None:
+        """VaR, positive for a loss."""
+        if self.live is not None:
+            loss = self.live.risk["var"]
+            return None if loss is None else float(loss)
+        return self.snapshot.var_95_1d if self.snapshot else None
+
+    @property
+    def base(self) -> Decimal | None:
+        """What the day's return is of: the value before it, with the day's flows."""
+        if self.nav is None or self.day_pnl is None:
+            return None
+        return self.nav - self.day_pnl
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +84,8 @@ class Activity:
 
     at: datetime
     text: str
-    portfolio_id: UUID | None
+    name: str  # of the portfolio
+    portfolio_id: UUID
 
 
 Lines = dict[UUID, list[tuple[date, Decimal]]]
@@ -76,6 +118,7 @@ def books(
                 var=standing,
                 limit_dollars=dollars,
                 nearest_stop=stops.get(portfolio.pk),
+                live=overview.live_risk(portfolio_id=portfolio.pk, moment=moment),
                 spark=tuple(
                     float(nav) for _, nav in history.get(portfolio.pk, [])[-SPARK_SESSIONS:]
                 ),
@@ -144,10 +187,10 @@ def activity(*, portfolios: Sequence[Portfolio], until: datetime) -> list[Activi
         Activity(
             at=trade.executed_at,
             text=(
-                f"{names[trade.portfolio_id]}: {'Bought' if trade.side == 'buy' else 'Sold'} "
-                f"{trade.quantity.normalize():,f} {trade.instrument.symbol} "
-                f"at {trade.price.normalize():,f}"
+                f"{'Bought' if trade.side == 'buy' else 'Sold'} {show(trade.quantity, 'qty')} "
+                f"{trade.instrument.symbol} at {show(trade.price, 'price')}"
             ),
+            name=names[trade.portfolio_id],
             portfolio_id=trade.portfolio_id,
         )
         for trade in trades
@@ -155,12 +198,11 @@ def activity(*, portfolios: Sequence[Portfolio], until: datetime) -> list[Activi
 
 
 def totals(rows: Sequence[BookRow]) -> dict[str, Any]:
-    """NAV and day P&L of all books together, where each has a snapshot."""
-    known = [row.snapshot for row in rows if row.snapshot is not None]
-    nav = sum((each.nav for each in known), Decimal(0))
-    pnl = sum((each.daily_pnl for each in known), Decimal(0))
-    before = nav - pnl - sum((each.flows for each in known), Decimal(0))
-    return {"nav": nav, "day_pnl": pnl, "day_return": float(pnl / before) if before else None}
+    """NAV and day P&L of all books together, where each is known."""
+    nav = sum((row.nav for row in rows if row.nav is not None), Decimal(0))
+    pnl = sum((row.day_pnl for row in rows if row.day_pnl is not None), Decimal(0))
+    base = sum((row.base for row in rows if row.base is not None), Decimal(0))
+    return {"nav": nav, "day_pnl": pnl, "day_return": float(pnl / base) if base else None}
 
 
 def _var_standing(

@@ -25,6 +25,7 @@ class Row:
     sector: str
     quantity: Decimal
     average: Decimal | None
+    cost: Decimal  # signed, as the quantity
     price: Decimal | None
     exposure: Decimal | None
     weight: float | None
@@ -98,6 +99,7 @@ def _row(each: ValuedLine, shares: Mapping[str, float | None], tags: tuple[str, 
         sector=overview.sector_of(line.symbol, line.sector),
         quantity=line.quantity,
         average=line.cost_basis / units if units else None,
+        cost=line.cost_basis,
         price=mark.price if mark else None,
         exposure=each.exposure,
         weight=each.weight,
@@ -145,11 +147,7 @@ def _heading(row: Row, by: str) -> str:
 def sums(shown: Sequence[Row]) -> dict[str, Any]:
     """Totals of the columns that add up; a sum without all its parts is of those known."""
     unrealized = _sum(shown, "unrealized")
-    cost = sum(
-        (abs(row.average * row.quantity) for row in shown
-         if row.average is not None and row.unrealized is not None),
-        Decimal(0),
-    )  # fmt: skip
+    cost = sum((abs(row.cost) for row in shown if row.unrealized is not None), Decimal(0))
     return {
         "exposure": _sum(shown, "exposure"),
         "weight": _sum(shown, "weight"),

@@ -18,6 +18,8 @@ register = template.Library()
 RIGHT, TOP, BOTTOM, LEFT = 66, 14, 26, 4
 MOST_POINTS = 700
 PLOT_GAP = 15
+LETTER = 6.2  # width of one, drawing units
+BAR_WIDTH, BAR_HEIGHT = 400, 24  # of a bar's drawing, which is stretched to its column
 
 Chart = Mapping[str, Any]
 
@@ -38,7 +40,7 @@ def line_chart(chart: Chart | None) -> SafeString:
     """One or more lines over time, with limit, watch band and events; and its table."""
     if not chart or not chart.get("x") or not _has_points(chart):
         text = (chart or {}).get("empty", "Nothing to draw yet.")
-        return SafeString(render_to_string("ui/empty.html", {"text": text}))
+        return render_to_string("ui/empty.html", {"text": text})
     width, height = chart.get("width", 852), chart.get("height", 300)
     series = [{**each, "values": _floats(each["values"])} for each in chart["series"]]
     xs = [svg.seconds(moment) for moment in chart["x"]]
@@ -67,7 +69,7 @@ def line_chart(chart: Chart | None) -> SafeString:
         "span": f"{svg.seconds(first):.0f},{svg.seconds(last):.0f}",
         "marked": json.dumps([[svg.seconds(e["x"]), e["label"]] for e in _marks(chart)]),
     }
-    return SafeString(render_to_string("charts/line.svg", context))
+    return render_to_string("charts/line.svg", context)
 
 
 def _marks(chart: Chart) -> Sequence[Mapping[str, Any]]:
@@ -123,11 +125,27 @@ def _lines(
                 "last": show(known[-1][1], fmt).lstrip("$"),
             }
         )
-    placed = svg.spread([each["end_y"] for each in drawn], gap=PLOT_GAP)
+    for each in drawn:
+        each["label"] = f"{each['name']} {each['last']}" if len(drawn) > 1 else each["last"]
+        values = series[each["n"] - 1]["values"]
+        each["top"] = _top(each, xs, values, across, up) if len(drawn) > 1 else each["end_y"]
+    placed = svg.spread([each["top"] for each in drawn], gap=PLOT_GAP)
     for each, label_y in zip(drawn, placed, strict=True):
         each["label_y"] = label_y
-        each["label"] = f"{each['name']} {each['last']}" if len(drawn) > 1 else each["last"]
     return drawn
+
+
+def _top(
+    line: Mapping[str, Any],
+    xs: list[float],
+    values: list[float | None],
+    across: svg.Scale,
+    up: svg.Scale,
+) -> float:
+    """Where a line is highest under its label, which stands right-aligned at its end."""
+    start = line["end_x"] - LETTER * len(line["label"]) - 12
+    under = [up(y) for x, y in zip(xs, values, strict=True) if y is not None and across(x) >= start]
+    return min(under, default=line["end_y"])
 
 
 def _levels(chart: Chart, up: svg.Scale, plot: Mapping[str, float]) -> dict[str, Any]:
@@ -195,40 +213,43 @@ def _line_table(chart: Chart, series: list[dict[str, Any]], xs: list[float]) -> 
 
 @register.simple_tag
 def diverging_bars(chart: Chart) -> SafeString:
-    """Bars left and right of zero, one category a row; a thin second bar for comparison."""
+    """Bars left and right of zero, one category a row; a thin second bar for comparison.
+
+    Gains and losses are coloured; with `neutral` the side alone tells, as for an exposure.
+    """
     fmt = chart.get("fmt", "moneyk")
     rows = [
         {**row, "value": _floats([row["value"]])[0], "thin": _floats([row.get("thin")])[0]}
         for row in chart["rows"]
     ]
     bounds = svg.extent([0.0], *((row["value"], row["thin"]) for row in rows)) or (0.0, 0.0)
-    width, row_height, label, right = chart.get("width", 380), 26, 118, 62
-    scale = svg.Scale(*bounds, label + 6, width - right - 6)
-    zero = scale(0.0) if bounds[1] > bounds[0] else label + 6
-    for index, row in enumerate(rows):
-        row["top"] = index * row_height + 6
-        row["text_y"] = row["top"] + 11
+    scale = svg.Scale(*bounds, 2, BAR_WIDTH - 2)
+    zero = scale(0.0) if bounds[1] > bounds[0] else 2.0
+    for row in rows:
         row["shown"] = show(row["value"], fmt)
         row["bars"] = [
-            _bar(row[name], scale, zero, y=row["top"] + offset, height=height, thin=name == "thin")
-            for name, offset, height in (("value", 2, 8), ("thin", 11, 3))
+            _bar(row[name], scale, zero, y=y, height=height, css=css)
+            for name, y, height, css in (("value", 8, 8, ""), ("thin", 17, 3, " thin"))
             if row[name] is not None
         ]
+    if chart.get("neutral"):
+        for bar in (bar for row in rows for bar in row["bars"]):
+            bar["css"] = "f1"
     context = {
         "chart": chart,
         "rows": rows,
         "fmt": fmt,
-        "money": fmt.startswith("money"),
-        "width": width,
-        "height": len(rows) * row_height + 8,
+        "money": "money" in fmt,
+        "width": BAR_WIDTH,
+        "height": BAR_HEIGHT,
         "zero": zero,
         "names": chart.get("names") or ["Value"],
     }
-    return SafeString(render_to_string("charts/diverging.svg", context))
+    return render_to_string("charts/diverging.svg", context)
 
 
 def _bar(
-    value: float, scale: svg.Scale, zero: float, *, y: float, height: float, thin: bool
+    value: float, scale: svg.Scale, zero: float, *, y: float, height: float, css: str
 ) -> dict[str, Any]:
     end = scale(value)
     side = "neg" if value < 0 else "pos"
@@ -237,40 +258,35 @@ def _bar(
         "width": round(abs(end - zero), 1),
         "y": y,
         "height": height,
-        "css": f"{side} thin" if thin else side,
+        "css": side + css,
     }
 
 
 @register.simple_tag
 def bullet_chart(chart: Chart) -> SafeString:
     """Before and after against a limit, one check a row, each row on its own scale."""
-    width, row_height = chart.get("width", 400), 34
-    left, right = chart.get("left", 92), chart.get("right", 122)
     rows = []
-    for index, row in enumerate(chart["rows"]):
+    for row in chart["rows"]:
         before, after, limit = _floats([row.get("before"), row.get("after"), row.get("limit")])
         most = max(svg.finite([before, after, limit]) or [1.0]) * 1.06 or 1.0
-        scale = svg.Scale(0.0, most, left, width - right)
+        scale = svg.Scale(0.0, most, 0.0, BAR_WIDTH)
         used = None if after is None or not limit else after / limit
         state = "bad" if used and used > 1 else "wat" if used and used >= 0.8 else "f1"
+        fmt = row.get("fmt", "money0")
         rows.append(
             {
                 "label": row["label"],
-                "y": index * row_height + 8,
-                "mid": index * row_height + 20,
-                "left": left,
-                "track": width - right - left,
-                "bar": 0 if after is None else round(scale(max(after, 0.0)) - left, 1),
+                "bar": 0 if after is None else scale(max(after, 0.0)),
                 "was": None if before is None else scale(max(before, 0.0)),
                 "limit": None if limit is None else scale(limit),
                 "css": state,
-                "before": show(before, row.get("fmt", "money0")),
-                "after": show(after, row.get("fmt", "money0")),
-                "bound": show(limit, row.get("fmt", "money0")),
+                "after": show(after, fmt),
+                "bound": show(limit, fmt),
+                "money": fmt.startswith("money"),
             }
         )
-    context = {"chart": chart, "rows": rows, "width": width, "height": len(rows) * row_height + 6}
-    return SafeString(render_to_string("charts/bullet.svg", context))
+    context = {"chart": chart, "rows": rows, "width": BAR_WIDTH, "height": BAR_HEIGHT}
+    return render_to_string("charts/bullet.svg", context)
 
 
 @register.simple_tag
@@ -300,7 +316,7 @@ def coverage_strip(chart: Chart) -> SafeString:
     ]
     height = len(rows) * row_height + 24
     context = {"chart": chart, "rows": rows, "marks": marks, "width": width, "height": height}
-    return SafeString(render_to_string("charts/coverage.svg", context))
+    return render_to_string("charts/coverage.svg", context)
 
 
 def _cell(value: object, day: date, x: float, width: float, y: float) -> dict[str, Any]:

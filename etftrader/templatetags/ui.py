@@ -7,7 +7,7 @@ from django import template
 from django.template import Context, NodeList, TemplateSyntaxError
 from django.template.base import FilterExpression, Parser, Token, token_kwargs
 from django.template.loader import render_to_string
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from etftrader import glossary
 from etftrader.core.formats import DASH, moment_of, number, show, tone_of
@@ -18,7 +18,7 @@ SLOTS = "_slots"
 
 # The words of ui.md 7.6 and their colours; every other word is plain.
 WORDS = {
-    "ok": "within approved succeeded resolved full filled active done new verified live valid",
+    "ok": "ok within approved succeeded resolved full filled active done new verified live valid",
     "watch": "watch warned limited fallback stale acknowledged waiting warning near partial late",
     "bad": "breach breached rejected failed missing triggered error critical halted",
     "info": "running accepted open queued simulated unchanged update",
@@ -41,7 +41,7 @@ class PanelNode(template.Node):
             body = self.body.render(context)
             slots = context[SLOTS]
         token = context.get("csrf_token")
-        values = {**options, "body": mark_safe(body), "slots": slots, "csrf_token": token}
+        values = {**options, "body": body, "slots": slots, "csrf_token": token}
         return render_to_string("ui/panel.html", values)
 
 
@@ -54,7 +54,7 @@ class SlotNode(template.Node):
 
     def render(self, context: Context) -> str:
         """Nothing here; the panel prints it."""
-        context[SLOTS][self.name.resolve(context)] = mark_safe(self.body.render(context))
+        context[SLOTS][self.name.resolve(context)] = self.body.render(context)
         return ""
 
 
@@ -118,9 +118,9 @@ def data_table(table: Mapping[str, Any]) -> SafeString:
         "table": table,
         "columns": columns,
         "rows": rows,
-        "totals": [_cell(totals, column, {}) for column in columns] if totals else None,
+        "totals": [_total(totals, column) for column in columns] if totals else None,
     }
-    return SafeString(render_to_string("ui/table.html", context))
+    return render_to_string("ui/table.html", context)
 
 
 def _column(column: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,6 +156,12 @@ def _row(
     return {"id": row.get("id"), "cells": cells, "css": row.get("css", "")}
 
 
+def _total(totals: Mapping[str, Any], column: dict[str, Any]) -> dict[str, Any]:
+    """A cell of the last row; where the column says how, the page sums it up again as rows move."""
+    how = column.get("sum", "")
+    return {**_cell(totals, column, {}), "sum": column["key"] if how is True else how}
+
+
 def _cell(
     row: Mapping[str, Any], column: dict[str, Any], table: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -168,6 +174,7 @@ def _cell(
         # a full channel ends with a colon, which already separates it from the path
         dot = "" if row["live"].endswith(":") else "."
         live = f"{row['live']}{dot}{key if column['live'] is True else column['live']}"
+        live = row.get(f"{key}_live", live)
     cell = {
         "value": value,
         "kind": kind,
@@ -182,6 +189,8 @@ def _cell(
         "url": row.get(column["link"]) if column.get("link") else "",
         "title": row.get(column["title"]) if column.get("title") else "",
         "sort": _sortable(value),
+        "less": row.get(f"{key}_less") if live else None,
+        "per": row.get(f"{key}_per") if live else None,
         "column": column,
         "row": row,
     }

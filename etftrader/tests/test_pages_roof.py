@@ -17,14 +17,16 @@ from etftrader import housekeeping
 from etftrader.core import clock
 from etftrader.core.records import JobRun
 from marketdata.models import DailyBar, Instrument, ReplayClock
+from marketdata.selectors import sessions
 from portfolios.models import Membership, PortfolioSnapshot, PositionTag, Tag
 from portfolios.services import snapshots
+from risk import live
+from risk.services import monitor
 from trading.tests import world
 
 pytestmark = pytest.mark.django_db
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
-FRAME = 2  # clock and NAV in the head of a portfolio's pages
 PORTFOLIO_PAGES = ("", "positions/")
 PAGES = ("/", "/data/", "/jobs/")
 
@@ -121,8 +123,22 @@ def test_a_page_of_a_portfolio_needs_few_queries(
 ):
     browser.get(address(stage, tail))
 
-    with django_assert_max_num_queries(12 + FRAME + shell_of(browser)):
+    with django_assert_max_num_queries(12 + shell_of(browser)):
         browser.get(address(stage, tail))
+
+
+@pytest.mark.parametrize("tail", PORTFOLIO_PAGES)
+def test_a_page_with_a_history_and_no_live_figures_needs_few_queries(
+    browser, stage, tail, django_assert_max_num_queries
+):
+    world.close_session()
+    snapshots.take(portfolio_ids=[stage.book.pk], session_date=world.TODAY)
+    ReplayClock.objects.update(playing=world.TOMORROW, bar=0)
+    text = browser.get(address(stage, tail)).content.decode()
+
+    with django_assert_max_num_queries(12 + shell_of(browser)):
+        browser.get(address(stage, tail))
+    assert tail or "Since 22 Jun 2016" in text
 
 
 def test_the_dashboard_lists_every_book_with_live_cells_and_a_sum(browser, stage):
@@ -136,6 +152,34 @@ def test_the_dashboard_lists_every_book_with_live_cells_and_a_sum(browser, stage
     assert page.context["books"]["totals"]["nav"] == Decimal(135_000)
     assert "no snapshot yet" in text
     assert "Nothing needs you" in text
+
+
+def test_the_dashboard_speaks_of_the_session_that_runs(browser, stage):
+    second = world.make_portfolio(name="Second", cash="50000")
+    moment = sessions.moment()
+    for book, nav, gain in ((stage.book, "134000.00", "-1000.00"), (second, "50500.00", "500.00")):
+        record = monitor.revalue_one(portfolio_id=book.pk, moment=moment)
+        record.value |= {"nav": nav, "day_pnl": gain, "day_return": float(gain) / float(nav)}
+        record.risk |= {"var": "2500.00", "limit": "4000.00"}
+        assert live.save(record)
+
+    page = browser.get("/")
+
+    totals = page.context["books"]["totals"]
+    assert (totals["nav"], totals["day_pnl"]) == (Decimal("184500.00"), Decimal("-500.00"))
+    assert totals["day_return"] == pytest.approx(-500 / 185_000)
+    [first, _] = page.context["books"]["rows"]
+    assert (first["var"], first["meter"]["limit"]) == (2500.0, "4000.00")
+    text = page.content.decode()
+    assert f'data-live="portfolio.{stage.book.pk}.risk:utilisation"' in text
+    assert f'data-live="portfolio.{stage.book.pk}.risk:var"' in text
+
+
+def test_the_gain_of_the_session_before_is_not_todays(browser, stage):
+    text = browser.get(address(stage)).content.decode()
+
+    facts = re.search(r'<p class="facts">.*?</p>', text, re.S).group(0)
+    assert 'title="no minute of the session is known yet"' in facts
 
 
 def test_the_dashboard_of_a_new_person_leads_to_the_first_portfolio(stage):
@@ -340,7 +384,10 @@ def test_only_operators_run_a_job_again(browser, stage):
 
 
 def test_a_list_of_no_jobs_says_so(browser, stage):
-    assert "No job has run yet" in browser.get("/jobs/").content.decode()
+    staff = signed_in(world.make_user("staff@example.com", is_staff=True))
+
+    assert "You have asked for no job yet" in browser.get("/jobs/").content.decode()
+    assert "No job has run yet" in staff.get("/jobs/").content.decode()
 
 
 @pytest.mark.parametrize(

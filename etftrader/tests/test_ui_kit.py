@@ -140,6 +140,56 @@ def test_bars_meet_at_zero():
     assert float(down_x) + float(down_width) == pytest.approx(float(up_x))
 
 
+def test_neutral_bars_take_neither_the_colour_of_a_gain_nor_of_a_loss():
+    rows = [{"label": "long", "value": 0.6}, {"label": "short", "value": -0.2}]
+    chart = {"id": "b", "title": "Weights", "conclusion": "", "rows": rows, "fmt": "pct1"}
+
+    shown = render("{% diverging_bars chart %}", chart=chart | {"neutral": True})
+
+    assert re.findall(r'<rect class="([\w ]+)"', shown) == ["f1", "f1"]
+
+
+def test_the_label_of_a_line_stands_clear_of_the_line():
+    days = [date(2016, 6, day) for day in range(1, 21)]
+    peak = [1.0] * 17 + [9.0, 9.0, 1.0]  # under the label
+    chart = {
+        "id": "l",
+        "title": "Two",
+        "conclusion": "",
+        "x": days,
+        "series": [{"name": "peak", "values": peak}, {"name": "low", "values": [0.0] * 20}],
+        "fmt": "ratio2",
+    }
+
+    shown = render("{% line_chart chart %}", chart=chart)
+
+    top = min(float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", shown))
+    label = re.search(r'y="([\d.]+)" dy="-6"[^>]*>peak', shown)
+    assert float(label.group(1)) == pytest.approx(top)
+
+
+def test_a_total_says_how_the_page_sums_it_up_again():
+    table = {
+        "id": "t",
+        "caption": "Rows",
+        "columns": [
+            {"key": "name", "label": "Name"},
+            {"key": "gain", "label": "Gain", "fmt": "signed:money0", "live": "exposure",
+             "sum": True},
+        ],
+        "rows": [
+            {"name": "A", "gain": 12, "live": "value.marks.A", "gain_less": 100, "gain_per": 100},
+        ],
+        "totals": {"name": "All", "gain": 12},
+    }  # fmt: skip
+
+    shown = render("{% data_table table %}", table=table)
+
+    live = r'data-v="12"[^>]*data-live="value.marks.A.exposure" data-less="100" data-per="100"'
+    assert re.search(live, shown)
+    assert 'data-sum="gain"' in shown.partition("<tfoot>")[2]
+
+
 def test_an_absent_day_is_outlined_and_a_full_one_filled():
     chart = {
         "id": "c",

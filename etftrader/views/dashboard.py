@@ -9,11 +9,30 @@ from django.urls import reverse
 from etftrader.core.actor import Actor
 from etftrader.core.pages import render_page
 from etftrader.selectors import dashboard as selector
-from marketdata.selectors import sessions, vix
+from etftrader.views.as_of import moment_of
+from marketdata.selectors import vix
+from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio
 from risk.calculations import stop_loss
 
-ALL = {"name": "All, at the last close"}
+MAX_AGE = 30  # seconds after which a live figure looks old
+COLUMNS: tuple[dict[str, Any], ...] = (
+    {"key": "name", "label": "Name", "sort": True},
+    {"key": "nav", "label": "NAV", "fmt": "money0", "sort": True, "live": True, "sum": True},
+    {"key": "day_pnl", "label": "Day", "fmt": "signed:money0", "tone": True, "sort": True,
+     "live": True, "sum": True},
+    {"key": "day_return", "label": "Day %", "fmt": "signed:pct2", "tone": True, "live": True,
+     "sum": "day_pnl/nav-day_pnl", "priority": "p2"},
+    {"key": "var", "label": "VaR", "fmt": "money0", "term": "var", "live": True,
+     "priority": "p2"},
+    {"key": "meter", "label": "VaR / limit", "kind": "meter"},
+    {"key": "drawdown", "label": "Drawdown", "fmt": "pct1", "priority": "p3"},
+    {"key": "stop", "label": "Nearest stop", "fmt": "pct1", "priority": "p3"},
+    {"key": "session", "label": "Last close", "priority": "p3"},
+    {"key": "spark", "label": "30 sessions", "kind": "template",
+     "template": "etftrader/cell_spark.html", "priority": "p2"},
+)  # fmt: skip
+ALL = {"name": "All portfolios"}
 PANELS = {
     "attention": "etftrader/dashboard_attention.html",
     "books": "etftrader/dashboard_books.html",
@@ -24,7 +43,7 @@ PANELS = {
 def dashboard(request: HttpRequest) -> HttpResponse:
     """One screen over every portfolio the person may see."""
     actor = Actor.of(request)
-    moment = sessions.moment()
+    moment = moment_of(request)
     portfolios = list(Portfolio.objects.for_actor(actor).open().order_by("name", "pk"))
     panel = request.GET.get("panel")
     context: dict[str, Any] = {"portfolios": portfolios, "moment": moment}
@@ -55,7 +74,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     return render_page(request, "etftrader/dashboard.html", context, panels=PANELS)
 
 
-def _attention(actor: Actor, moment: sessions.Moment) -> dict[str, Any]:
+def _attention(actor: Actor, moment: Moment) -> dict[str, Any]:
     alerts = [
         {
             "id": alert.pk,
@@ -79,84 +98,59 @@ def _table(rows: list[selector.BookRow]) -> dict[str, Any]:
     return {
         "id": "books-table",
         "caption": "Portfolios with value, risk and distance to the next stop",
-        "columns": [
-            {"key": "name", "label": "Name", "sort": True},
-            {
-                "key": "nav",
-                "label": "NAV",
-                "fmt": "money0",
-                "sort": True,
-                "term": "nav",
-                "live": True,
-            },
-            {
-                "key": "day_pnl",
-                "label": "Day",
-                "fmt": "signed:money0",
-                "tone": True,
-                "term": "day_pnl",
-                "live": True,
-            },
-            {
-                "key": "day_return",
-                "label": "Day %",
-                "fmt": "signed:pct2",
-                "tone": True,
-                "priority": "p2",
-            },
-            {"key": "var", "label": "VaR", "fmt": "money0", "term": "var", "priority": "p2"},
-            {"key": "meter", "label": "VaR / limit", "kind": "meter"},
-            {"key": "drawdown", "label": "Drawdown", "fmt": "pct1", "priority": "p3"},
-            {"key": "stop", "label": "Nearest stop", "fmt": "pct1", "priority": "p3"},
-            {"key": "session", "label": "Snapshot", "priority": "p3"},
-            {
-                "key": "spark",
-                "label": "30 sessions",
-                "kind": "template",
-                "template": "etftrader/cell_spark.html",
-                "priority": "p2",
-            },
-        ],
+        "columns": COLUMNS,
         "rows": [_row(row) for row in rows],
         "totals": ALL | selector.totals(rows) if len(rows) > 1 else None,
+        "max_age": MAX_AGE if any(row.live for row in rows) else "",
         "empty": {
             "text": "No portfolio yet. Create one, or bring positions in from a file.",
             "url": reverse("portfolio_create"),
             "label": "New portfolio",
         },
-    }  # fmt: skip
+    }
 
 
 def _row(row: selector.BookRow) -> dict[str, Any]:
     snapshot, portfolio = row.snapshot, row.portfolio
+    channel = f"portfolio.{portfolio.pk}"
     line: dict[str, Any] = {
         "id": portfolio.pk,
         "name": portfolio.name,
         "url": reverse("overview", args=[portfolio.pk]),
-        "live": f"portfolio.{portfolio.pk}.value:",
+        "live": f"{channel}.value:",
         "stop": row.nearest_stop,
         "stop_reason": "no stop is evaluated",
         "spark": row.spark,
     }
-    if snapshot is None:
+    if snapshot is None and row.live is None:
         reason = "no snapshot yet"
         missing = ("nav", "day_pnl", "day_return", "var", "drawdown", "session")
         return line | dict.fromkeys(missing) | {f"{key}_reason": reason for key in missing}
+    limit = row.live.risk["limit"] if row.live is not None else row.limit_dollars
     return line | {
-        "nav": snapshot.nav,
-        "day_pnl": snapshot.daily_pnl,
-        "day_return": snapshot.daily_return,
-        "var": snapshot.var_95_1d,
-        "var_reason": snapshot.risk_reason,
+        "nav": row.nav,
+        "day_pnl": row.day_pnl,
+        "day_return": row.day_return,
+        "var": row.var_dollars,
+        "var_live": f"{channel}.risk:var",
+        "var_reason": _why(row),
         "meter": {
-            "value": snapshot.var_95_1d,
-            "limit": row.limit_dollars,
+            "value": row.var_dollars,
+            "limit": limit,
             "watch": row.var.limit.watch if row.var else 0.8,
             "label": f"VaR of {portfolio.name} against its limit",
+            "live": f"{channel}.risk:utilisation",
         },
-        "drawdown": snapshot.drawdown,
-        "session": snapshot.session_date.isoformat(),
+        "drawdown": snapshot.drawdown if snapshot else None,
+        "session": f"{snapshot.session_date:%-d %b %Y}" if snapshot else None,
     }
+
+
+def _why(row: selector.BookRow) -> str:
+    """Why there is no VaR."""
+    if row.live is not None:
+        return (row.live.risk["reason"] or "").replace("_", " ")
+    return row.snapshot.risk_reason.replace("_", " ") if row.snapshot else ""
 
 
 def _chart(portfolios: list[Portfolio], lines: selector.Lines) -> dict[str, Any]:
@@ -180,12 +174,12 @@ def _chart(portfolios: list[Portfolio], lines: selector.Lines) -> dict[str, Any]
         "series": series,
         "fmt": "moneyk",
         "width": 852,
-        "height": 260,
+        "height": 330,
         "empty": "History starts with the first snapshot.",
     }
 
 
-def _vix(moment: sessions.Moment) -> dict[str, Any]:
+def _vix(moment: Moment) -> dict[str, Any]:
     level = vix.level(session_date=moment.session_date)
     regime = stop_loss.vix_regime(level.level)
     return {
@@ -197,7 +191,7 @@ def _vix(moment: sessions.Moment) -> dict[str, Any]:
 
 
 def _channels(portfolios: list[Portfolio]) -> str:
-    kinds = ("value", "alerts")
+    kinds = ("value", "risk", "alerts")
     return " ".join(
         f"portfolio.{portfolio.pk}.{kind}" for portfolio in portfolios[:20] for kind in kinds
     )

@@ -1,5 +1,7 @@
 """Jobs: what ran, how it ended, run it again."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,13 +15,24 @@ from django.views.decorators.http import require_POST
 from etftrader import services
 from etftrader.core.actor import Actor
 from etftrader.core.errors import Conflict, NotAllowed, NotFound
-from etftrader.core.pages import done, render_page
+from etftrader.core.pages import done, paged, render_page
 from etftrader.core.records import OPEN, JobRun
 from etftrader.schedule import STEP
 from etftrader.views.permissions import may_operate
+from portfolios.models import Portfolio
 
 PAGE = 50
 EVENTS = ("job.created", "job.progress", "job.finished")
+COLUMNS = (
+    {"key": "name", "label": "Job", "sub": "note"},
+    {"key": "status", "label": "Status", "kind": "tag"},
+    {"key": "session", "label": "Session"},
+    {"key": "scope", "label": "Scope", "priority": "p3"},
+    {"key": "created", "label": "Asked for", "kind": "moment", "moment": "full", "priority": "p2"},
+    {"key": "took", "label": "Took, s", "fmt": "ratio2", "priority": "p2"},
+    {"key": "done", "label": "Items", "fmt": "int", "priority": "p3"},
+    {"key": "reason", "label": "Error"},
+)
 
 
 @login_required
@@ -32,7 +45,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(status=status)
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     context = {
-        "table": _table(page, status),
+        "table": _table(page, status, staff=actor.is_staff),
         "fields": [
             {
                 "name": "status",
@@ -69,7 +82,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
             "step": run.note,
             "elapsed_s": duration(run),
         },
-        "items": _items(run),
+        "items": _items(run, _names(actor, run)),
         "inputs": sorted(run.inputs.items()),
         "counts": sorted(run.counts.items()),
         "may_retry": may_operate(actor) and run.status not in OPEN,
@@ -122,28 +135,19 @@ def _run(actor: Actor, job_id: UUID) -> JobRun:
     return run
 
 
-def _table(page: Page, status: str) -> dict[str, Any]:
-    return {
-        "id": "jobs",
-        "caption": "Jobs, newest first",
-        "columns": [
-            {"key": "name", "label": "Job", "sub": "note"},
-            {"key": "status", "label": "Status", "kind": "tag"},
-            {"key": "session", "label": "Session"},
-            {"key": "scope", "label": "Scope", "priority": "p3"},
-            {"key": "created", "label": "Asked for", "kind": "moment", "moment": "full",
-             "priority": "p2"},
-            {"key": "took", "label": "Took, s", "fmt": "ratio2", "priority": "p2"},
-            {"key": "done", "label": "Items", "fmt": "int", "priority": "p3"},
-            {"key": "reason", "label": "Error"},
-        ],
-        "rows": [_row(run) for run in page.object_list],
-        "page": page,
-        "query": f"status={status}" if status else "",
-        "filtered": bool(status),
-        "clear_url": reverse("jobs"),
-        "empty": {"text": "No job has run yet. The day's steps appear here with the first close."},
-    }  # fmt: skip
+def _table(page: Page, status: str, *, staff: bool) -> dict[str, Any]:
+    table = paged(
+        page,
+        key="jobs",
+        caption="Jobs, newest first",
+        columns=COLUMNS,
+        row=_row,
+        query=f"status={status}" if status else "",
+        empty="No job has run yet. The day's steps appear here with the first close."
+        if staff
+        else "You have asked for no job yet. Operators see those of the system here.",
+    )
+    return table | {"filtered": bool(status), "clear_url": reverse("jobs")}
 
 
 def _row(run: JobRun) -> dict[str, Any]:
@@ -154,7 +158,7 @@ def _row(run: JobRun) -> dict[str, Any]:
         "url": reverse("job_detail", args=[run.pk]),
         "note": run.note,
         "status": run.status,
-        "session": run.as_of.isoformat(),
+        "session": f"{run.as_of:%-d %b %Y}",
         "scope": run.scope,
         "created": run.created_at,
         "took": took.total_seconds() if took else None,
@@ -164,7 +168,17 @@ def _row(run: JobRun) -> dict[str, Any]:
     }
 
 
-def _items(run: JobRun) -> dict[str, Any]:
+def _names(actor: Actor, run: JobRun) -> dict[str, str]:
+    """Names of the portfolios that are items of a run, where the reader may see them."""
+    ids = []
+    for each in run.items:
+        with suppress(ValueError, AttributeError):
+            ids.append(UUID(str(each.get("item"))))
+    known = Portfolio.objects.for_actor(actor).filter(pk__in=ids) if ids else ()
+    return {str(each.pk): each.name for each in known}
+
+
+def _items(run: JobRun, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "id": "items",
         "caption": "Outcome by item",
@@ -175,7 +189,7 @@ def _items(run: JobRun) -> dict[str, Any]:
         ],
         "rows": [
             {
-                "item": str(each.get("item", "")),
+                "item": names.get(str(each.get("item")), str(each.get("item", ""))),
                 "status": str(each.get("status", "")),
                 "reason": str(each.get("reason") or " "),
             }

@@ -12,8 +12,7 @@ from etftrader.core.actor import Actor
 from etftrader.core.pages import render_page
 from etftrader.selectors import overview as selector
 from etftrader.templatetags import display
-from etftrader.views.as_of import past_session
-from marketdata.selectors import sessions
+from etftrader.views.as_of import keep_close, moment_of, past_session
 from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio, PortfolioSnapshot
 from portfolios.selectors import access, snapshots
@@ -22,7 +21,6 @@ from risk.live import PortfolioRisk
 from risk.selectors import limits
 
 CHART_SESSIONS = 253
-NAME_WIDTH = 19  # characters
 MAX_AGE = 30  # seconds after which a live figure looks old
 GROUPINGS = (("sector", "Sector"), ("kind", "Type"), ("symbol", "Position"))
 NO_HISTORY = "history starts with the first snapshot"
@@ -37,7 +35,7 @@ PANELS = {
 def overview(request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
     """What do I hold, what is it worth, what is it doing?"""
     portfolio = access.portfolio_for(Actor.of(request), portfolio_id)
-    moment = sessions.moment()
+    moment = moment_of(request)
     as_of = past_session(request, moment)
     found = selector.worth(portfolio=portfolio, moment=moment, as_of=as_of)
     context: dict[str, Any] = {
@@ -63,6 +61,7 @@ def _figures(
     record = None
     if not is_past:
         record = selector.live_risk(portfolio_id=portfolio.pk, moment=moment)
+        keep_close(request, history[-1] if history else None)
     by = request.GET.get("by", "sector")
     by = by if by in dict(GROUPINGS) else "sector"
     held = bool(found.valuation.lines)
@@ -217,16 +216,11 @@ def _allocation(found: Worth, by: str) -> dict[str, Any]:
         "id": "allocation",
         "title": "Signed exposure as a share of NAV",
         "conclusion": words,
-        "rows": [{"label": _short(each.name), "value": each.weight} for each in shares[:16]],
+        "rows": [{"label": each.name, "value": each.weight} for each in shares[:16]],
         "fmt": "pct1",
+        "neutral": True,
         "names": ["Share of NAV"],
-        "width": 480,
     }
-
-
-def _short(name: str) -> str:
-    """A group's name in the room the chart has for it."""
-    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1].rstrip()}…"
 
 
 def _movers(found: Worth) -> dict[str, Any] | None:
@@ -239,9 +233,8 @@ def _movers(found: Worth) -> dict[str, Any] | None:
         "conclusion": f"{rows[0][0]} {display.show(rows[0][1], 'signed:money0')} leads, "
         f"{rows[-1][0]} {display.show(rows[-1][1], 'signed:money0')} trails.",
         "rows": [{"label": symbol, "value": float(amount)} for symbol, amount in rows],
-        "fmt": "moneyk",
+        "fmt": "signed:money0",
         "names": ["Day P&L"],
-        "width": 480,
     }
 
 

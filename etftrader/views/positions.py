@@ -15,8 +15,7 @@ from etftrader.core.pages import render_page
 from etftrader.selectors import overview as worths
 from etftrader.selectors import positions as selector
 from etftrader.selectors.positions import Group, Row, Wish
-from etftrader.views.as_of import past_session
-from marketdata.selectors import sessions
+from etftrader.views.as_of import moment_of, past_session
 from portfolios.models import Portfolio
 from portfolios.selectors import access
 from portfolios.selectors import positions as book
@@ -27,6 +26,29 @@ REASONS = {
 }
 PANELS = {"positions": "etftrader/positions_table.html"}
 MAX_AGE = 30  # seconds after which a live figure looks old
+NOT_A_FILTER = {"panel", "format"}
+COLUMNS: tuple[dict[str, Any], ...] = (
+    {"key": "symbol", "label": "Symbol", "sub": "name", "sort": True},
+    {"key": "type", "label": "Type", "priority": "p2"},
+    {"key": "quantity", "label": "Quantity", "fmt": "qty", "sort": True, "priority": "p2"},
+    {"key": "average", "label": "Avg price", "fmt": "price", "term": "average_price",
+     "priority": "p3"},
+    {"key": "price", "label": "Last", "fmt": "price", "term": "price", "live": True,
+     "priority": "p2"},
+    {"key": "exposure", "label": "Exposure", "fmt": "money0", "live": True, "sort": True,
+     "sum": True},
+    {"key": "weight", "label": "Weight", "fmt": "pct1", "live": True, "sort": True, "sum": True},
+    {"key": "day_pnl", "label": "Day P&L", "fmt": "signed:money0", "tone": True, "live": True,
+     "sort": True, "sum": True},
+    {"key": "unrealized", "label": "Unrealised", "fmt": "signed:money0", "tone": True,
+     "live": "exposure", "sort": True, "sum": True, "priority": "p2"},
+    {"key": "gain", "label": "Unrealised %", "fmt": "signed:pct1", "tone": True,
+     "live": "exposure", "sort": True, "sum": "gain*", "priority": "p3"},
+    {"key": "share", "label": "VaR share", "fmt": "pct1", "term": "var_share", "live": True,
+     "sum": True, "priority": "p2"},
+    {"key": "tags", "label": "Tags", "priority": "p3"},
+    {"key": "quality", "label": "Price", "kind": "tag", "priority": "p2"},
+)  # fmt: skip
 _FILE = (
     ("symbol", "symbol"),
     ("type", "type"),
@@ -50,7 +72,7 @@ _FILE = (
 def positions(request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
     """What exactly do I hold and how is each doing?"""
     portfolio = access.portfolio_for(Actor.of(request), portfolio_id)
-    moment = sessions.moment()
+    moment = moment_of(request)
     asked = past_session(request, moment)
     found = worths.worth(portfolio=portfolio, moment=moment, as_of=asked)
     record = None
@@ -76,11 +98,14 @@ def positions(request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
         "moment": moment,
         "asked": asked,
         "is_now": asked is None,
+        "refresh": "" if asked else "order.filled data.updated",
         "found": found,
-        "table": _table(portfolio, shown, wish, every=every, live=asked is None and bool(record)),
+        "table": _table(
+            portfolio, shown, wish, of=len(every), now=asked is None, aging=record is not None
+        ),
         "fields": _fields(every, wish),
         "clear_url": "?",
-        "query": request.GET.urlencode(),
+        "query": urlencode({k: v for k, v in request.GET.items() if k not in NOT_A_FILTER}),
         "csv_url": f"?{urlencode({**request.GET.dict(), 'format': 'csv'})}",
         "count": len(shown),
         "of": len(every),
@@ -89,55 +114,35 @@ def positions(request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
 
 
 def _table(
-    portfolio: Portfolio, shown: Sequence[Row], wish: Wish, *, every: Sequence[Row], live: bool
+    portfolio: Portfolio, shown: Sequence[Row], wish: Wish, *, of: int, now: bool, aging: bool
 ) -> dict[str, Any]:
     lines: list[dict[str, Any]] = []
     for group in selector.grouped(shown, wish.group):
         if group.name:
             lines.append(_subtotal(group))
-        lines += [_line(row, portfolio) for row in group.rows]
+        lines += [_line(row, portfolio, live=now) for row in group.rows]
     total = selector.sums(shown)
     # a subtotal belongs to the rows below it, so grouped rows are not sorted in the page
     sort = not wish.group
     return {
         "id": "positions-table",
         "caption": "Open positions",
-        "columns": [
-            {"key": "symbol", "label": "Symbol", "sub": "name", "sort": sort},
-            {"key": "type", "label": "Type", "priority": "p2"},
-            {"key": "quantity", "label": "Quantity", "fmt": "qty", "sort": sort, "priority": "p2"},
-            {"key": "average", "label": "Avg price", "fmt": "price", "term": "average_price",
-             "priority": "p3"},
-            {"key": "price", "label": "Last", "fmt": "price", "term": "price", "live": True,
-             "priority": "p2"},
-            {"key": "exposure", "label": "Exposure", "fmt": "money0", "live": True, "sort": sort},
-            {"key": "weight", "label": "Weight", "fmt": "pct1", "live": True, "sort": sort},
-            {"key": "day_pnl", "label": "Day P&L", "fmt": "signed:money0", "tone": True,
-             "live": True, "sort": sort},
-            {"key": "unrealized", "label": "Unrealised", "fmt": "signed:money0",
-             "tone": True, "sort": sort, "priority": "p2"},
-            {"key": "gain", "label": "Unrealised %", "fmt": "signed:pct1", "tone": True,
-             "sort": sort, "priority": "p3"},
-            {"key": "share", "label": "VaR share", "fmt": "pct1", "term": "var_share",
-             "priority": "p2"},
-            {"key": "tags", "label": "Tags", "priority": "p3"},
-            {"key": "quality", "label": "Price", "kind": "tag", "priority": "p2"},
-        ],
+        "columns": [{**each, "sort": each.get("sort", False) and sort} for each in COLUMNS],
         "rows": lines,
         "totals": {"symbol": "Total"} | total if shown else None,
-        "max_age": MAX_AGE if live else "",
-        "filtered": bool(every) and not shown,
+        "max_age": MAX_AGE if aging else "",
+        "filtered": bool(of) and not shown,
         "clear_url": "?",
         "empty": {
             "text": "Nothing is held. Bring positions in from a file, or buy the first one.",
-            "filtered_text": f"None of {len(every)} positions matches: {wish.words}.",
+            "filtered_text": f"None of {of} positions matches: {wish.words}.",
             "url": reverse("imports"),
             "label": "Import CSV",
         },
-    }  # fmt: skip
+    }
 
 
-def _line(row: Row, portfolio: Portfolio) -> dict[str, Any]:
+def _line(row: Row, portfolio: Portfolio, *, live: bool) -> dict[str, Any]:
     trade = reverse("trade", args=[portfolio.pk])
     reason = REASONS.get(row.reason, row.reason.replace("_", " "))
     why = reason or "no price"
@@ -162,7 +167,11 @@ def _line(row: Row, portfolio: Portfolio) -> dict[str, Any]:
             "kind": {"stale": "watch", "": "bad"}.get(row.price_class, "plain"),
             "title": reason or (f"of {row.price_session}" if row.price_session else ""),
         },
-        "live": f"value.marks.{row.symbol}",
+        "live": f"value.marks.{row.symbol}" if live else "",
+        "share_live": f"risk.components.{row.symbol}.share",
+        "unrealized_less": row.cost,
+        "gain_less": row.cost,
+        "gain_per": abs(row.cost) or None,
         **{f"{key}_reason": why for key in ("price", "exposure", "weight", "unrealized", "gain")},
         "day_pnl_reason": reason or "no close of the day before",
         "share_reason": reason or "left out of the VaR",

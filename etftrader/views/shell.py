@@ -10,11 +10,11 @@ from django.urls import reverse
 from etftrader.core import push
 from etftrader.core.actor import Actor
 from etftrader.market_strip import market_message, state_of
+from etftrader.selectors import overview
+from etftrader.views.as_of import last_close, moment_of
 from etftrader.views.permissions import may_advance
-from marketdata.selectors import sessions
 from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio
-from portfolios.selectors import snapshots
 from risk.models import Alert
 
 _TABS = (
@@ -23,6 +23,8 @@ _TABS = (
     ("trade", "Trade", "trade"),
     ("orders", "Orders", "orders"),
     ("risk", "Risk", "risk"),
+    ("cash", "Cash", "portfolio_cash"),
+    ("settings", "Settings", "portfolio_settings"),
 )
 _NAV = {"dashboard": "dashboard", "alerts": "alerts", "data": "data", "jobs": "data"}
 _SOURCE = "Bundled history"
@@ -34,7 +36,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     if user is None or not user.is_authenticated or request.headers.get("HX-Request"):
         return {}
     actor = Actor.of(request)
-    moment = sessions.moment()
+    moment = moment_of(request)
     portfolios = list(Portfolio.objects.for_actor(actor).open().order_by("name", "pk"))
     strip = _strip(moment)
     context: dict[str, Any] = {
@@ -60,27 +62,16 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     }
     current = _current(request, portfolios)
     if current is not None:
-        context |= frame(current, actor)
+        context |= frame(request, current, moment)
     return context
 
 
-def frame(portfolio: Portfolio, actor: Actor) -> dict[str, Any]:
+def frame(request: HttpRequest, portfolio: Portfolio, moment: Moment) -> dict[str, Any]:
     """Tabs, facts and actions of one portfolio's pages."""
-    latest = snapshots.latest(portfolio_id=portfolio.pk, until=sessions.latest())
     facts: list[Any] = ["Paper" if portfolio.is_paper else "Live", portfolio.base_currency]
     if portfolio.state != "active":
         facts.append({"text": portfolio.get_state_display(), "tone": "warn"})
-    if latest is not None:
-        facts += [
-            {"label": "NAV", "value": latest.nav, "fmt": "money2", "live": "value.nav"},
-            {
-                "label": "Today",
-                "value": latest.daily_pnl,
-                "fmt": "signed:money2",
-                "tone": "change",
-                "live": "value.day_pnl",
-            },
-        ]
+    facts += _worth(request, portfolio, moment)
     return {
         "portfolio": portfolio,
         "tabs": [
@@ -97,6 +88,32 @@ def frame(portfolio: Portfolio, actor: Actor) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _worth(request: HttpRequest, portfolio: Portfolio, moment: Moment) -> list[dict[str, Any]]:
+    """NAV and the day's gain: of the session that runs, else of the last close."""
+    record = overview.live_risk(portfolio_id=portfolio.pk, moment=moment)
+    if record is not None:
+        nav: str = record.value["nav"]
+        gain: str | None = record.value["day_pnl"]
+    else:
+        latest = last_close(request, portfolio, moment)
+        if latest is None:
+            return []
+        nav, gain = str(latest.nav), str(latest.daily_pnl)
+        if moment.in_session:
+            gain = None  # that of the session before is not today's
+    return [
+        {"label": "NAV", "value": nav, "fmt": "money2", "live": "value.nav"},
+        {
+            "label": "Today",
+            "value": gain,
+            "reason": "no minute of the session is known yet",
+            "fmt": "signed:money2",
+            "tone": "change",
+            "live": "value.day_pnl",
+        },
+    ]
 
 
 def _strip(moment: Moment) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 import numpy as np
@@ -10,6 +10,9 @@ import numpy as np
 from marketdata.constants import ADV_WINDOW, UNKNOWN_HALF_SPREAD_BP
 from marketdata.models import Instrument
 from marketdata.selectors import prices
+
+# enough calendar days to hold the window's sessions
+_LOOK_BACK = timedelta(days=2 * ADV_WINDOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +29,13 @@ def of(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID, L
     """Liquidity per instrument, from its last twenty sessions of real volume where it has any."""
     asked = list(instruments)
     panel = prices.panel(
-        symbols=[each.symbol for each in asked], until=session_date, rows=ADV_WINDOW
+        symbols=[each.symbol for each in asked],
+        until=session_date,
+        start=session_date - _LOOK_BACK,
+        rows=ADV_WINDOW,
     )
     column = {symbol: place for place, symbol in enumerate(panel.symbols)}
-    return {
-        each.pk: _of_one(each, panel.volume[:, column[each.symbol]]) for each in asked
-    }
+    return {each.pk: _of_one(each, panel.volume[:, column[each.symbol]]) for each in asked}
 
 
 def _of_one(instrument: Instrument, volume: np.ndarray) -> Liquidity:

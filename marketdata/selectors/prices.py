@@ -10,12 +10,13 @@ from decimal import Decimal
 from uuid import UUID
 
 import numpy as np
+from django.db.models import Q, Subquery
 from numpy.typing import NDArray
 
 from marketdata.calculations.returns import simple_returns
 from marketdata.choices import PriceClass, Pricing
 from marketdata.constants import DELAYED_AGE, LIVE_AGE, MAX_STALE_SESSIONS
-from marketdata.models import DailyBar, Instrument, PriceSeries, Quote
+from marketdata.models import DailyBar, Instrument, PriceSeries, Quote, ReplayClock
 from marketdata.selectors import calendar
 from marketdata.selectors.sessions import Moment
 
@@ -120,14 +121,19 @@ def _mark(instrument: Instrument, bars: Sequence[DailyBar], session_date: date) 
 
 
 def live_marks(*, instruments: Iterable[Instrument], moment: Moment) -> dict[UUID, Mark]:
-    """Prices of the moment: quotes while a session plays, closes otherwise."""
+    """Prices of the moment: quotes while a session plays, closes otherwise.
+
+    A bar that passed since the moment was asked has replaced its quotes: those of the newer bar
+    serve then, and say their own time. Yesterday's close is no answer to that.
+    """
     asked = list(instruments)
     if moment.playing is None:
         return marks(instruments=asked, session_date=moment.session_date)
+    shown = ReplayClock.objects.filter(playing=moment.playing, round=moment.round).values("as_of")
     quotes = Quote.objects.filter(
+        Q(as_of__lte=moment.as_of) | Q(as_of__lte=Subquery(shown)),
         instrument_id__in=[each.pk for each in asked],
         session_date=moment.playing,
-        as_of__lte=moment.as_of,
     )
     quoted = {quote.instrument_id: quote for quote in quotes}
     closes = marks(

@@ -39,8 +39,9 @@ def _statement() -> str:
     old = ", ".join(f"{table}.{name}" for name in _VALUES)
     new = ", ".join(f"excluded.{name}" for name in _VALUES)
     differs = "IS DISTINCT FROM" if connection.vendor == "postgresql" else "IS NOT"
+    # every name below is a column of ours; the values travel as parameters
     return (
-        f"INSERT INTO {table} ({', '.join(columns)}, revision) "
+        f"INSERT INTO {table} ({', '.join(columns)}, revision) "  # nosec B608
         f"VALUES ({', '.join(['%s'] * len(columns))}, 0) "
         "ON CONFLICT (instrument_id, session_date, source) DO UPDATE SET "
         + ", ".join(f"{name} = excluded.{name}" for name in _VALUES)

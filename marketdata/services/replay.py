@@ -77,28 +77,36 @@ def show_bar(*, moment: Moment, bar: Bar, previous_close: Mapping[str, float]) -
     return moved
 
 
-def close(*, by: Actor) -> Moment:
+def close(*, by: Actor, day: date | None = None) -> Moment:
     """Advance to the next close: of the session being played, or of the next one unplayed.
 
-    The session's prices are written before the clock moves, so that nobody sees a session
-    without its closes. Raises NoMoreHistory, ClockMoved.
+    With `day` only that session is closed: once it is, asking again changes nothing. Its prices
+    are written before the clock moves, so that nobody sees a session without its closes. Raises
+    NoMoreHistory, ClockMoved.
     """
-    day = next_session(sessions.moment())
-    price_sync.sync(session_date=day)
+    now = sessions.moment()
+    if day is not None and now.session_date >= day:
+        return now
+    wanted = next_session(now)
+    if day is not None and wanted != day:
+        raise ClockMoved("The market clock does not stand before that session.")
+    price_sync.sync(session_date=wanted)
     for _ in range(_TRIES):
         # minutes may pass meanwhile; what counts is that it is still this session's turn
         now = sessions.moment()
-        if now.session_date >= day:
+        if now.session_date >= wanted:
+            if day is not None:
+                return now
             break
         try:
             return _move(
                 now,
                 by,
                 "clock.advanced",
-                session_date=day,
+                session_date=wanted,
                 playing=None,
                 bar=0,
-                as_of=calendar.close_time(day),
+                as_of=calendar.close_time(wanted),
             )
         except ClockMoved:
             continue

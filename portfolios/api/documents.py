@@ -8,6 +8,7 @@ from etftrader.core.api.fields import moment as told
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain, to_money
 from marketdata.selectors.sessions import Moment
+from portfolios.constants import SNAPSHOT_FACTS, SNAPSHOT_MONEY
 from portfolios.models import (
     Account,
     CashTransaction,
@@ -20,6 +21,14 @@ from portfolios.selectors.positions import Worth, type_of
 from portfolios.selectors.valuation import ValuedLine
 
 BASE = "/api/v1"
+_RISK = (
+    "var_95_1d",
+    "es_95_1d",
+    "stressed_var_95_1d",
+    "volatility_1d",
+    "risk_coverage",
+    "risk_reason",
+)
 DIALECT = ("encoding", "delimiter", "header_line", "decimal_comma")
 
 
@@ -166,44 +175,12 @@ def cash_paper(row: CashTransaction) -> dict[str, Any]:
 
 def snapshot(row: PortfolioSnapshot) -> dict[str, Any]:
     """A snapshot; risk figures are null with their reason until risk has added them."""
-    money = [
-        "nav",
-        "cash",
-        "long_exposure",
-        "short_exposure",
-        "gross_exposure",
-        "net_exposure",
-        "flows",
-        "fees",
-        "realized_pnl",
-        "unrealized_pnl",
-        "daily_pnl",
-        "cumulative_pnl",
-        "identity_gap",
-    ]
-    plain_fields = [
-        "revision",
-        "daily_return",
-        "twr_index",
-        "drawdown",
-        "position_count",
-        "coverage",
-        "quality",
-        "warnings",
-        "var_95_1d",
-        "es_95_1d",
-        "stressed_var_95_1d",
-        "volatility_1d",
-        "risk_coverage",
-        "risk_reason",
-        "ledger_seq",
-        "ledger_hash",
-    ]
     return {
         "portfolio": str(row.portfolio_id),
         "session_date": row.session_date.isoformat(),
-        **{name: plain(getattr(row, name)) for name in money},
-        **{name: getattr(row, name) for name in plain_fields},
+        "revision": row.revision,
+        **{name: plain(getattr(row, name)) for name in SNAPSHOT_MONEY},
+        **{name: getattr(row, name) for name in SNAPSHOT_FACTS + _RISK},
         "taken_at": told(row.taken_at),
     }
 

@@ -79,7 +79,9 @@ class CashForm(forms.Form):
 class FileForm(forms.Form):
     """A file of positions and how to read it."""
 
-    portfolio = forms.ModelChoiceField(Portfolio.objects.none(), label="Portfolio")
+    portfolio = forms.ModelChoiceField(
+        Portfolio.objects.none(), label="Portfolio", empty_label="Choose a portfolio"
+    )
     file = forms.FileField(
         label="CSV file",
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),

@@ -13,6 +13,7 @@ from portfolios.constants import ROLES, SCOPE_OF, Action
 from portfolios.models import Membership, Portfolio, UserPreference
 
 STAFF_READ = "staff.read"
+MISSING = "There is no such portfolio."
 AUDIT_EVERY = timedelta(hours=1)
 _READING = (Action.VIEW, Action.VIEW_AUDIT)
 # what staff of these groups may do with any portfolio; nobody trades for a user
@@ -49,24 +50,24 @@ def portfolio_for(actor: Actor, portfolio_id: UUID | str, action: str = Action.V
         It is visible, but role, group or token does not include this.
     """
     wanted = Action(action)
-    found = (
-        Portfolio.objects.for_actor(actor, Action.VIEW)
-        .select_related("account__customer")
-        .filter(pk=portfolio_id)
+    if actor.user_id is None:
+        raise NotFound(MISSING)
+    part = (
+        Membership.objects.filter(
+            portfolio_id=portfolio_id, user_id=actor.user_id, revoked_at__isnull=True
+        )
+        .select_related("portfolio__account__customer")
         .first()
     )
-    if found is None or actor.user_id is None:
-        raise NotFound("There is no such portfolio.")
-    part = Membership.objects.filter(
-        portfolio=found, user_id=actor.user_id, revoked_at__isnull=True
-    ).first()
-    _check_scope(actor, wanted)
     if part is None:
+        found = _for_staff(actor, portfolio_id)
+        _check_scope(actor, wanted)
         _check_staff(actor, wanted)
         _note_staff(actor, found)
         return found
+    _check_scope(actor, wanted)
     _check_role(actor, part, wanted)
-    return found
+    return part.portfolio
 
 
 def actions_of(actor: Actor, portfolio: Portfolio) -> set[Action]:
@@ -87,6 +88,21 @@ def may(actor: Actor, portfolio: Portfolio, action: str) -> bool:
     except (NotFound, NotAllowed):
         return False
     return True
+
+
+def _for_staff(actor: Actor, portfolio_id: UUID | str) -> Portfolio:
+    """The portfolio of somebody else; only staff see that there is one."""
+    found = (
+        Portfolio.objects.for_actor(actor, Action.VIEW)
+        .select_related("account__customer")
+        .filter(pk=portfolio_id)
+        .first()
+        if actor.is_staff
+        else None
+    )
+    if found is None:
+        raise NotFound(MISSING)
+    return found
 
 
 def _check_scope(actor: Actor, action: Action) -> None:

@@ -1,12 +1,10 @@
 """What portfolios hold, ready for kernels: a few queries for any number of books."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
-
-from django.db.models import Sum
 
 from marketdata.models import Instrument
 from portfolios.choices import EntryKind, LedgerAccount
@@ -54,15 +52,29 @@ def book(*, portfolio_id: UUID) -> Book:
     return found[0] if found else Book(portfolio_id, 0, ZERO, ())
 
 
+def book_of(portfolio: Portfolio) -> Book:
+    """Return what a portfolio holds whose row the caller has read under its lock."""
+    lines = _lines([portfolio.pk]).get(portfolio.pk, ())
+    return Book(portfolio.pk, portfolio.ledger_seq, portfolio.cash, tuple(lines))
+
+
 def books(*, portfolio_ids: Iterable[UUID]) -> list[Book]:
     """Return what portfolios hold, by id: two queries for any number."""
     wanted = list(portfolio_ids)
     heads = Portfolio.objects.filter(pk__in=wanted).order_by("pk")
     heads_known = list(heads.values_list("pk", "ledger_seq", "cash"))
+    lines = _lines(wanted)
+    return [
+        Book(portfolio_id, seq, cash, tuple(lines.get(portfolio_id, ())))
+        for portfolio_id, seq, cash in heads_known
+    ]
+
+
+def _lines(portfolio_ids: Sequence[UUID]) -> dict[UUID, list[HeldLine]]:
     lines: dict[UUID, list[HeldLine]] = {}
     rows = (
         Position.objects.open()
-        .filter(portfolio_id__in=wanted)
+        .filter(portfolio_id__in=portfolio_ids)
         .order_by("instrument__symbol", "pk")
         .values_list(
             "portfolio_id",
@@ -79,10 +91,7 @@ def books(*, portfolio_ids: Iterable[UUID]) -> list[Book]:
     )
     for portfolio_id, *values in rows:
         lines.setdefault(portfolio_id, []).append(HeldLine(*values))
-    return [
-        Book(portfolio_id, seq, cash, tuple(lines.get(portfolio_id, ())))
-        for portfolio_id, seq, cash in heads_known
-    ]
+    return lines
 
 
 def instruments(held: Book | Sequence[Book]) -> list[Instrument]:
@@ -90,6 +99,12 @@ def instruments(held: Book | Sequence[Book]) -> list[Instrument]:
     several = [held] if isinstance(held, Book) else held
     keys = {line.instrument_id for each in several for line in each.lines}
     return list(Instrument.objects.filter(pk__in=keys).order_by("symbol", "pk"))
+
+
+def held_instruments(*, portfolio_id: UUID) -> list[Instrument]:
+    """Return what one portfolio holds now, by symbol: one query."""
+    held = Position.objects.open().filter(portfolio_id=portfolio_id).values("instrument_id")
+    return list(Instrument.objects.filter(pk__in=held).order_by("symbol", "pk"))
 
 
 def traded(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[UUID, dict[UUID, Traded]]:
@@ -120,9 +135,24 @@ def traded(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[UUID, d
 
 def flows(*, portfolio_id: UUID, after: date | None, until: date) -> Decimal:
     """Return the net external flow of the sessions after one and up to another, in positive."""
+    return flows_of(after={portfolio_id: after}, until=until)[portfolio_id]
+
+
+def flows_of(*, after: Mapping[UUID, date | None], until: date) -> dict[UUID, Decimal]:
+    """Return the net external flow of many portfolios, each after its own session: one query.
+
+    Money that came or went, and holdings brought in at their cost, count; None is from the first
+    booking on.
+    """
     rows = LedgerEntry.objects.filter(
-        portfolio_id=portfolio_id, account=LedgerAccount.EXTERNAL, session_date__lte=until
+        portfolio_id__in=list(after), account=LedgerAccount.EXTERNAL, session_date__lte=until
     )
-    if after is not None:
-        rows = rows.filter(session_date__gt=after)
-    return -(rows.aggregate(total=Sum("amount"))["total"] or ZERO)
+    known = [each for each in after.values() if each is not None]
+    if known and len(known) == len(after):
+        rows = rows.filter(session_date__gt=min(known))
+    found = dict.fromkeys(after, ZERO)
+    for portfolio_id, day, amount in rows.values_list("portfolio_id", "session_date", "amount"):
+        since = after[portfolio_id]
+        if since is None or day > since:
+            found[portfolio_id] -= amount
+    return found

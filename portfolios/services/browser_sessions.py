@@ -25,7 +25,7 @@ def is_over(*, session: MutableMapping[str, Any], user: User, moment: datetime) 
     """Whether it is too old, was ended elsewhere, or outlived a password; notes that it is used."""
     now = moment.timestamp()
     if _VERSION not in session:
-        # the admin's sign-in and commands make plain sessions
+        # commands make plain sessions
         _mark(session, user, moment)
         return False
     too_old = now - session[_BEGAN] > settings.SESSION_ABSOLUTE_AGE

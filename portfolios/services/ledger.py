@@ -96,7 +96,6 @@ def book_fee(
     return made
 
 
-@transaction.atomic
 def book_fill(
     *,
     portfolio_id: UUID,
@@ -106,13 +105,27 @@ def book_fill(
     fee: Decimal,
     source: str,
     session_date: date,
+    locked: Portfolio | None = None,
 ) -> Booking:
     """Book one fill: ledger, position and cash change together or not at all.
 
-    Raises LimitBreached (INSUFFICIENT_CASH, OVERSELL) when cash or holdings do not cover it,
-    and Conflict when the portfolio is halted or closed.
+    With `locked`, as the caller read it under its lock, a refusal ends the caller's transaction.
+    Raises LimitBreached (INSUFFICIENT_CASH, OVERSELL), and Conflict when it is halted or closed.
     """
-    [portfolio] = locking.lock_portfolios(portfolio_id)
+    with transaction.atomic(savepoint=locked is None):
+        [portfolio] = [locked] if locked is not None else locking.lock_portfolios(portfolio_id)
+        return _fill(portfolio, instrument, quantity, price, fee, source, session_date)
+
+
+def _fill(
+    portfolio: Portfolio,
+    instrument: Instrument,
+    quantity: Decimal,
+    price: Decimal,
+    fee: Decimal,
+    source: str,
+    session_date: date,
+) -> Booking:
     known = _known(portfolio, source, instrument)
     if known is not None:
         return known
@@ -267,7 +280,8 @@ def reverse(
 def _known(
     portfolio: Portfolio, source: str, instrument: Instrument | None = None
 ) -> Booking | None:
-    entry = portfolio.entries.filter(source=source).first()
+    # unique, so unordered: ordering by id could lead the database through the whole ledger
+    entry = next(iter(portfolio.entries.filter(source=source, leg=1)), None)
     if entry is None:
         return None
     realized = ZERO

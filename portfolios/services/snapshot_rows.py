@@ -16,7 +16,7 @@ from marketdata.selectors.prices import Mark
 from portfolios.calculations import returns
 from portfolios.calculations.postings import Totals
 from portfolios.choices import SnapshotKind
-from portfolios.constants import IDENTITY_TOLERANCE
+from portfolios.constants import IDENTITY_TOLERANCE, SNAPSHOT_FACTS, SNAPSHOT_MONEY
 from portfolios.models import Portfolio, PortfolioSnapshot, PositionSnapshot
 from portfolios.selectors import valuation
 from portfolios.selectors.holdings import Book, HeldLine, Traded
@@ -25,30 +25,7 @@ from portfolios.selectors.valuation import Valuation
 ZERO = Decimal(0)
 BATCH = 1_000
 
-FIGURES = [
-    "nav",
-    "cash",
-    "long_exposure",
-    "short_exposure",
-    "gross_exposure",
-    "net_exposure",
-    "flows",
-    "fees",
-    "realized_pnl",
-    "unrealized_pnl",
-    "daily_pnl",
-    "daily_return",
-    "cumulative_pnl",
-    "twr_index",
-    "drawdown",
-    "identity_gap",
-    "position_count",
-    "coverage",
-    "quality",
-    "warnings",
-    "ledger_seq",
-    "ledger_hash",
-]
+FIGURES = (*SNAPSHOT_MONEY, *SNAPSHOT_FACTS)
 LINE_FIGURES = [
     "instrument_id",
     "quantity",

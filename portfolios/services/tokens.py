@@ -4,7 +4,7 @@ import logging
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, transaction
@@ -45,6 +45,7 @@ class Found:
     scopes: frozenset[str]
     token: ApiToken | None = None
     family_id: UUID | None = None
+    expires_at: datetime | None = None  # of a signed token; a personal one is asked for its row
 
 
 def begin(*, user: User, label: str = "", life: timedelta = FAMILY_LIFE) -> TokenFamily:
@@ -148,6 +149,20 @@ def sign_ins(*, user_id: UUID) -> list[TokenFamily]:
     return list(live.filter(expires_at__gt=clock.now()).order_by("-created_at", "pk")[:200])
 
 
+def live(*, user_ids: Iterable[UUID]) -> set[UUID]:
+    """Ids of the users' sign-ins and personal tokens that have neither ended nor expired."""
+    users, now = list(user_ids), clock.now()
+    families = TokenFamily.objects.filter(
+        user_id__in=users, revoked_at__isnull=True, expires_at__gt=now
+    )
+    personal = ApiToken.objects.filter(
+        Q(expires_at__isnull=True) | Q(expires_at__gt=now),
+        user_id__in=users,
+        revoked_at__isnull=True,
+    )
+    return {*families.values_list("pk", flat=True), *personal.values_list("pk", flat=True)}
+
+
 def is_live(*, family_id: UUID | str) -> bool:
     """Whether a sign-in has not been ended."""
     return TokenFamily.objects.filter(
@@ -167,7 +182,10 @@ def of_access(*, token: str) -> Found | None:
     except TokenError:
         return None
     family = _live_family(_uuid(claims["fam"]), claims)
-    return Found(family.user, ALL_SCOPES, family_id=family.pk) if family else None
+    if family is None:
+        return None
+    until = datetime.fromtimestamp(claims["exp"], UTC)
+    return Found(family.user, ALL_SCOPES, family_id=family.pk, expires_at=until)
 
 
 def of_personal(*, token: str) -> Found | None:

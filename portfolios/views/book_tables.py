@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.core.paginator import Page
 from django.urls import NoReverseMatch, reverse
 
+from etftrader.core.pages import paged
 from portfolios.choices import PortfolioStatus, RowVerdict
 from portfolios.models import CashTransaction, ImportBatch, ImportRow
 from portfolios.selectors.portfolios import Listed
@@ -15,6 +17,23 @@ KINDS = {
     RowVerdict.DUPLICATE: "plain",
     RowVerdict.ERROR: "bad",
 }
+
+_CELLS = {
+    "ticker": "Ticker",
+    "quantity": "Quantity",
+    "entry_price": "Price",
+    "entry_date": "Date",
+    "tags": "Tags",
+}
+IMPORT_COLUMNS = (
+    {"key": "line", "label": "Line", "fmt": "int"},
+    {"key": "verdict", "label": "Verdict", "kind": "tag"},
+    *(
+        {"key": name, "label": label, "priority": "" if name == "ticker" else "p3"}
+        for name, label in _CELLS.items()
+    ),
+    {"key": "said", "label": "Message", "css": "wrap"},
+)
 
 
 def portfolios(rows: Iterable[Listed]) -> dict[str, Any]:
@@ -28,7 +47,7 @@ def portfolios(rows: Iterable[Listed]) -> dict[str, Any]:
             {"key": "nav", "label": "NAV", "fmt": "money2", "term": "nav"},
             {"key": "day_pnl", "label": "Day", "fmt": "signed:money2", "tone": True},
             {"key": "positions", "label": "Positions", "fmt": "int", "priority": "p2"},
-            {"key": "session", "label": "Snapshot", "priority": "p3"},
+            {"key": "session", "label": "Close of", "priority": "p3"},
             {"key": "state", "label": "State", "kind": "tag"},
         ],
         "rows": [_portfolio(each) for each in rows],
@@ -77,13 +96,13 @@ def cash(rows: Iterable[CashTransaction]) -> dict[str, Any]:
             {"key": "type", "label": "Type"},
             {"key": "amount", "label": "Amount", "fmt": "signed:money2", "tone": True},
             {"key": "reason", "label": "Reason", "priority": "p2"},
-            {"key": "at", "label": "Booked", "kind": "moment", "priority": "p3"},
+            {"key": "at", "label": "Booked", "kind": "moment", "moment": "full", "priority": "p3"},
             {"key": "seq", "label": "Ledger no.", "fmt": "int", "priority": "p3"},
         ],
         "rows": [
             {
                 "id": row.pk,
-                "session": row.session_date.isoformat(),
+                "session": f"{row.session_date:%-d %b %Y}",
                 "type": f"Reversal of {row.type}" if row.reverses_id else row.get_type_display(),
                 "amount": row.amount,
                 "reason": row.reason,
@@ -103,7 +122,7 @@ def imports(rows: Iterable[ImportBatch]) -> dict[str, Any]:
         "caption": "Imports, newest first",
         "columns": [
             {"key": "file", "label": "File", "sub": "portfolio"},
-            {"key": "at", "label": "Checked", "kind": "moment"},
+            {"key": "at", "label": "Checked", "kind": "moment", "moment": "full"},
             {"key": "rows", "label": "Rows", "fmt": "int"},
             {"key": "errors", "label": "Errors", "fmt": "int"},
             {"key": "status", "label": "Status", "kind": "tag"},
@@ -124,39 +143,27 @@ def imports(rows: Iterable[ImportBatch]) -> dict[str, Any]:
             }
             for row in rows
         ],
-        "empty": {"text": "No file was brought yet. Choose one above."},
+        "empty": {"text": "No file has been imported yet. The form beside checks one first."},
     }
 
 
-def import_rows(page: Any, query: str) -> dict[str, Any]:
+def import_rows(page: Page, query: str) -> dict[str, Any]:
     """Rows of a file with their verdicts."""
-    return {
-        "id": "rows",
-        "caption": "Rows of the file with their verdicts",
-        "columns": [
-            {"key": "line", "label": "Line", "fmt": "int"},
-            {"key": "verdict", "label": "Verdict", "kind": "tag"},
-            {"key": "ticker", "label": "Ticker"},
-            {"key": "quantity", "label": "Quantity"},
-            {"key": "entry_price", "label": "Price"},
-            {"key": "entry_date", "label": "Date"},
-            {"key": "tags", "label": "Tags", "priority": "p3"},
-            {"key": "said", "label": "What is to say"},
-        ],
-        "rows": [_import_row(row) for row in page.object_list],
-        "page": page,
-        "query": query,
-        "empty": {"text": "No row has this verdict."},
-    }
+    return paged(
+        page,
+        key="rows",
+        caption="Rows of the file with their verdicts",
+        columns=IMPORT_COLUMNS,
+        row=_import_row,
+        query=query,
+        empty="No row has this verdict.",
+    )
 
 
 def _import_row(row: ImportRow) -> dict[str, Any]:
     read = row.parsed or {}
     places = row.batch.dialect["columns"]
-    shown = {
-        name: read.get(name) or _raw(row, places.get(name))
-        for name in ("ticker", "quantity", "entry_price", "entry_date", "tags")
-    }
+    shown = {name: read.get(name) or _raw(row, places.get(name)) for name in _CELLS}
     said = [f"{m['field']}: {m['detail']} {m['hint']}".strip() for m in row.messages]
     verdict = RowVerdict(row.verdict)
     return {

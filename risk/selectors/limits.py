@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from django.db.models import Max
+
 from risk.choices import Family, LimitState, Measure, Unit
 from risk.constants import (
     DAILY_LOSS_LIMIT,
@@ -206,11 +208,12 @@ def standings(
 
 def last_states(*, portfolio_ids: Iterable[UUID]) -> dict[UUID, dict[str, str]]:
     """The last recorded state per portfolio and measure; absent means within."""
-    rows = LimitBreach.objects.filter(portfolio_id__in=list(portfolio_ids))
+    asked = LimitBreach.objects.filter(portfolio_id__in=list(portfolio_ids)).order_by()
+    newest = asked.values("portfolio_id", "measure").annotate(last=Max("pk")).values("last")
+    # a state changes often, a book has four measures: only the newest line of each is read
+    rows = LimitBreach.objects.filter(pk__in=newest)
     found: dict[UUID, dict[str, str]] = defaultdict(dict)
-    for portfolio_id, measure, state in rows.order_by("pk").values_list(
-        "portfolio_id", "measure", "to_state"
-    ):
+    for portfolio_id, measure, state in rows.values_list("portfolio_id", "measure", "to_state"):
         found[portfolio_id][measure] = state
     return found
 

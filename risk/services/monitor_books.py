@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.db.models import Sum
 from numpy.typing import NDArray
 
 from marketdata.choices import PriceClass, Pricing
@@ -17,7 +17,7 @@ from marketdata.selectors import prices
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
 from portfolios.choices import Quality, SnapshotKind
-from portfolios.models import CashTransaction, PortfolioSnapshot
+from portfolios.models import PortfolioSnapshot
 from portfolios.selectors import holdings
 from risk.calculations import var as kernel
 from risk.choices import CovarianceKind
@@ -41,6 +41,15 @@ class KnownBook:
     flows: float
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One book at its last close before the session; dollars."""
+
+    nav: float
+    value_at_risk: float | None
+    session_date: date
+
+
 class Shelf:
     """Books of one session by portfolio; read again when their ledger number moves."""
 
@@ -60,7 +69,10 @@ class Shelf:
         if not moved:
             return
         opening = _opening(moved, moment)
-        flows = _flows(moved, moment)
+        # of the sessions since, as the snapshot of the day will count them
+        flows = holdings.flows_of(
+            after={pk: each.session_date for pk, each in opening.items()}, until=moment.current
+        )
         books = holdings.books(portfolio_ids=moved)
         wanted = {line.instrument_id for book in books for line in book.lines}
         known = {each.pk for each in self.instruments.values()}
@@ -69,13 +81,13 @@ class Shelf:
         marks = prices.marks(instruments=new, session_date=moment.session_date)
         self.closes.update({each.symbol: each for each in marks.values()})
         for book in books:
-            nav, loss = opening.get(book.portfolio_id, (None, None))
+            before = opening.get(book.portfolio_id)
             self.books[book.portfolio_id] = KnownBook(
                 ledger_seq=book.ledger_seq,
                 cash=float(book.cash),
                 lines={ln.symbol: float(ln.quantity * ln.multiplier) for ln in book.lines},
-                opening_nav=nav,
-                opening_var=loss,
+                opening_nav=before.nav if before else None,
+                opening_var=before.value_at_risk if before else None,
                 flows=float(flows.get(book.portfolio_id, Decimal(0))),
             )
 
@@ -199,24 +211,16 @@ def closing_figures(shelf: Shelf, portfolio_ids: Sequence[UUID], moment: Moment)
     return found
 
 
-def _opening(portfolio_ids: Sequence[UUID], moment: Moment) -> dict[UUID, tuple[float, Any]]:
-    """NAV and VaR at the last close before the session."""
+def _opening(portfolio_ids: Sequence[UUID], moment: Moment) -> dict[UUID, Opening]:
+    """What the last close before the session left."""
     rows = PortfolioSnapshot.objects.filter(
         portfolio_id__in=portfolio_ids,
         kind=SnapshotKind.ACTUAL,
         session_date__lt=moment.current,
         session_date__gte=matrices.oldest(moment.session_date, 5),
     ).order_by("session_date")
-    found = rows.values_list("portfolio_id", "nav", "var_95_1d")
-    return {portfolio_id: (float(nav), loss) for portfolio_id, nav, loss in found}
-
-
-def _flows(portfolio_ids: Sequence[UUID], moment: Moment) -> dict[UUID, Decimal]:
-    rows = CashTransaction.objects.filter(
-        portfolio_id__in=portfolio_ids, session_date=moment.current, external_flow=True
-    )
-    found = rows.order_by().values_list("portfolio_id").annotate(total=Sum("amount"))
-    return dict(found)
+    found = rows.values_list("portfolio_id", "nav", "var_95_1d", "session_date")
+    return {portfolio_id: Opening(float(nav), *rest) for portfolio_id, nav, *rest in found}
 
 
 def _sigma(exposures: NDArray[np.float64], with_book: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -118,7 +118,7 @@ def judge(
     Fails closed: an input that is missing, stale, not finite or failed makes the status
     UNAVAILABLE, never APPROVED. A hard limit never blocks a trade that lowers its measure.
     """
-    book = holdings.book(portfolio_id=portfolio.pk)
+    book = holdings.book_of(portfolio)
     limits = {each.measure: each for each in limit_rows.in_force(portfolio_id=portfolio.pk)}
     codes = set(denials) | _screen(portfolio, inputs, proposed, book)
     walked = None

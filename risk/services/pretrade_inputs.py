@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import numpy as np
-from django.db import DatabaseError
+from django.db import DatabaseError, connection, transaction
 
 from etftrader.core.errors import DomainError
 from marketdata import live as market
@@ -117,9 +118,13 @@ def gather(*, portfolio_id: UUID, symbols: Iterable[str], moment: Moment) -> Gat
     verdict refuses on it. The live matrix alone may be absent, with a warning: the daily one is
     in the database, so trading goes on while the live store is away.
     """
-    failures: dict[str, str] = {}
+    with _patience():
+        return _gather(portfolio_id, {symbol.upper() for symbol in symbols}, moment)
+
+
+def _gather(portfolio_id: UUID, asked: set[str], moment: Moment) -> GateInputs:
+    failures = Failures()
     warnings: list[str] = []
-    asked = {symbol.upper() for symbol in symbols}
     found = _guarded(PRICES, failures, lambda: _instruments(portfolio_id, asked)) or {}
     marks = _guarded(
         PRICES,
@@ -219,9 +224,9 @@ def age_s(mark: Mark, now: datetime) -> float | None:
 
 
 def _instruments(portfolio_id: UUID, asked: set[str]) -> dict[str, Instrument]:
-    book = holdings.book(portfolio_id=portfolio_id)
-    held = {each.symbol: each for each in holdings.instruments(book)}
-    found = {each.symbol: each for each in instruments.by_symbols(asked - set(held)).values()}
+    held = {each.symbol: each for each in holdings.held_instruments(portfolio_id=portfolio_id)}
+    rest = asked - set(held)
+    found = {each.symbol: each for each in instruments.by_symbols(rest).values()} if rest else {}
     return {**found, **held}
 
 
@@ -239,15 +244,49 @@ def _finite(matrix: Matrix | None) -> Matrix | None:
     return matrix
 
 
-def _guarded(name: str, failures: dict[str, str], read: Callable[[], Answer]) -> Answer | None:
+class Failures(dict[str, str]):
+    """Dependency -> what went wrong; begun when the gathering was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deadline = time.monotonic() + DEPENDENCY_MAX_S
+
+
+def _guarded(name: str, failures: Failures, read: Callable[[], Answer]) -> Answer | None:
     """Read one dependency; what it raises, or that it was slow, is kept by name."""
-    started = time.monotonic()
+    if time.monotonic() > failures.deadline:
+        # an answer is due: whatever hung for one would hang for the next
+        failures.setdefault(name, "not asked: another input took too long")
+        return None
     try:
         answer = read()
     except _EXPECTED as error:
         failures[name] = f"{type(error).__name__}: {error}"[:200]
+        if isinstance(error, DatabaseError) and connection.vendor == "postgresql":
+            # the savepoint takes the transaction back to where it can go on
+            transaction.set_rollback(True)
         return None
-    if time.monotonic() - started > DEPENDENCY_MAX_S:
+    if time.monotonic() > failures.deadline:
         failures[name] = "too slow"
         return None
     return answer
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Let no statement hang longer than an answer may take. SQLite's readers wait for nobody."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        most = f"{int(DEPENDENCY_MAX_S * 1000)}ms"
+        cursor.execute(
+            "SELECT current_setting('statement_timeout'), "
+            "set_config('statement_timeout', %s, true)",
+            [most],
+        )
+        before = cursor.fetchone()[0]
+        yield
+        if not transaction.get_rollback():
+            # a savepoint that is kept keeps its settings too
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])

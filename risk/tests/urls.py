@@ -12,11 +12,16 @@ def elsewhere(request: HttpRequest, **kwargs: object) -> HttpResponse:
     return HttpResponse("elsewhere")
 
 
+OF_BOOKS = {"cash": "portfolio_cash", "settings": "portfolio_settings"}
 NAMES = ("overview", "positions", "trade", "orders", "trades")
 urlpatterns = [
     *page_urls,
     path("api/v1/", include(api_urls)),
     *(path(f"portfolios/<uuid:portfolio_id>/{name}/", elsewhere, name=name) for name in NAMES),
+    *(
+        path(f"portfolios/<uuid:portfolio_id>/{tail}/", elsewhere, name=name)
+        for tail, name in OF_BOOKS.items()
+    ),
     *(
         path(f"{name}/", elsewhere, name=name)
         for name in (

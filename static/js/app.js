@@ -60,4 +60,5 @@ document.addEventListener("keydown", (event) => {
 for (const message of document.querySelectorAll("#toasts .toast:not(.error,.warning,.bad)")) setTimeout(() => message.remove(), 8000);
 
 prepare();
+if (document.querySelector("[data-sum]")) import("./totals.js").then(({ follow }) => follow());
 start();

@@ -102,7 +102,8 @@ function receive(message) {
 	} else if (type === "snapshot") {
 		take(channel || "quotes", null, message);
 	} else if (type === "update") {
-		if (state && state.epoch !== message.epoch) { state.seq = undefined; resync(channel, state); }
+		// the counter was lost: numbers start over, the value is whole all the same
+		if (state && state.epoch !== message.epoch) take(channel, message.event, message);
 		else if (state && message.seq <= state.seq) return;
 		else {
 			if (state && message.seq !== state.seq + 1 && !message.conflated) resync(channel, state);
@@ -110,7 +111,6 @@ function receive(message) {
 		}
 	} else if (type === "heartbeat") {
 		away = message.live === "away";
-		if (message.as_of) asOf = message.as_of;
 		for (const [name, seq] of Object.entries(message.seq || {})) {
 			if (seq > known.get(name)?.seq) resync(name, known.get(name));
 		}

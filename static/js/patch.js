@@ -7,6 +7,7 @@ export function walk(data, path) {
 	for (let i = 0; i < parts.length; i += 1) {
 		if (at === null || typeof at !== "object") return undefined;
 		const rest = parts.slice(i).join(".");
+		if (Array.isArray(at)) { at = at.find((row) => row.symbol === parts[i]); continue; }
 		if (rest in at) return at[rest];
 		const pair = parts.slice(i, i + 2).join(".");
 		if (!(parts[i] in at) && pair in at) { at = at[pair]; i += 1; } else at = at[parts[i]];
@@ -14,8 +15,13 @@ export function walk(data, path) {
 	return at;
 }
 
+// A gain: exposure less cost, perhaps of the cost.
+function part(value, { less, per }) {
+	return less && value ? (value - less) / (per || 1) : value;
+}
+
 export function patchCell(cell, data, path) {
-	const value = walk(data, path);
+	const value = part(walk(data, path), cell.dataset);
 	if (value === undefined) return;
 	if (cell.dataset.liveAttr === "width") {
 		const used = Math.max(0, Number(value) || 0);
@@ -39,19 +45,22 @@ export function patchCell(cell, data, path) {
 	}
 	const rising = cell.dataset.was === undefined || !cell.dataset.tone ? "ch" : Number(value) >= before ? "up" : "dn";
 	cell.dataset.was = value;
+	if ("v" in cell.dataset) cell.dataset.v = value ?? "";
 	cell.dataset.flash = rising;
 	setTimeout(() => delete cell.dataset.flash, 750);
 }
 
 export function patchStrip(strip) {
 	for (const mark of strip || []) {
-		const box = document.querySelector(`[data-strip="${CSS.escape(mark.symbol)}"]`);
-		if (!box) continue;
 		const yielding = mark.kind === "yield";
-		const change = box.querySelector(".ch");
-		box.querySelector(".last").textContent = show(mark.last, yielding ? "pct2" : "price");
-		change.textContent = mark.change === null ? "" : show(mark.change, yielding ? "signed:bp0" : mark.kind === "level" ? "signed:ratio2" : "signed");
 		const plain = !mark.kind || mark.kind === "price";
-		change.className = `ch ${plain ? (Number(mark.change) > 0 ? "up" : Number(mark.change) < 0 ? "dn" : "") : "sec"}`;
+		for (const box of document.querySelectorAll(`[data-strip="${CSS.escape(mark.symbol)}"]`)) {
+			const change = box.querySelector(".ch");
+			box.querySelector(".last").textContent = show(mark.last, yielding ? "pct2" : "price");
+			if (mark.change === null) continue;
+			change.textContent = show(mark.change, yielding ? "signed:bp0" : plain ? "signed" : "signed:ratio2");
+			change.classList.toggle("up", plain && Number(mark.change) > 0);
+			change.classList.toggle("dn", plain && Number(mark.change) < 0);
+		}
 	}
 }

@@ -22,11 +22,11 @@ function draw() {
 		button.title = approved() ? "" : "The check must approve exactly this order first";
 	}
 	const answer = result.querySelector("[data-check-state]");
-	for (const button of form.querySelectorAll("[data-use-max]")) {
-		const most = answer?.dataset.maxQuantity;
-		button.hidden = !most || Number(most) <= 0;
-		const word = button.querySelector("[data-max]");
-		if (most && word) word.textContent = Number(most).toLocaleString("en-US", { maximumFractionDigits: 8 });
+	const { suggested, maxQuantity } = answer?.dataset ?? {};
+	for (const row of form.querySelectorAll("[data-use-row]")) {
+		row.hidden = !suggested || Number(suggested) <= 0;
+		row.querySelector("[data-max]").textContent = Number(suggested || 0).toLocaleString("en-US", { maximumFractionDigits: 8 });
+		row.querySelector("[data-use-note]").hidden = suggested === maxQuantity;
 	}
 }
 
@@ -146,9 +146,9 @@ if (form && result) {
 	form.addEventListener("submit", place, { capture: true });
 	form.addEventListener("click", (event) => {
 		if (!event.target.closest("[data-use-max]")) return;
-		const most = result.querySelector("[data-check-state]")?.dataset.maxQuantity;
+		const size = result.querySelector("[data-check-state]")?.dataset.suggested;
 		const field = form.elements.namedItem("quantity");
-		if (most && field) { field.value = most; check(); }
+		if (size && field) { field.value = size; check(); }
 	});
 	// A tick moves the risk: an approved check on the screen is made again, at most every five seconds.
 	document.body.addEventListener("live:data", (event) => {

@@ -1,5 +1,6 @@
 """Orders over the API: place, check, list, read, cancel; a refused order is kept, with 422."""
 
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -33,19 +34,24 @@ FILTERS = {"state": ["exact", "in"], "side": ["exact"], "instrument__symbol": ["
 def place(request: Request, portfolio: Portfolio, ticket: Ticket) -> Response:
     """Submit under the request's key: the same request again gives the same answer."""
     actor = Actor.of(request)
-    moment = sessions.moment()
+
+    @cache
+    def ready() -> orders.Ready:
+        moment = sessions.moment()
+        return orders.gather(portfolio_id=portfolio.pk, ticket=ticket, by=actor, moment=moment)
 
     def effect() -> Response:
         order = orders.submit(
             portfolio_id=portfolio.pk,
             ticket=ticket,
             by=actor,
-            moment=moment,
+            moment=ready().moment,
             market_clock=sessions.moment,
+            ready=ready(),
         )
         return answer(request, order)
 
-    response = once(request, effect)
+    response = once(request, effect, before=ready)
     if response.status_code == 422:
         # what is kept is the body; its media type belongs to it
         response.content_type = problems.CONTENT_TYPE

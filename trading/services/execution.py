@@ -52,10 +52,12 @@ def book(
     executed_at: datetime,
     session_date: date,
     by: Actor,
+    locked: Portfolio | None = None,
 ) -> Trade:
     """Write one fill: the ledger first, then order and trade; all or nothing.
 
-    The caller holds the portfolio's lock. A new order is born filled, a waiting one moves on.
+    The caller holds the portfolio's lock, and hands over what it read under it. A new order is
+    born filled, a waiting one moves on.
     """
     assert fill.price is not None
     trade_id = uuid.uuid4()
@@ -68,6 +70,7 @@ def book(
         fee=fill.commission,
         source=f"trade:{trade_id}",
         session_date=session_date,
+        locked=locked,
     )
     done = order.filled_quantity + fill.quantity
     paid = (order.average_price or Decimal(0)) * order.filled_quantity
@@ -196,6 +199,7 @@ def _try(waiting: orders.Waiting, prepared: Prepared, moment: Moment) -> Trade |
         executed_at=at,
         session_date=moment.current,
         by=by,
+        locked=portfolio,
     )
 
 

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -29,6 +31,16 @@ CONTEXT = "order"
 PREVIEW = "preview"
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An order with everything its verdict needs that no lock has to protect."""
+
+    ticket: Ticket
+    prepared: Prepared
+    moment: Moment
+    started: float  # `time.monotonic()` when the gathering began
+
+
 def submit(
     *,
     portfolio_id: UUID,
@@ -36,25 +48,34 @@ def submit(
     by: Actor,
     moment: Moment,
     market_clock: Callable[[], Moment] | None = None,
+    ready: Ready | None = None,
 ) -> Order:
     """Judge an order under the portfolio's lock, keep the verdict, and fill it if a price is fresh.
 
-    Prices and matrices are gathered before the lock. A door may hand over its market clock: it is
+    Prices and matrices are gathered before the lock, by a door that opens a transaction of its own
+    with `gather` before that. A door may hand over its market clock: it is
     asked again under the lock, and if the market moved meanwhile everything is gathered once more.
     The order comes back rejected (kept with its check, nothing else written), accepted (it waits
     for a later price) or filled.
     Raises BadInput for what the ticket itself shows to be wrong, Conflict for a client order id
     that was used before and for a closed portfolio.
     """
-    ticket, instrument = _checked(portfolio_id, ticket, by)
+    inputs = ready or gather(portfolio_id=portfolio_id, ticket=ticket, by=by, moment=moment)
     for clock in (market_clock, None):
-        started = time.monotonic()
-        prepared = _prepared(portfolio_id, instrument, moment)
-        answer = _decide(portfolio_id, ticket, prepared, by, moment, started, clock)
+        answer = _decide(portfolio_id, inputs, by, clock)
         if isinstance(answer, Order):
             return answer
-        moment = answer
+        inputs = _gathered(portfolio_id, inputs.ticket, inputs.prepared.instrument, answer)
     raise AssertionError("the second pass decides")
+
+
+def gather(*, portfolio_id: UUID, ticket: Ticket, by: Actor, moment: Moment) -> Ready:
+    """Check a ticket and collect what its verdict needs; no lock is held, nothing is written.
+
+    Raises BadInput and NotFound like `submit`.
+    """
+    ticket, instrument = _checked(portfolio_id, ticket, by)
+    return _gathered(portfolio_id, ticket, instrument, moment)
 
 
 def check(*, portfolio_id: UUID, ticket: Ticket, by: Actor, moment: Moment) -> PreTradeCheck:
@@ -102,10 +123,16 @@ def cancel(*, order_id: UUID, by: Actor, moment: Moment) -> Order:
 
 
 def _checked(portfolio_id: UUID, ticket: Ticket, by: Actor) -> tuple[Ticket, Instrument]:
-    portfolio = Portfolio.objects.filter(pk=portfolio_id).first()
-    if portfolio is None:
+    known = Portfolio.objects.filter(pk=portfolio_id).values_list("whole_shares", flat=True)
+    whole_shares = next(iter(known), None)
+    if whole_shares is None:
         raise NotFound("There is no such portfolio.")
-    return tickets.checked(ticket=ticket, whole_shares=portfolio.whole_shares, by=by)
+    return tickets.checked(ticket=ticket, whole_shares=whole_shares, by=by)
+
+
+def _gathered(portfolio_id: UUID, ticket: Ticket, instrument: Instrument, moment: Moment) -> Ready:
+    started = time.monotonic()
+    return Ready(ticket, _prepared(portfolio_id, instrument, moment), moment, started)
 
 
 def _prepared(portfolio_id: UUID, instrument: Instrument, moment: Moment) -> Prepared:
@@ -116,14 +143,12 @@ def _prepared(portfolio_id: UUID, instrument: Instrument, moment: Moment) -> Pre
 @transaction.atomic
 def _decide(
     portfolio_id: UUID,
-    ticket: Ticket,
-    prepared: Prepared,
+    inputs: Ready,
     by: Actor,
-    moment: Moment,
-    started: float,
     market_clock: Callable[[], Moment] | None,
 ) -> Order | Moment:
     """Everything decisive, under the lock; a later moment when the inputs have aged."""
+    ticket, prepared, moment = inputs.ticket, inputs.prepared, inputs.moment
     [portfolio] = locking.lock_portfolios(portfolio_id)
     if portfolio.status != PortfolioStatus.ACTIVE:
         raise Conflict("The portfolio is closed.", code="portfolio_closed")
@@ -150,7 +175,7 @@ def _decide(
         portfolio_id=portfolio_id,
         context=CONTEXT,
         by=by,
-        started=started,
+        started=inputs.started,
         as_of=moment.as_of,
     )
     if not judged.verdict.approved:
@@ -166,9 +191,10 @@ def _decide(
             fill=judged.fill,
             reference=_reference(prepared),
             price_source=PriceSource.SIM,
-            executed_at=moment.as_of,
+            executed_at=_priced_at(prepared, moment),
             session_date=moment.current,
             by=by,
+            locked=portfolio,
         )
     return order
 
@@ -179,6 +205,12 @@ def _reference(prepared: Prepared) -> Decimal:
     assert mark is not None
     assert mark.price is not None
     return mark.price
+
+
+def _priced_at(prepared: Prepared, moment: Moment) -> datetime:
+    """The moment of a fill: not before its price, which a bar may have renewed meanwhile."""
+    mark = prepared.mark
+    return max(moment.as_of, mark.as_of) if mark and mark.as_of else moment.as_of
 
 
 def _new(
@@ -200,8 +232,8 @@ def _new(
 
 
 def _refuse_twin(portfolio_id: UUID, client_order_id: str) -> None:
-    twin = Order.objects.filter(portfolio_id=portfolio_id, client_order_id=client_order_id).first()
-    if twin is not None:
+    same = Order.objects.filter(portfolio_id=portfolio_id, client_order_id=client_order_id)
+    for twin in same.only("state"):
         raise Conflict(
             "An order with this client order id exists in the portfolio.",
             code="duplicate_client_order_id",

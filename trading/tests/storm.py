@@ -8,14 +8,13 @@ import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connections
-from django.test import Client
 
-from etftrader.core import audit, idempotency, livestate
+from etftrader.core import idempotency, livestate
 from etftrader.core.actor import Actor
 from etftrader.core.errors import Conflict, LimitBreached
 from etftrader.core.idempotency import Answer
@@ -86,9 +85,17 @@ def _one(dice: random.Random, key: str, portfolio: UUID, by: Actor, moment: Any)
     kind = dice.choices(("buy", "sell", "pay in", "pay out"), (5, 5, 2, 1))[0]
     amount = dice.randint(1, 9)
     symbol = dice.choice(("AAA", "BBB"))
+    pays = kind in ("pay in", "pay out")
+
+    @cache
+    def ready() -> orders.Ready:
+        ticket = (world.buy if kind == "buy" else world.sell)(
+            str(amount), symbol, client_order_id=key
+        )
+        return orders.gather(portfolio_id=portfolio, ticket=ticket, by=by, moment=moment)
 
     def effect() -> Answer:
-        if kind in ("pay in", "pay out"):
+        if pays:
             booking = ledger.book_flow(
                 portfolio_id=portfolio,
                 amount=Decimal(amount if kind == "pay in" else -amount),
@@ -97,9 +104,9 @@ def _one(dice: random.Random, key: str, portfolio: UUID, by: Actor, moment: Any)
                 by=by,
             )
             return Answer(201, {"seq": booking.seq})
-        make = world.buy if kind == "buy" else world.sell
-        ticket = make(str(amount), symbol, client_order_id=key)
-        order = orders.submit(portfolio_id=portfolio, ticket=ticket, by=by, moment=moment)
+        order = orders.submit(
+            portfolio_id=portfolio, ticket=ready().ticket, by=by, moment=moment, ready=ready()
+        )
         return Answer(422 if order.state == "rejected" else 201, {"order": str(order.pk)})
 
     assert by.user_id is not None
@@ -110,6 +117,7 @@ def _one(dice: random.Random, key: str, portfolio: UUID, by: Actor, moment: Any)
             key=key,
             print_of=idempotency.fingerprint(kind, {"p": str(portfolio), "n": amount, "s": symbol}),
             effect=effect,
+            before=None if pays else ready,
         )
     except (Conflict, LimitBreached) as refusal:
         return refusal.code
@@ -175,53 +183,3 @@ def place(key: str, portfolio: UUID, by: Actor, moment: Any) -> Answer:
         print_of=idempotency.fingerprint("kill", {"key": key}),
         effect=effect,
     )
-
-
-def post_the_same(
-    *, process: int, thread: int, portfolio: str, token: str, keys: list[str], crowd: int
-) -> list[list[Any]]:
-    """Post one order per key through the API, at the same moment as everybody else."""
-    client = _client()
-    told = []
-    for key in keys:
-        meet(f"storm:{key}", crowd)
-        answer = client.post(
-            f"/api/v1/portfolios/{portfolio}/orders",
-            {"symbol": "AAA", "side": "buy", "quantity": "1"},
-            content_type="application/json",
-            HTTP_AUTHORIZATION=f"Token {token}",
-            HTTP_IDEMPOTENCY_KEY=key,
-        )
-        # as documents: an engine may keep the members of one in another order
-        told.append([answer.status_code, audit.digest(answer.json())])
-    return told
-
-
-def submit_the_same_form(
-    *, process: int, thread: int, portfolio: str, session: str, keys: list[str], crowd: int
-) -> list[list[Any]]:
-    """Press Place on the same rendered ticket, at the same moment as everybody else."""
-    client = _client()
-    client.cookies[settings.SESSION_COOKIE_NAME] = session
-    told = []
-    for key in keys:
-        meet(f"storm:{key}", crowd)
-        answer = client.post(
-            f"/portfolios/{portfolio}/trade/",
-            {
-                "symbol": "BBB",
-                "side": "buy",
-                "quantity": "1",
-                "note": "",
-                "idempotency_key": key,
-                "place": "",
-            },
-        )
-        told.append([answer.status_code, answer.headers.get("Location", "")])
-    return told
-
-
-def _client() -> Client:
-    # what is measured here is the key, not the rate limit
-    settings.RATE_LIMITS = {name: (1_000_000, 1) for name in settings.RATE_LIMITS}
-    return Client()

@@ -1,10 +1,13 @@
 """The pre-trade document as the ticket shows it: verdict, checks, bullets, figures, costs."""
 
+from decimal import Decimal
 from typing import Any
 
 from etftrader.core.audit import digest
 from risk.choices import CheckStatus
 from risk.models import PreTradeCheck
+from trading.calculations import suggestion
+from trading.constants import OVERSELL
 from trading.selectors import orders
 from trading.services.tickets import Ticket
 
@@ -37,9 +40,24 @@ def of(check: PreTradeCheck) -> dict[str, Any]:
         "price_note": _price_note(pricing, document["meta"]),
         "max_quantity": verdict["max_quantity"],
         "largest": _number(verdict["max_quantity"]),
+        "suggested": _suggested(document, verdict),
         "binding": orders.in_words([binding])[0] if binding else "",
         "latency_ms": check.latency_ms,
     }
+
+
+def _suggested(document: dict[str, Any], verdict: dict[str, Any]) -> Decimal | None:
+    """What the button fills in: a minute later the largest size itself may be refused."""
+    if verdict["max_quantity"] is None:
+        return None
+    largest = Decimal(verdict["max_quantity"])
+    if verdict["binding"] == OVERSELL:
+        return largest
+    line = next((each for each in document["checks"] if each["code"] == verdict["binding"]), None)
+    if line is None or verdict["binding"] in FLOORS:
+        return suggestion.with_room(largest)
+    used = None if line["now"] is None else abs(line["now"])
+    return suggestion.with_room(largest, used=used, limit=line["limit"])
 
 
 def fingerprint(ticket: Ticket) -> str:
@@ -98,9 +116,6 @@ def _chart(check: PreTradeCheck, checks: list[dict[str, Any]]) -> dict[str, Any]
         "title": "Before and after against the limits",
         "conclusion": _note(check) or "Every limit holds after the order.",
         "rows": rows,
-        "width": 720,
-        "left": 140,
-        "right": 190,
     }
 
 

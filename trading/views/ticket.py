@@ -1,6 +1,7 @@
 """The trade ticket: the check beside the form, and the one press that places the order."""
 
 import uuid
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -93,15 +94,21 @@ class TicketPage(LoginRequiredMixin, View):
     def _place(
         self, request: HttpRequest, portfolio: Portfolio, form: TicketForm, actor: Actor
     ) -> HttpResponse:
-        ticket, moment = form.ticket(), sessions.moment()
+        ticket = form.ticket()
+
+        @cache
+        def ready() -> orders.Ready:
+            moment = sessions.moment()
+            return orders.gather(portfolio_id=portfolio.pk, ticket=ticket, by=actor, moment=moment)
 
         def effect() -> Answer:
             order = orders.submit(
                 portfolio_id=portfolio.pk,
                 ticket=ticket,
                 by=actor,
-                moment=moment,
+                moment=ready().moment,
                 market_clock=sessions.moment,
+                ready=ready(),
             )
             status = UNPROCESSABLE if order.state == OrderState.REJECTED else 201
             return Answer(status=status, body={"order": str(order.pk)})
@@ -116,6 +123,7 @@ class TicketPage(LoginRequiredMixin, View):
             key=ticket.client_order_id,
             print_of=idempotency.fingerprint(request.path, said),
             effect=effect,
+            before=ready,
         )
         order = Order.objects.for_actor(actor).get(pk=answer.body["order"])
         if order.state == OrderState.REJECTED:

@@ -14,7 +14,9 @@ from etftrader.core.api.renderers import FiniteJSONRenderer
 REPLAYED = "Idempotent-Replayed"
 
 
-def once(request: Any, effect: Callable[[], Response]) -> Response:
+def once(
+    request: Any, effect: Callable[[], Response], *, before: Callable[[], object] | None = None
+) -> Response:
     """Run the effect and keep its answer under the request's Idempotency-Key.
 
     Parameters
@@ -24,6 +26,8 @@ def once(request: Any, effect: Callable[[], Response]) -> Response:
     effect : callable
         Does the work and answers; it runs in the transaction that keeps the answer. An exception
         rolls both back.
+    before : callable, optional
+        Gathers what the effect needs before that transaction; a replay does without it.
 
     Returns
     -------
@@ -42,6 +46,7 @@ def once(request: Any, effect: Callable[[], Response]) -> Response:
         effect=lambda: _plain(effect()),
         money=bool(wanted and wanted.money),
         confirm_duplicate=body.get("confirm_duplicate") is True,
+        before=before,
     )
     response = Response(answer.body, answer.status)
     if answer.status in (201, 202) and isinstance(answer.body, dict) and "url" in answer.body:

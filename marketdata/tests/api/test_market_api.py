@@ -109,7 +109,9 @@ def test_a_bad_value_is_named(client, path, attr):
     assert answer.json()["errors"][0]["attr"] == attr
 
 
-@pytest.mark.parametrize("path", ["prices?symbol=AAA", "market/prices/aaa", "market-data?symbol=AAA"])
+@pytest.mark.parametrize(
+    "path", ["prices?symbol=AAA", "market/prices/aaa", "market-data?symbol=AAA"]
+)
 def test_bars_end_at_the_market_clock_even_when_more_is_asked(client, path):
     joint = "&" if "?" in path else "?"
 
@@ -173,7 +175,9 @@ def test_a_quote_of_the_session_being_played_wins_and_later_ones_stay_hidden(cli
 
 def test_instruments_are_searched_and_filtered(client):
     def symbols(query):
-        return [each["symbol"] for each in client.get(f"{V1}/instruments?{query}").json()["results"]]
+        return [
+            each["symbol"] for each in client.get(f"{V1}/instruments?{query}").json()["results"]
+        ]
 
     assert symbols("search=aa") == ["AAA"]
     assert symbols("kind=index") == ["^VIX"]

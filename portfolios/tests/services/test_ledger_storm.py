@@ -23,8 +23,8 @@ def test_a_storm_of_bookings_leaves_every_invariant_whole():
 
     outcomes = services.storm(
         "portfolios.tests.storm:mixed",
-        processes=4,
-        threads=8,
+        processes=2,
+        threads=16,
         arguments={
             "portfolios": [str(each.pk) for each in books],
             "operations": 100,

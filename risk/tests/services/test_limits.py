@@ -1,10 +1,12 @@
 """Limits: defaults, dated changes, and the states of the story."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 
+from etftrader.core import clock
 from etftrader.core.errors import BadInput, VersionMismatch
 from etftrader.core.records import AuditEvent, OutboxEvent
 from portfolios.models import PortfolioSnapshot
@@ -217,3 +219,32 @@ def test_a_portfolio_without_a_snapshot_is_left_out():
 
     assert limits.evaluate(portfolio_ids=[portfolio.pk], session_date=factories.START) == {}
     assert not PortfolioSnapshot.objects.exists()
+
+
+def test_the_last_states_are_read_and_not_the_history(django_assert_num_queries):
+    portfolio, other = factories.make_portfolio(), factories.make_portfolio(name="Other")
+    turns = ["watch", "breach", "within"] * 40
+    for number, state in enumerate([*turns, "breach"]):
+        note(portfolio, "var", state, number)
+        note(other, "gross", state, number)
+    note(portfolio, "gross", "watch", 0)
+
+    with django_assert_num_queries(1) as queries:
+        found = rows.last_states(portfolio_ids=[portfolio.pk, other.pk])
+
+    assert found == {
+        portfolio.pk: {"var": "breach", "gross": "watch"},
+        other.pk: {"gross": "breach"},
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(queries.captured_queries[0]["sql"])
+        assert len(cursor.fetchall()) == 3
+
+
+def note(portfolio, measure, state, minute):
+    """A recorded change of state."""
+    at = clock.now() + timedelta(minutes=minute)
+    LimitBreach.objects.create(
+        portfolio=portfolio, measure=measure, from_state="within", to_state=state, observed=1.0,
+        threshold=1.0, session_date=NIGHTS[0], as_of=at, recorded_at=at,
+    )  # fmt: skip

@@ -10,10 +10,12 @@ from django.test import override_settings
 
 from etftrader.core import livestate, push
 from marketdata import live as market_live
+from marketdata.models import Instrument
 from marketdata.selectors import calendar
 from marketdata.selectors.sessions import Moment
 from marketdata.services import stream
-from portfolios.services import snapshots
+from portfolios.selectors import holdings
+from portfolios.services import ledger, snapshots
 from risk import live
 from risk.models import Alert, LimitBreach
 from risk.services import covariance, limits, monitor, var
@@ -95,6 +97,31 @@ def test_a_bar_moves_nav_exposures_and_the_pnl_of_the_day(stage):
     value = found[portfolio.pk].value
     assert float(value["day_pnl"]) == pytest.approx(10_042.22, abs=0.02)
     assert value["day_return"] == pytest.approx(10_042.22 / 1_014_548.55, rel=1e-5)
+
+
+def test_what_is_brought_in_or_paid_in_while_a_session_plays_is_no_gain(stage):
+    portfolio, state = stage
+    before = monitor.revalue(state=at(state, 2, 1.01), moment=moment_of(2))[portfolio.pk]
+    ledger.book_opening(
+        portfolio_id=portfolio.pk, instrument=Instrument.objects.get(symbol="TLT"),
+        quantity=Decimal(300), price=Decimal("131.5"), session_date=PLAYED, source="test:opening",
+    )  # fmt: skip
+    ledger.book_flow(
+        portfolio_id=portfolio.pk, amount=Decimal(5_000), session_date=PLAYED, source="test:in",
+        by=factories.HOUSE,
+    )  # fmt: skip
+
+    after = monitor.revalue(state=at(state, 3, 1.01), moment=moment_of(3))[portfolio.pk]
+
+    # the opening gained what it is worth above its cost, and nothing else
+    worth = 300 * 1.01 * state.previous_close[state.symbols.index("TLT")]
+    gained = float(after.value["day_pnl"]) - float(before.value["day_pnl"])
+    assert gained == pytest.approx(worth - 300 * 131.5, abs=0.02)
+    nav = float(after.value["nav"]) - float(before.value["nav"])
+    assert nav == pytest.approx(worth + 5_000, abs=0.02)
+    # and the page that values the book now says the same
+    flow = holdings.flows(portfolio_id=portfolio.pk, after=factories.START, until=PLAYED)
+    assert flow == Decimal(300) * Decimal("131.5") + 5_000
 
 
 def test_it_agrees_with_one_book_at_a_time(stage):

@@ -356,6 +356,44 @@ def test_a_market_that_moved_during_the_gathering_is_gathered_again():
     assert order.placed_as_of == sessions.now()
 
 
+def test_a_bar_that_passes_during_the_gathering_leaves_its_newer_price():
+    world.make_market()
+    portfolio = world.make_portfolio()
+    asked = sessions.moment()
+    now = world.next_bar({"AAA": Decimal(101)})
+
+    made = orders.check(
+        portfolio_id=portfolio.pk,
+        ticket=buy("10"),
+        by=world.actor(portfolio.account.customer.user),
+        moment=asked,
+    )
+    order = submit(portfolio, buy("10"), moment=asked, market_clock=sessions.moment)
+
+    # yesterday's close would be refused as too old for a running session
+    assert (made.status, made.reasons) == ("APPROVED", [])
+    assert made.document["pricing"][0]["price"] == "101.00"
+    assert order.state == "filled"
+    assert Trade.objects.get().executed_at == now.as_of
+
+
+def test_quotes_of_an_earlier_round_are_no_price():
+    world.make_market()
+    portfolio = world.make_portfolio()
+    asked = sessions.moment()
+    world.next_bar()
+    ReplayClock.objects.update(round=2)
+
+    made = orders.check(
+        portfolio_id=portfolio.pk,
+        ticket=buy("10"),
+        by=world.actor(portfolio.account.customer.user),
+        moment=asked,
+    )
+
+    assert "PRICE_STALE" in made.reasons
+
+
 def test_a_check_keeps_only_itself():
     world.make_market()
     portfolio = world.make_portfolio()

@@ -61,6 +61,7 @@ def test_the_check_fragment_carries_verdict_and_largest_size(browser, book):
     assert answer.status_code == 200
     assert 'data-check-state="rejected"' in text
     assert 'data-max-quantity="911"' in text
+    assert 'data-suggested="901"' in text  # 1 % of an unused limit stays free
     assert "VaR would pass its limit" in text
     assert "<html" not in text
     assert PreTradeCheck.objects.count() == 1

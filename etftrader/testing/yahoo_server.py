@@ -1,0 +1,274 @@
+"""A loopback server that stands where Yahoo or FRED would: replays fixtures and bad manners.
+
+`YahooServer` answers charts, chains, quotes and fund pages from a folder of fixtures; `say` puts
+scripted answers in front of any path. Nothing in it leaves this machine.
+"""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+JSON = "application/json;charset=utf-8"
+CHARTS = "v8_chart_{}_1d_2020H1.json"
+CHAIN = "v7_options_TWX_20140605.json"
+UNKNOWN = "v8_chart_unknown_symbol_404.json"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One scripted answer; `pieces` streams a body that never lies in memory as a whole."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    pieces: Callable[[], Iterator[bytes]] | None = None
+    claims: int | None = None  # a Content-Length that may be a lie
+
+    @classmethod
+    def json(cls, value: object, status: int = 200, **headers: str) -> "Reply":
+        """Answer with a JSON body."""
+        return cls(status, json.dumps(value).encode(), {"Content-Type": JSON, **headers})
+
+
+@dataclass
+class Asked:
+    """One request as it came."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+
+
+class ReplayServer:
+    """An HTTP server on a free loopback port with a script and a memory."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.sent_bytes = 0
+        self._script: list[tuple[str, list[Reply]]] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        serve = self._server.serve_forever
+        self._thread = threading.Thread(target=serve, args=(0.02,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Base address of the server."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def say(self, part: str, *replies: Reply) -> None:
+        """Answer paths that contain `part` with these in order; the last one is repeated."""
+        self._script.insert(0, (part, list(replies)))
+
+    def count(self, part: str) -> int:
+        """How many requests had `part` in their path."""
+        return sum(part in each.path for each in self.asked)
+
+    def reply(self, asked: Asked) -> Reply:
+        """Answer what no script covers."""
+        return Reply(404, b"", {})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _scripted(self, asked: Asked) -> Reply | None:
+        for part, replies in self._script:
+            if part in asked.path:
+                return replies.pop(0) if len(replies) > 1 else replies[0]
+        return None
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                asked = Asked(
+                    self.command, unquote(parts.path), parse_qs(parts.query), dict(self.headers)
+                )
+                server.asked.append(asked)
+                self._send(server._scripted(asked) or server.reply(asked))
+
+            do_POST = do_GET
+
+            def _send(self, reply: Reply) -> None:
+                try:
+                    self.send_response(reply.status)
+                    for name, value in reply.headers.items():
+                        self.send_header(name, value)
+                    claims = len(reply.body) if reply.claims is None else reply.claims
+                    if reply.pieces is None or reply.claims is not None:
+                        self.send_header("Content-Length", str(claims))
+                    self.send_header("Connection", "close")
+                    self.end_headers()
+                    for piece in reply.pieces() if reply.pieces else [reply.body]:
+                        self.wfile.write(piece)
+                        self.wfile.flush()
+                        server.sent_bytes += len(piece)
+                except OSError:
+                    return  # the client hung up, as it may
+
+            def log_message(self, *words: object) -> None:
+                pass
+
+        return Handler
+
+
+class YahooServer(ReplayServer):
+    """Yahoo's paths over a folder of fixtures, with the cookie and crumb errands."""
+
+    def __init__(self, fixtures: Path) -> None:
+        super().__init__()
+        self._fixtures = fixtures
+
+    def reply(self, asked: Asked) -> Reply:
+        """Answer as Yahoo does: data of the fixtures, 404 for every other symbol."""
+        path, symbol = asked.path, asked.path.rsplit("/", 1)[-1]
+        if path.endswith("/getcrumb"):
+            return Reply(200, b"crumb-of-tests", {"Content-Type": "text/plain"})
+        if "/v8/finance/chart/" in path:
+            return self._fixture(CHARTS.format(symbol))
+        if "/v7/finance/options/" in path:
+            return self._fixture(CHAIN if symbol == "TWX" else UNKNOWN)
+        if path.endswith("/v7/finance/quote"):
+            symbols = asked.query.get("symbols", [""])[0].split(",")
+            found = [quote(each) for each in symbols if self._has(each)]
+            return Reply.json({"quoteResponse": {"result": found, "error": None}})
+        if "/fundamentals-timeseries/" in path and self._has(symbol):
+            return Reply.json({"timeseries": {"result": [], "error": None}})
+        if "/v10/finance/quoteSummary/" in path and self._has(symbol):
+            return Reply.json({"quoteSummary": {"result": [summary(symbol)], "error": None}})
+        return self._fixture(UNKNOWN)
+
+    def chart(self, symbol: str) -> dict[str, Any]:
+        """Return a fixture's chart for a test to change."""
+        found: dict[str, Any] = json.loads((self._fixtures / CHARTS.format(symbol)).read_text())
+        return found
+
+    def chain(self) -> dict[str, Any]:
+        """Return the fixture's option chain for a test to change."""
+        found: dict[str, Any] = json.loads((self._fixtures / CHAIN).read_text())
+        return found
+
+    def _has(self, symbol: str) -> bool:
+        return (self._fixtures / CHARTS.format(symbol)).is_file()
+
+    def _fixture(self, name: str) -> Reply:
+        path = self._fixtures / name
+        status = 200
+        if name == UNKNOWN or not path.is_file():
+            path, status = self._fixtures / UNKNOWN, 404
+        return Reply(status, path.read_bytes(), {"Content-Type": JSON})
+
+
+def quote(symbol: str) -> dict[str, Any]:
+    """One quote in Yahoo's shape."""
+    return {
+        "symbol": symbol,
+        "quoteType": "ETF",
+        "longName": f"{symbol} Trust",
+        "currency": "USD",
+        "regularMarketPrice": 308.36,
+        "regularMarketTime": 1593547200,
+        "regularMarketPreviousClose": 303.99,
+        "regularMarketVolume": 113394800,
+        "bid": 308.35,
+        "ask": 0,
+        "exchangeDataDelayedBy": 15,
+        "marketState": "CLOSED",
+    }
+
+
+def summary(symbol: str) -> dict[str, Any]:
+    """A fund's page in Yahoo's shape: the modules the library asks for."""
+    return {
+        "quoteType": {"quoteType": "ETF", "longName": f"{symbol} Trust", "exchange": "PCX"},
+        "summaryDetail": {"yield": 0.0178, "trailingPE": 24.5, "totalAssets": 2.7e11},
+        "summaryProfile": {"longBusinessSummary": "Tracks an index."},
+        "fundProfile": {
+            "categoryName": "Large Blend",
+            "family": "Family of tests",
+            "feesExpensesInvestment": {"annualReportExpenseRatio": 0.000945},
+        },
+        "topHoldings": {
+            "stockPosition": 0.998,
+            "cashPosition": 0.002,
+            "holdings": [{"symbol": "AAPL", "holdingName": "Apple", "holdingPercent": 0.058}],
+            "equityHoldings": {"priceToEarnings": 0.0408, "priceToBook": 0.27},
+            "bondHoldings": {},
+            "sectorWeightings": [{"technology": 0.31}, {"healthcare": 0.14}],
+        },
+    }
+
+
+def endless(piece: bytes, total: int) -> Callable[[], Iterator[bytes]]:
+    """Make a body of `total` bytes that is made while it is sent."""
+    return lambda: (piece for _ in range(total // len(piece)))
+
+
+def trickle(piece: bytes, *, every_s: float, times: int) -> Callable[[], Iterator[bytes]]:
+    """Make a body that comes one piece at a time, slowly."""
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(times):
+            yield piece
+            time.sleep(every_s)
+
+    return pieces
+
+
+class StreamServer:
+    """A streaming socket that sends prepared prices after the subscription, then closes."""
+
+    def __init__(self, *messages: str) -> None:
+        from websockets.sync.server import serve
+
+        self.subscribed: list[object] = []
+        self._messages = messages
+        self._server = serve(self._speak, "127.0.0.1", 0, compression=None)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Address of the socket."""
+        return f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}/?version=2"
+
+    def _speak(self, line: Any) -> None:
+        self.subscribed.append(json.loads(line.recv()))
+        for message in self._messages:
+            line.send(message)
+
+    def __enter__(self) -> "StreamServer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._server.shutdown()
+        self._thread.join(5)
+
+
+def priced(symbol: str, price: float, *, seconds: int, volume: int) -> str:
+    """One streamed message as Yahoo packs it: protobuf in base64 in JSON."""
+    from yfinance.pricing_pb2 import PricingData
+
+    data = PricingData(id=symbol, price=price, time=seconds * 1000, day_volume=volume)
+    return json.dumps({"message": base64.b64encode(data.SerializeToString()).decode()})
