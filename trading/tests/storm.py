@@ -8,13 +8,15 @@ import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
+import redis
+from django.conf import settings
 from django.db import connections
 
-from etftrader.core import idempotency, livestate
+from etftrader.core import idempotency
 from etftrader.core.actor import Actor
 from etftrader.core.errors import Conflict, LimitBreached
 from etftrader.core.idempotency import Answer
@@ -33,11 +35,17 @@ def say(text: str) -> None:
 
 def meet(name: str, count: int) -> None:
     """Wait until everybody of all processes is here: the barrier of one round."""
-    store = livestate.client()
+    store = barrier()
     if store.incr(name) == count:
         store.rpush(f"{name}:go", *(["go"] * count))
-    while store.blpop([f"{name}:go"], timeout=1) is None:
+    while store.blpop([f"{name}:go"], timeout=30) is None:
         continue
+
+
+@lru_cache(maxsize=1)
+def barrier() -> redis.Redis:
+    """A client of its own: the product's gives up long before a crowd has gathered."""
+    return redis.Redis.from_url(settings.LIVE_URL, socket_timeout=120)
 
 
 def trader(email: str) -> Actor:
