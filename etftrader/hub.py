@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from channels.db import database_sync_to_async
@@ -182,8 +183,7 @@ class Hub:
         """Send what is newer than what was sent; a lost hint costs no more than a few seconds."""
         states = [channel for channel in self.topics if not heads.is_event_channel(channel)]
         for channel in states:
-            names = [push.channel_key(channel), "epoch", "seq"]
-            known = await self._ask(lambda client, names=names: client.hmget(names[0], names[1:]))
+            known = await self._ask(partial(_numbers, channel=channel))
             topic = self.topics.get(channel)
             if topic is None or not known or known[1] is None:
                 continue
@@ -265,6 +265,10 @@ class Hub:
 
 async def _note_watching(client: Any) -> None:
     await client.set(push.watched_key("market"), b"1", ex=push.WATCH_TTL_S)
+
+
+async def _numbers(client: Any, *, channel: str) -> Any:
+    return await client.hmget(push.channel_key(channel), ["epoch", "seq"])
 
 
 async def _safely(work: Awaitable[Any]) -> None:

@@ -94,12 +94,6 @@ def once(
         if won is None:
             raise  # the conflict was not about the key
         return won
-    except OperationalError as error:
-        if "lock" not in str(error):
-            raise
-        raise Conflict(
-            "The first request with this key is still running.", code="idempotency_in_progress"
-        ) from error
 
 
 def _known(user_id: UUID, operation: str, key: str) -> IdempotencyKey | None:
@@ -125,7 +119,14 @@ def _first(
         created_at=clock.now(),
     )
     # inserted before the effect: a concurrent twin waits here, not behind a second effect
-    row.save(force_insert=True)
+    try:
+        row.save(force_insert=True)
+    except OperationalError as error:
+        if "lock" not in str(error):
+            raise
+        raise Conflict(
+            "The first request with this key is still running.", code="idempotency_in_progress"
+        ) from error
     answer = effect()
     row.status, row.body = answer.status, answer.body
     row.save(update_fields=["status", "body"])

@@ -82,12 +82,13 @@ class LiveClient(redis.Redis):
 @lru_cache(maxsize=1)
 def client() -> LiveClient:
     """The process's connection pool to the live store; time-outs are written out."""
-    found: LiveClient = LiveClient.from_url(
+    found = LiveClient.from_url(
         settings.LIVE_URL,
         socket_timeout=ANSWER_S,
         socket_connect_timeout=ANSWER_S,
         health_check_interval=15,
     )
+    assert isinstance(found, LiveClient)  # the library says Redis, whatever class is asked
     return found
 
 

@@ -204,7 +204,7 @@ def use_max(page):
     """Take the suggested size; what it was checked for is what the field then says."""
     with page.expect_response(lambda answer: "panel=check" in answer.url):
         page.locator("[data-use-max]").click()
-    page.wait_for_function("!document.querySelector('#ticket-check').matches('.checking')")
+    expect(page.locator("#ticket-check")).not_to_have_class(re.compile("checking"))
     return int(page.get_by_label("Quantity").input_value().replace(",", ""))
 
 

@@ -4,6 +4,7 @@ import gzip
 import socket
 import threading
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import pytest
 
 from etftrader.core.errors import BadInput
 from etftrader.core.outbound import line as lines
-from etftrader.core.outbound.answers import Limits, retry_after
+from etftrader.core.outbound.answers import Limits, Unpacker, retry_after
 from etftrader.core.outbound.client import Client
 from etftrader.core.outbound.errors import (
     NotKnown,
@@ -379,6 +380,18 @@ def test_an_answer_of_no_use_is_named(
         client().json(URL)
     assert f"{HOST}/x" in told.value.detail
     assert server.sent_bytes < 30_000_000
+
+
+def test_a_bomb_is_never_unpacked_whole() -> None:
+    packed = gzip.compress(b" " * 50_000_000)
+    tracemalloc.start()
+
+    with pytest.raises(TooLarge):
+        Unpacker(encoding="gzip", max_bytes=1_000_000, said="tests").take(packed)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_an_answer_at_the_cap_is_taken(client: Make, server: ReplayServer) -> None:

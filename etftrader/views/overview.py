@@ -113,6 +113,8 @@ def _kpis(
             "signed:money0",
             tone=True,
             sub=day,
+            sub_live="" if is_past else "value.day_return",
+            sub_fmt="signed:pct2",
             reason=NO_HISTORY,
         ),
         {

@@ -1,6 +1,7 @@
 """The standard normal law as option pricing needs it: density, distribution, Mills' ratio."""
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,8 @@ DENSITY_AT_ZERO = 1.0 / math.sqrt(2.0 * math.pi)
 
 def cdf(z: NDArray[np.float64], out: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """Probability of a value below z, element by element; `out` may be z itself."""
-    # scipy costs a tenth of a second to load: whoever prices nothing does not pay for it
-    from scipy.special import ndtr
-
-    result: NDArray[np.float64] = ndtr(z, out=out)
+    result: NDArray[np.float64] = _special().ndtr(z, out=out)
     return result
-
-
-def cdf_one(z: float) -> float:
-    """Probability of a value below z, for one number."""
-    return 0.5 * math.erfc(-z * ROOT_HALF)
 
 
 def mills(z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -41,21 +34,14 @@ def mills(z: NDArray[np.float64]) -> NDArray[np.float64]:
         Between 0 and 1/2, falling in z, relative error about 1e-15. N(-z)/n(z), Mills' ratio
         proper, is sqrt(2 pi) times this.
     """
-    from scipy.special import erfcx, ndtr
-
     result = z * z
     result *= 0.5
     np.exp(result, out=result)
-    result *= ndtr(-z)
+    result *= _special().ndtr(-z)
     far = np.flatnonzero(z > FAR)
     if far.size:
-        result[far] = 0.5 * erfcx(z[far] * ROOT_HALF)
+        result[far] = 0.5 * _special().erfcx(z[far] * ROOT_HALF)
     return result
-
-
-def density_one(z: float) -> float:
-    """Density at z, for one number."""
-    return DENSITY_AT_ZERO * math.exp(-0.5 * z * z)
 
 
 def columns(*values: Any) -> list[NDArray[np.float64]]:
@@ -65,3 +51,11 @@ def columns(*values: Any) -> list[NDArray[np.float64]]:
     if len(shape) == 1 and all(one.shape == shape for one in arrays):
         return arrays
     return list(np.broadcast_arrays(*(np.atleast_1d(one) for one in arrays)))
+
+
+@cache
+def _special() -> Any:
+    # scipy costs a tenth of a second to load: whoever prices nothing does not pay for it
+    from scipy import special
+
+    return special

@@ -94,7 +94,7 @@ def parse(text: str) -> OptionSymbol:
     if right not in (CALL, PUT):
         raise SymbolProblem("right", f"{right!r} is neither C (call) nor P (put)")
     strike = _strike(tail[7:])
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if root[-1].isdigit():
         warnings = (
             f"{root} is an adjusted root: its multiplier may differ from 100, "

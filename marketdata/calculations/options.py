@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from marketdata.calculations.normal import DENSITY_AT_ZERO, cdf, cdf_one, columns, density_one
+from marketdata.calculations.normal import DENSITY_AT_ZERO, ROOT_HALF, cdf, columns
 
 FIELDS = ("price", "delta", "gamma", "theta", "vega", "rho")
 DAYS_PER_YEAR = 365.0
@@ -130,8 +130,11 @@ def bsm(
     given[-1] = np.where(given[-1] != 0.0, 1.0, -1.0)
     work = np.empty((9, min(BLOCK, count)))
     with np.errstate(all="ignore"):
+        if count <= BLOCK:
+            _block(given, values, reason, work)
+            return Priced(values, reason)
         for start in range(0, count, BLOCK):
-            part = slice(start, min(start + BLOCK, count))
+            part = slice(start, start + BLOCK)
             _block([one[part] for one in given], values[:, part], reason[part], work)
     return Priced(values, reason)
 
@@ -156,10 +159,11 @@ def bsm_one(
         d1 = (math.log(spot / strike) + drift) / deviation + 0.5 * deviation
         asset = math.exp(-dividend_yield * years)
         owed = strike * math.exp(-rate * years)
-        bump = asset * density_one(d1)
-        near, far = cdf_one(sign * d1), cdf_one(sign * (d1 - deviation))
+        bump = asset * DENSITY_AT_ZERO * math.exp(-0.5 * d1 * d1)
+        near = 0.5 * math.erfc(-sign * ROOT_HALF * d1)
+        far = 0.5 * math.erfc(-sign * ROOT_HALF * (d1 - deviation))
         worth = spot * asset * near
-        answer = (
+        answer: tuple[float, ...] = (
             max(sign * (worth - owed * far), 0.0),
             sign * asset * near,
             bump / (spot * deviation),
@@ -330,11 +334,12 @@ def _block(
     work = work[:, : spot.size]
     least = np.minimum(spot, strike)
     np.minimum(np.minimum(least, volatility, out=least), years, out=least)
+    if np.minimum.reduce(least) > 0.0:
+        _alive(given, values, work)
+        if math.isfinite(np.add.reduce(values, axis=None)):
+            return
     alive = least > 0.0
-    whole = bool(alive.all())
-    _alive(given if whole else [np.where(alive, one, 1.0) for one in given], values, work)
-    if whole and np.isfinite(np.add.reduce(values, axis=None)):
-        return
+    _alive([np.where(alive, one, 1.0) for one in given], values, work)
     alive &= np.isfinite(values.sum(axis=0))
     bad = np.flatnonzero(~alive)
     code = why_not(*(one[bad] for one in given[:-1]))
@@ -352,28 +357,25 @@ def _alive(
     """The closed form, without a temporary that is not in `work`."""
     spot, strike, rate, dividend_yield, volatility, years, sign = given
     root, deviation, near, far, asset, owed, bump, scratch, worth = work
+    tails, factors = work[2:4], work[4:6]
     price, delta, gamma, theta, vega, rho = values
     np.sqrt(years, out=root)
     np.multiply(volatility, root, out=deviation)
+    np.multiply(dividend_yield, years, out=asset)
+    np.multiply(rate, years, out=owed)
     np.log(np.divide(spot, strike, out=near), out=near)
-    np.subtract(rate, dividend_yield, out=scratch)
-    near += np.multiply(scratch, years, out=scratch)
+    near += np.subtract(owed, asset, out=scratch)
     near /= deviation
     near += np.multiply(deviation, 0.5, out=scratch)
     np.subtract(near, deviation, out=far)
-    np.negative(np.multiply(dividend_yield, years, out=asset), out=asset)
-    np.exp(asset, out=asset)
-    np.negative(np.multiply(rate, years, out=owed), out=owed)
-    np.multiply(np.exp(owed, out=owed), strike, out=owed)
+    np.exp(np.negative(factors, out=factors), out=factors)
+    owed *= strike
     np.multiply(np.multiply(near, near, out=bump), -0.5, out=bump)
     np.multiply(np.exp(bump, out=bump), DENSITY_AT_ZERO, out=bump)
     bump *= asset
-    near *= sign
-    far *= sign
-    cdf(near, out=near)
-    cdf(far, out=far)
-    near *= sign
-    far *= sign
+    tails *= sign
+    cdf(tails, out=tails)
+    tails *= sign
     far *= owed
     np.multiply(asset, near, out=delta)
     np.multiply(spot, delta, out=worth)

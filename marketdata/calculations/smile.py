@@ -1,5 +1,6 @@
 """Volatility between quoted strikes and tenors, and simulated quotes from a bundled smile."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -210,8 +211,9 @@ def simulated_quotes(
         `no_time` or `expired`.
     """
     price, level = columns(spot, vix)
-    usable = three_month_yield is not None and np.isfinite(three_month_yield)
-    rate = float(np.log1p(three_month_yield)) if usable and three_month_yield > -1.0 else None  # type: ignore[operator]
+    rate = None
+    if three_month_yield is not None and -1.0 < three_month_yield < math.inf:
+        rate = math.log1p(three_month_yield)
     strikes, times, calls, rates, spots, levels = columns(
         strike, years, is_call, rate, price[0], level[0]
     )
@@ -232,8 +234,8 @@ def simulated_quotes(
     reason[times <= 0.0] = CODE["expired"]
     reason[(reason == 0) & missing] = CODE["no_vix"]
     reason[(reason == 0) & ~np.isfinite(sides[0] + sides[1])] = OUT_OF_RANGE
-    shown = [nullable(one, reason) for one in (*sides, bid_vol, ask_vol)]
-    return SimulatedQuotes(*shown, reason=reason, rate=rate)
+    bid, ask, low, high = (nullable(one, reason) for one in (*sides, bid_vol, ask_vol))
+    return SimulatedQuotes(bid, ask, low, high, reason, rate)
 
 
 def _averaged(

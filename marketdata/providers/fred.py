@@ -77,9 +77,10 @@ class FredProvider:
         """Yields by day, then tenor; a series that fails is named and the others are kept."""
         rows: list[YieldRow] = []
         failures: list[Failure] = []
-        for name in series:
+        end = min(end, self.until)
+        for name in series if start <= end else ():
             try:
-                found = self._series(name, start, min(end, self.until))
+                found = self._series(name, start, end)
             except DomainError as failure:
                 failures.append(Failure(name, failure.code, failure.detail))
                 continue

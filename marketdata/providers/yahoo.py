@@ -57,9 +57,10 @@ class YahooProvider:
 
     def histories(self, symbols: Sequence[str], start: date, end: date) -> Iterator[SymbolHistory]:
         """One answer for each symbol in order; a failing one says why and the rest go on."""
+        end = min(end, self.until)
         for symbol in symbols:
             try:
-                answer = self._history(symbol, start, min(end, self.until))
+                answer = self._history(symbol, start, end)
             except yahoo_session.errors() as error:
                 said = yahoo_session.failure_of(symbol, error)
                 answer = SymbolHistory(symbol, failure=said)
@@ -130,10 +131,13 @@ class YahooProvider:
 
     def _history(self, symbol: str, start: date, end: date) -> SymbolHistory:
         ticker = yahoo_session.ticker(symbol, self._session)
+        if start > end:
+            return SymbolHistory(symbol)
         try:
             frame = ticker.history(
-                start=start.isoformat(),
-                end=(end + timedelta(days=1)).isoformat(),
+                # a day more on both sides: the exchange's midnight is not New York's
+                start=(start - timedelta(days=1)).isoformat(),
+                end=(end + timedelta(days=2)).isoformat(),
                 interval="1d",
                 auto_adjust=False,
                 actions=True,
@@ -173,11 +177,11 @@ def _answer(symbol: str, frame: Any, currency: str | None, start: date, end: dat
     dividends = [
         DividendRow(symbol, day, amount, currency, kind, yahoo_session.NAME)
         for kind, name in paid
-        for day, amount in _events(frame, name, days)
+        for day, amount in _events(frame, name, days, start, end)
     ]
     splits = [
         SplitRow(symbol, day, ratio, yahoo_session.NAME)
-        for day, ratio in _events(frame, "Stock Splits", days)
+        for day, ratio in _events(frame, "Stock Splits", days, start, end)
     ]
     return SymbolHistory(
         symbol, tuple(bars), tuple(dividends), tuple(splits), tuple(gaps), currency
@@ -203,11 +207,17 @@ def _bar(symbol: str, day: date, values: Sequence[float]) -> BarRow:
     )
 
 
-def _events(frame: Any, name: str, days: Sequence[date]) -> list[tuple[date, float]]:
+def _events(
+    frame: Any, name: str, days: Sequence[date], start: date, end: date
+) -> list[tuple[date, float]]:
     if name not in frame.columns:
         return []
     told = zip(days, frame[name].tolist(), strict=True)
-    return [(day, float(value)) for day, value in told if value and math.isfinite(value)]
+    return [
+        (day, float(value))
+        for day, value in told
+        if start <= day <= end and value and math.isfinite(value)
+    ]
 
 
 def _percent(level: float) -> float | None:

@@ -60,6 +60,17 @@ class MemoryCache:
         self._kept[key] = value
 
 
+class OneZone(MemoryCache):
+    """Spares the library a question a symbol: it asks for the zone only to cut the time asked for.
+
+    Days come back in the exchange's own zone whatever is said here.
+    """
+
+    def lookup(self, key: str) -> str:
+        """Return New York."""
+        return "America/New_York"
+
+
 class CookieMemory(MemoryCache):
     """The same for its cookies, which it would pickle; it wants them back wrapped."""
 
@@ -119,7 +130,7 @@ def library() -> Any:
         from yfinance import cache
 
     yfinance.config.debug.hide_exceptions = False
-    cache._TzCacheManager._tz_cache = MemoryCache()
+    cache._TzCacheManager._tz_cache = OneZone()
     cache._CookieCacheManager._Cookie_cache = CookieMemory()
     cache._ISINCacheManager._isin_cache = MemoryCache()
     return yfinance

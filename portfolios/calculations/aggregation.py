@@ -212,7 +212,7 @@ def _without_zeros(groups: Grouping, measures: NDArray[np.int64]) -> Grouping:
     """
     if not groups.starts.size:
         return groups
-    kept = measures.any(axis=0)[groups.order]
+    kept = np.any(measures, axis=0)[groups.order]
     kept[groups.starts] = True
     counts = np.add.reduceat(kept, groups.starts, dtype=np.intp)
     return Grouping(groups.order[kept], np.cumsum(counts) - counts, groups.present, groups.size)

@@ -220,7 +220,10 @@ def _opening(portfolio_ids: Sequence[UUID], moment: Moment) -> dict[UUID, Openin
         session_date__gte=matrices.oldest(moment.session_date, 5),
     ).order_by("session_date")
     found = rows.values_list("portfolio_id", "nav", "var_95_1d", "session_date")
-    return {portfolio_id: Opening(float(nav), *rest) for portfolio_id, nav, *rest in found}
+    return {
+        portfolio_id: Opening(float(nav), var, session_date)
+        for portfolio_id, nav, var, session_date in found
+    }
 
 
 def _sigma(exposures: NDArray[np.float64], with_book: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
 from etftrader.core.errors import BadInput
 from etftrader.core.outbound.errors import OutboundRefused
@@ -93,11 +93,6 @@ def checked_symbol(text: object) -> str:
         code="invalid_symbol",
         attr="symbol",
     )
-
-
-def in_path(symbol: object) -> str:
-    """Return the symbol as one segment of a path. Raises BadInput."""
-    return quote(checked_symbol(symbol), safe="")
 
 
 def _split(url: str) -> SplitResult:

@@ -63,7 +63,7 @@ def test_put_call_parity_holds_for_price_and_greeks(contract):
 
 @given(contracts, st.booleans())
 def test_greeks_are_the_slopes_of_the_price(contract, is_call):
-    spot, strike, rate, dividend_yield, volatility, years = contract
+    spot, strike, rate, _, volatility, years = contract
     wide, tiny = 1e-4 * spot, 1e-5
     moves = {
         "delta": ((spot + wide, *contract[1:]), (spot - wide, *contract[1:]), 2 * wide),
@@ -103,9 +103,7 @@ def test_a_price_moves_the_right_way(contract, is_call):
     assert sign * (bsm(1.01 * spot, *contract[1:], is_call).row(0)["price"] - here) >= -dust
     assert sign * (here - bsm(spot, 1.01 * strike, *contract[2:], is_call).row(0)["price"]) >= -dust
     assert bsm(*contract[:4], volatility + 0.01, years, is_call).row(0)["price"] >= here - dust
-    floor = sign * (
-        spot * math.exp(-dividend_yield * years) - strike * math.exp(-rate * years)
-    )
+    floor = sign * (spot * math.exp(-dividend_yield * years) - strike * math.exp(-rate * years))
     assert here >= max(floor, 0.0) - 1e-9
 
 
@@ -213,9 +211,7 @@ def test_every_reason_has_its_own_place():
     ],
 )
 def test_time_to_expiry_counts_the_hours_that_pass(moment, am_settled, hours):
-    years = time_to_expiry(
-        datetime.fromisoformat(moment), date(2024, 3, 15), am_settled=am_settled
-    )
+    years = time_to_expiry(datetime.fromisoformat(moment), date(2024, 3, 15), am_settled=am_settled)
 
     assert years == pytest.approx(hours / (365 * 24), abs=1e-12)
 

@@ -10,6 +10,7 @@ import pytest
 
 from etftrader.core.outbound.answers import Limits
 from etftrader.core.outbound.client import Client
+from etftrader.core.outbound.errors import NotReached
 from etftrader.core.outbound.line import Line
 from etftrader.core.outbound.rules import Rules
 from etftrader.testing.yahoo_server import Asked, ReplayServer, Reply, endless
@@ -85,6 +86,11 @@ def test_nothing_after_the_clock_is_asked_or_kept(source: Make, server: FredServ
 
     assert len(fred_source.curve(START, END, ["DGS10"]).rows) == 2
     assert server.asked[0].query["coed"] == ["2020-01-03"]
+
+
+def test_a_time_after_the_clock_is_not_asked_for(source: Make, server: FredServer) -> None:
+    assert list(source().yields(date(2021, 1, 4), date(2021, 1, 8))) == []
+    assert server.asked == []
 
 
 def test_all_eleven_tenors_by_day_then_tenor(source: Make) -> None:
@@ -168,21 +174,24 @@ def test_when_every_series_fails_the_source_failed(source: Make, server: FredSer
         list(source().yields(START, END))
 
 
+@pytest.mark.parametrize("way", ["cut off", "nobody there"])
 def test_the_key_stands_in_no_message_and_no_log(
-    source: Make, server: FredServer, caplog: pytest.LogCaptureFixture
+    server: FredServer, caplog: pytest.LogCaptureFixture, way: str
 ) -> None:
     caplog.set_level(logging.INFO)
     server.say("/observations", Reply(200, b"{", claims=900))
-    fred_source = source(KEY)
+    base = server.url if way == "cut off" else "http://127.0.0.1:1"
+    rules = Rules("fred", frozenset({fred.API_HOST}), base_url=base)
+    line = Line("fred", per_minute=10_000, spacing_s=0.0, sleep=lambda seconds: None)
+    client = Client(rules, line, limits=Limits(connect_s=0.5, read_s=1))
 
-    told = fred_source.curve(START, END, ["DGS10"]).failures[0]
-    try:
-        fred_source._client.json(fred.API, {"api_key": KEY})
-    except Exception as failure:  # noqa: BLE001
-        words = "".join(traceback.format_exception(failure))
+    told = FredProvider(until=END, client=client, api_key=KEY).curve(START, END, ["DGS10"])
+    with pytest.raises(NotReached) as failure:
+        client.json(fred.API, {"api_key": KEY})
 
-    assert KEY not in told.detail
-    assert "NotReached" in words
+    words = "".join(traceback.format_exception(failure.value))
+    assert KEY not in told.failures[0].detail
+    assert "the connection failed" in words
     assert KEY not in words
     assert KEY not in caplog.text
 

@@ -106,16 +106,21 @@ def compare(contracts: Sequence[Contract]) -> Comparison:
     """
     if not installed():
         return Comparison(0, len(contracts), None, None, "not_installed")
-    other = second_opinion(contracts)
-    given = _columns(contracts)
-    ours = bsm(*given, [contract.is_call for contract in contracts])
+    is_call = np.array([contract.is_call for contract in contracts], dtype=np.float64)
+    spot, strike, rate, dividend_yield, volatility, years = _columns(contracts)
+    ours = bsm(spot, strike, rate, dividend_yield, volatility, years, is_call)
+    return apart(ours, second_opinion(contracts))
+
+
+def apart(ours: Priced, other: Priced) -> Comparison:
+    """Where two answers for the same contracts differ most; nulls of either are skipped."""
     both = (ours.reason == 0) & (other.reason == 0)
     compared = int(both.sum())
     if not compared:
-        return Comparison(0, len(contracts), None, None, "no_contracts")
-    apart = np.abs(ours.values - other.values)[:, both].max(axis=1)
-    worst = int(apart.argmax())
-    return Comparison(compared, len(contracts) - compared, float(apart[worst]), FIELDS[worst])
+        return Comparison(0, both.size, None, None, "no_contracts")
+    gaps = np.abs(ours.values - other.values)[:, both].max(axis=1)
+    worst = int(gaps.argmax())
+    return Comparison(compared, both.size - compared, float(gaps[worst]), FIELDS[worst])
 
 
 def _columns(contracts: Sequence[Contract]) -> list[NDArray[np.float64]]:
