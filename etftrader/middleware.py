@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 
 from etftrader.core import clock
 from etftrader.core.api import problems
@@ -80,9 +81,9 @@ class DomainErrorMiddleware:
         return told
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Only what was said for people; everything else is a fault and stays one."""
+        """What was said for people, and a store that is away or full; all else stays a fault."""
         if not isinstance(exception, DomainError):
-            return None
+            return _store_page(request, exception)
         if request.path.startswith(API):
             return problems.response(
                 request,
@@ -92,6 +93,19 @@ class DomainErrorMiddleware:
                 **exception.figures,
             )
         return refusal_page(request, exception)
+
+
+def _store_page(request: HttpRequest, exception: Exception) -> HttpResponse | None:
+    """A page that asks nothing of the database; the API has its own handler."""
+    fault = problems.of_store(exception)
+    if fault is None or fault.status_code < 500 or request.path.startswith(API):
+        return None
+    logger.warning("store failed", extra={"error": str(exception)[:200]})
+    page = render_to_string(
+        "503.html", {"detail": str(fault.detail), "status": fault.status_code}
+    )
+    headers = {"Retry-After": str(problems.RETRY_S[503])}
+    return HttpResponse(page, status=fault.status_code, headers=headers)
 
 
 def refusal_page(request: HttpRequest, error: DomainError) -> HttpResponse:

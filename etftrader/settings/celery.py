@@ -1,6 +1,6 @@
 """Background work: JSON only, late acknowledgement, recovery by our leases."""
 
-from etftrader.settings.env import EMBEDDED, env
+from etftrader.settings.env import EMBEDDED, PROCESS, env
 
 __all__ = [
     "BROKER_URL",
@@ -47,16 +47,20 @@ CELERY_TASK_SOFT_TIME_LIMIT = 540
 CELERY_TASK_TIME_LIMIT = 600
 # a web request must not wait for a broker that is away; the sweeper sends what is left
 CELERY_TASK_PUBLISH_RETRY = False
-CELERY_REDIS_SOCKET_TIMEOUT = 5.0
+# who has somebody waiting asks once and briefly
+_WAITED_FOR = PROCESS in ("web", "live")
+_ANSWER_S = 1.0 if _WAITED_FOR else 5.0
+CELERY_REDIS_SOCKET_TIMEOUT = _ANSWER_S
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 1.0
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 1800,
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
-    "socket_timeout": 5.0,
+    "socket_timeout": _ANSWER_S,
     "socket_connect_timeout": 1.0,
     "global_keyprefix": "etf:",
+    **({"max_retries": 0} if _WAITED_FOR else {}),
 }
 CELERY_WORKER_CONCURRENCY = 2
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

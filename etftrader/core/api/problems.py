@@ -93,7 +93,7 @@ class ProblemHandler(ExceptionHandler):
             return Refusal(exc)
         if isinstance(exc, django_errors.ValidationError):
             return exceptions.ValidationError(exc.messages)
-        found = _of_store(exc) or _of_input(exc)
+        found = of_store(exc) or _of_input(exc)
         return found or super().convert_known_exceptions(exc)
 
     def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
@@ -103,7 +103,8 @@ class ProblemHandler(ExceptionHandler):
         return response
 
 
-def _of_store(exc: Exception) -> exceptions.APIException | None:
+def of_store(exc: Exception) -> exceptions.APIException | None:
+    """What a failure of a store is told as: away or busy 503, full 507, conflict 409, range 400."""
     text = str(exc)
     if (isinstance(exc, OSError) and exc.errno == errno.ENOSPC) or "disk is full" in text:
         return _fault(507, "storage_full", "There is no room to store this.")
@@ -122,7 +123,7 @@ def _of_input(exc: Exception) -> exceptions.APIException | None:
     if isinstance(exc, OverflowError | RecursionError | UnicodeError):
         return _fault(400, "validation_error", "A value is out of range or not plain text.")
     if isinstance(exc, django_errors.RequestDataTooBig):
-        return _fault(413, "too_large", "The body is larger than 1 MB.")
+        return _fault(413, "too_large", "The request is larger than allowed.")
     if isinstance(exc, django_errors.SuspiciousOperation):
         return _fault(400, "bad_request", "The request is malformed.")
     return None
