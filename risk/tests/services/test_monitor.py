@@ -14,6 +14,7 @@ from marketdata.models import Instrument
 from marketdata.selectors import calendar
 from marketdata.selectors.sessions import Moment
 from marketdata.services import stream
+from portfolios.models import Portfolio
 from portfolios.selectors import holdings
 from portfolios.services import ledger, snapshots
 from risk import live
@@ -61,15 +62,22 @@ def at(state, bar, factor=1.0):
     return replace(state, bar=bar, as_of=moment_of(bar).as_of, prices=state.previous_close * factor)
 
 
+@pytest.fixture(scope="module")
+def staged(django_db_setup, django_db_blocker):
+    with factories.module_rows(django_db_blocker):
+        factories.load_bundle()
+        row = covariance.compute_daily(session_date=factories.START)
+        covariance.ensure_stressed(session_date=factories.START)
+        portfolio = factories.make_rotation()
+        snapshots.take(portfolio_ids=[portfolio.pk], session_date=factories.START)
+        var.compute(portfolio_ids=[portfolio.pk], session_date=factories.START)
+        yield portfolio.pk, row
+
+
 @pytest.fixture
-def stage():
-    factories.load_bundle()
-    row = covariance.compute_daily(session_date=factories.START)
-    covariance.ensure_stressed(session_date=factories.START)
-    portfolio = factories.make_rotation()
-    snapshots.take(portfolio_ids=[portfolio.pk], session_date=factories.START)
-    var.compute(portfolio_ids=[portfolio.pk], session_date=factories.START)
-    return portfolio, begun(row)
+def stage(staged):
+    portfolio_id, row = staged
+    return Portfolio.objects.get(pk=portfolio_id), begun(row)
 
 
 def test_before_the_first_bar_the_live_var_is_that_of_the_close(stage):

@@ -23,11 +23,13 @@ pytestmark = pytest.mark.django_db
 Z = 1.6448536269514722
 
 
-@pytest.fixture
-def market():
-    factories.load_bundle()
-    covariance.compute_daily(session_date=factories.START)
-    covariance.ensure_stressed(session_date=factories.START)
+@pytest.fixture(scope="module", autouse=True)
+def market(django_db_setup, django_db_blocker):
+    with factories.module_rows(django_db_blocker):
+        factories.load_bundle()
+        covariance.compute_daily(session_date=factories.START)
+        covariance.ensure_stressed(session_date=factories.START)
+        yield
 
 
 def gathered(portfolio, *symbols, moment=None):
@@ -393,7 +395,7 @@ def test_the_stored_matrix_that_is_damaged_is_named_and_refuses(market):
 
 
 def test_without_prices_or_matrix_of_the_last_week_nothing_is_approved():
-    factories.load_bundle()
+    CovarianceSnapshot.objects.all().delete()
     covariance.compute_daily(session_date=date(2016, 6, 10))
     portfolio = factories.make_portfolio()
     DailyBar.objects.all().delete()
