@@ -1,7 +1,8 @@
 """AppConfigs of the roof: joins receivers to events, registers the start-up checks, our admin."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
+from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 
 
@@ -15,7 +16,12 @@ class EtftraderConfig(AppConfig):
         """Connect what hears events; make the Celery app the current one."""
         from etftrader import celery, checks  # noqa: F401  both register themselves
 
+        from etftrader import roles
+
         celery.app.set_default()
+        # sent once an app: when the last one is done, every permission is there
+        last = [each for each in apps.get_app_configs() if each.models_module][-1]
+        post_migrate.connect(roles.assign, sender=last)
         autodiscover_modules("receivers")
 
 

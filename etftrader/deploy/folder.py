@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = "environment.json"  # what commands beside a start read, see settings/env.py
 
 
 class Busy(Exception):

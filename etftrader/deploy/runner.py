@@ -18,12 +18,26 @@ from supervisor import Failed, Program, Stopped, Supervisor, say
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN = 180.0
 PORTS_TRIED = 50
+# what a user may have set for this start and a command beside it must know too
+SHARED = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "BROKER_URL",
+    "CACHE_URL",
+    "CHANNELS_URL",
+    "MARKETDATA_PROVIDER",
+    "LIVE_FEED",
+    "REPLAY_START",
+    "CSV_FOLDER",
+    "YAHOO_BASE_URL",
+    "FRED_BASE_URL",
+    "FRED_API_KEY",
+)
 HOST = "127.0.0.1"
 
 
-def environment(data: folder.DataFolder) -> dict[str, str]:
-    """Give what every program finds in its environment; what the user has set wins."""
-    ours = {
+def _own(data: folder.DataFolder) -> dict[str, str]:
+    return {
         "SECRET_KEY": data.secret("secret_key"),
         "JWT_SIGNING_KEYS": f"k1:{data.secret('signing_key')}",
         "DEMO_PASSWORD": data.secret("demo_password", 8),
@@ -32,6 +46,10 @@ def environment(data: folder.DataFolder) -> dict[str, str]:
         # the forks of the worker share the cores; BLAS must not multiply them
         "OPENBLAS_NUM_THREADS": "1",
     }
+
+
+def environment(data: folder.DataFolder) -> dict[str, str]:
+    """Give what every program finds in its environment; what the user has set wins."""
     given = {name: value for name, value in os.environ.items() if value}
     always = {
         "ETF_EMBEDDED": "1",
@@ -39,7 +57,13 @@ def environment(data: folder.DataFolder) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "etftrader.settings",
         "PYTHONUNBUFFERED": "1",
     }
-    return ours | given | always
+    return _own(data) | given | always
+
+
+def shared(data: folder.DataFolder, made: dict[str, str]) -> str:
+    """Write what commands typed beside this start need to find the same application."""
+    names = {*_own(data), *SHARED, "ETF_EMBEDDED", "DJANGO_SETTINGS_MODULE"}
+    return json.dumps({name: made[name] for name in sorted(names & set(made))}, indent=1) + "\n"
 
 
 class Start:
@@ -79,8 +103,19 @@ class Start:
         finally:
             self.supervisor.stop(programs.STOP_ORDER, programs.GRACE)
             self.data.forget_run()
+            self._forget_servers()
         say("Stopped; nothing is left running.")
         return code
+
+    def _forget_servers(self) -> None:
+        """Commands typed later find the data, and no server that has ended."""
+        if not self.environment:
+            return
+        kept = environment(self.data)
+        try:
+            self.data.write(folder.ENVIRONMENT, shared(self.data, kept))
+        except OSError as error:
+            say(self._unwritable(error))
 
     def _unwritable(self, error: OSError) -> str:
         place = error.filename or self.data.where
@@ -93,6 +128,7 @@ class Start:
         self.environment = environment(self.data)
         if not self.environment.get("REDIS_URL"):
             self._start_valkey()
+        self.data.write(folder.ENVIRONMENT, shared(self.data, self.environment))
         self._migrate()
         # readers of an empty demo have nothing to do, and its writer would wait for them
         seeded = self._is_done("seed", "seeded")

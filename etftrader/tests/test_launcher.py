@@ -352,3 +352,39 @@ def test_the_launcher_needs_nothing_but_the_standard_library():
 def test_programs_stop_in_an_order_that_covers_all_of_them():
     assert set(programs.STOP_ORDER) == {*programs.commands("127.0.0.1", 1), "valkey"}
     assert set(programs.GRACE) == set(programs.STOP_ORDER)
+
+
+def manage(where: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command as a person types it: nothing but the data folder in its environment."""
+    bare = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env=bare | {"ETF_VAR": str(where)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_command_beside_the_start_finds_the_same_application(tmp_path):
+    script = """
+        import pathlib, sys
+        import folder, runner
+        data = folder.DataFolder(pathlib.Path(sys.argv[1]))
+        made = runner.environment(data) | {"REDIS_URL": "redis://127.0.0.1:1/0"}
+        data.write(folder.ENVIRONMENT, runner.shared(data, made))
+    """
+    with launcher(script, str(tmp_path)) as making:
+        assert making.communicate(timeout=20) and making.returncode == 0
+    file = tmp_path / folder.ENVIRONMENT
+
+    told = manage(tmp_path, "shell", "-c", "from django.conf import settings as s; print(s.VAR)")
+
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not {"PATH", "HOME"} & set(json.loads(file.read_text()))
+    assert str(tmp_path) in told.stdout, told.stderr[-2000:]
+
+    # a file that others can read is nobody's secret
+    file.chmod(0o644)
+    assert "SECRET_KEY" in manage(tmp_path, "check").stderr
