@@ -1,4 +1,4 @@
-"""One-minute bars between two real closes: a seeded bridge with the daily covariance's noise."""
+"""One-minute bars between two real closes, a seeded bridge; and longer bars of minutes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -99,6 +99,30 @@ def variance_shares(
     shares = np.broadcast_to(later, (bars, factor.size)).copy()
     shares[0] = np.maximum(1.0 - later * (bars - 1), 0.0)
     return shares / shares.sum(axis=0)
+
+
+def intervals(ends: NDArray[np.int64], seconds: int) -> list[tuple[int, int, int]]:
+    """Which bars make up each longer one.
+
+    Parameters
+    ----------
+    ends : ndarray of int64, shape (n,)
+        Ends of the short bars, ascending, seconds since 1970-01-01.
+    seconds : int
+        Length of a longer bar; it ends at a whole multiple.
+
+    Returns
+    -------
+    list of (int, int, int)
+        End in seconds, first row, row after the last. A longer bar whose minutes have not all
+        come, or were not all traded, has fewer rows.
+    """
+    if not ends.size:
+        return []
+    whole = -(-ends // seconds) * seconds
+    starts = np.flatnonzero(np.concatenate(([True], whole[1:] != whole[:-1])))
+    stops = np.append(starts[1:], ends.size)
+    return list(zip(whole[starts].tolist(), starts.tolist(), stops.tolist(), strict=True))
 
 
 def _noise(

@@ -142,12 +142,6 @@ def window_weights(rows: int, decay: float = DAILY_DECAY) -> NDArray[np.float64]
     return weights / weights.sum()
 
 
-def start_matrix(returns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Equal-weight second moment of the first rows, from which a long recursion starts."""
-    rows = returns[:START_ROWS]
-    return rows.T @ rows / max(len(rows), 1)
-
-
 def decay_facts(daily: float = DAILY_DECAY, bars_per_day: int = 390) -> Decay:
     """Half-lives, effective sample and window of a daily decay factor in (0, 1)."""
     if not 0.0 < daily < 1.0:

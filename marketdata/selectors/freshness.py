@@ -9,7 +9,8 @@ from django.db.models import Count, Max
 from marketdata.choices import InstrumentKind, RefreshStatus
 from marketdata.constants import TENORS
 from marketdata.models import DailyBar, DataRefresh, Instrument, TreasuryYield
-from marketdata.selectors import calendar, instruments
+from marketdata.providers.sources import BARS, VIX, YIELDS
+from marketdata.selectors import calendar, coverage
 from marketdata.selectors.sessions import Moment
 
 _LABELS = {
@@ -43,9 +44,9 @@ class DatasetStatus:
 
 def datasets(*, moment: Moment) -> list[DatasetStatus]:
     """Every dataset, worst first."""
-    refreshes = _last_refreshes(["daily_bars", "yields"])
-    found = _prices(moment, refreshes.get("daily_bars"))
-    found.append(_yields(moment, refreshes.get("yields")))
+    refreshes = _last_refreshes([BARS, VIX, YIELDS])
+    found = _prices(moment, refreshes)
+    found.append(_yields(moment, refreshes.get(YIELDS)))
     return sorted(found, key=lambda each: (-(each.lag_sessions or 0), each.label))
 
 
@@ -58,7 +59,7 @@ def _last_refreshes(names: Iterable[str]) -> dict[str, DataRefresh]:
     return newest
 
 
-def _prices(moment: Moment, refresh: DataRefresh | None) -> list[DatasetStatus]:
+def _prices(moment: Moment, refreshes: dict[str, DataRefresh]) -> list[DatasetStatus]:
     rows = dict(
         DailyBar.objects.filter(session_date__lte=moment.session_date)
         .filter(session_date__gt=calendar.previous(moment.session_date, 10))
@@ -66,11 +67,14 @@ def _prices(moment: Moment, refresh: DataRefresh | None) -> list[DatasetStatus]:
         .annotate(newest=Max("session_date"))
     )
     by_kind: dict[str, list[Instrument]] = {}
-    for each in instruments.universe():
+    for each in coverage.due(session_date=moment.session_date):
         by_kind.setdefault(each.kind, []).append(each)
     found = []
     for kind, members in by_kind.items():
-        dataset, label = _LABELS[InstrumentKind(kind)]
+        dataset, label = _LABELS.get(InstrumentKind(kind), ("other_prices", "Other prices"))
+        refresh = refreshes.get(BARS)
+        if kind == InstrumentKind.INDEX and VIX in refreshes:
+            refresh = refreshes[VIX]
         there = [each for each in members if rows.get(each.pk) == moment.session_date]
         newest = max((rows[each.pk] for each in members if each.pk in rows), default=None)
         missing = sorted({each.symbol for each in members} - {each.symbol for each in there})

@@ -66,10 +66,14 @@ def suggestions(symbol: str, *, limit: int = 3) -> list[str]:
 
 
 def universe() -> list[Instrument]:
-    """Every active instrument with automatic prices, by symbol."""
-    return list(
-        Instrument.objects.filter(active=True, pricing=Pricing.AUTO).order_by("symbol", "pk")
+    """Every active instrument with daily prices of its own, by symbol.
+
+    Options and bonds are valued from their terms: they have no bars and no returns here.
+    """
+    priced = Instrument.objects.filter(active=True, pricing=Pricing.AUTO).exclude(
+        kind__in=(InstrumentKind.OPTION, InstrumentKind.BOND)
     )
+    return list(priced.order_by("symbol", "pk"))
 
 
 def risk_universe() -> list[Instrument]:

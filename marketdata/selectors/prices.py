@@ -4,20 +4,23 @@ No answer holds a row later than the session it was asked for.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from uuid import UUID
 
 import numpy as np
 from django.db.models import Q, Subquery
 from numpy.typing import NDArray
 
+from etftrader.core.money import FILL_PRICE
 from marketdata.calculations.returns import simple_returns
+from marketdata.calculations.splits import times
 from marketdata.choices import PriceClass, Pricing
 from marketdata.constants import DELAYED_AGE, LIVE_AGE, MAX_STALE_SESSIONS
 from marketdata.models import DailyBar, Instrument, PriceSeries, Quote, ReplayClock
-from marketdata.selectors import calendar
+from marketdata.selectors import calendar, corporate_actions
 from marketdata.selectors.sessions import Moment
 
 # enough calendar days to hold the last usable close and the one before it
@@ -66,7 +69,10 @@ class PricePanel:
 
 
 def marks(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID, Mark]:
-    """The close of a session per instrument; an older one is STALE and says its session."""
+    """The close of a session per instrument; an older one is STALE and says its session.
+
+    Prices are in the session's own units: what later splits did to stored bars is undone.
+    """
     asked = list(instruments)
     bars: dict[UUID, list[DailyBar]] = {}
     rows = DailyBar.objects.filter(
@@ -79,7 +85,24 @@ def marks(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID
     for each in asked:
         if each.pk not in bars:
             bars[each.pk] = _last_known(each, session_date)
-    return {each.pk: _mark(each, bars[each.pk], session_date) for each in asked}
+    found = {each.pk: _mark(each, bars[each.pk], session_date) for each in asked}
+    later = corporate_actions.factors(instruments=asked, session_date=session_date)
+    for key, steps in later.items():
+        found[key] = in_units(found[key], corporate_actions.factor(steps, session_date))
+    return found
+
+
+def in_units(mark: Mark, ratio: Fraction) -> Mark:
+    """A mark before a split of `ratio` new for one old, from one after it."""
+    if ratio == 1 or mark.price is None:
+        return mark
+    before = mark.previous_close
+    return replace(
+        mark,
+        price=times(mark.price, ratio, FILL_PRICE),
+        previous_close=None if before is None else times(before, ratio, FILL_PRICE),
+        volume=None if mark.volume is None else round(mark.volume / ratio),
+    )
 
 
 def _last_known(instrument: Instrument, session_date: date) -> list[DailyBar]:

@@ -1,12 +1,17 @@
-"""The market clock. Only doors and conductors ask it; services are told the moment."""
+"""The market clock. Only doors and conductors ask it; services are told the moment.
+
+One row for both ways: a replay is moved by who plays it, the live market by the wall clock.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.conf import settings
 
+from etftrader.core import clock as wall
+from etftrader.core.errors import Unavailable
 from marketdata.models import ReplayClock
-from marketdata.providers.bundled import history_end
+from marketdata.providers import sources
 from marketdata.selectors import calendar
 
 
@@ -21,7 +26,7 @@ class Moment:
     bars: int  # bars it has
     round: int
     revision: int
-    ended: bool  # there is no more history
+    ended: bool  # there is no more history; never so while the market is live
 
     @property
     def in_session(self) -> bool:
@@ -43,8 +48,44 @@ def moment() -> Moment:
     """Return the market clock's moment; before the first start it stands on the first session."""
     clock = ReplayClock.objects.filter(pk=1).first()
     if clock is None:
-        return at_close(settings.REPLAY_START)
+        return at_close(first_session())
     return of(clock)
+
+
+def is_live() -> bool:
+    """Whether the wall clock moves the market clock; otherwise history is played."""
+    return not sources.is_replay()
+
+
+def first_session() -> date:
+    """Where a clock begins: at the session of REPLAY_START, or live at the last that has closed."""
+    if is_live():
+        return last_closed(wall.now())
+    return settings.REPLAY_START
+
+
+def last_closed(at: datetime) -> date:
+    """The last session whose close is not after a moment."""
+    day = calendar.on_or_before(at.astimezone(calendar.NEW_YORK).date())
+    return day if calendar.close_time(day) <= at else calendar.previous(day)
+
+
+def open_at(at: datetime) -> date | None:
+    """The session that is running at a moment; None while the exchange is closed."""
+    day = at.astimezone(calendar.NEW_YORK).date()
+    if not calendar.is_session(day):
+        return None
+    return day if calendar.open_time(day) <= at < calendar.close_time(day) else None
+
+
+def history_end() -> date | None:
+    """The last session a replay plays; None where there is no such end, or no history at all."""
+    if is_live():
+        return None
+    try:
+        return calendar.on_or_before(sources.history_end())
+    except Unavailable:
+        return None
 
 
 def of(clock: ReplayClock) -> Moment:
@@ -57,7 +98,7 @@ def of(clock: ReplayClock) -> Moment:
         bars=calendar.minutes(clock.playing) if clock.playing else 0,
         round=clock.round,
         revision=clock.revision,
-        ended=clock.playing is None and clock.session_date >= history_end(),
+        ended=clock.playing is None and _is_end(clock.session_date),
     )
 
 
@@ -71,7 +112,7 @@ def at_close(day: date) -> Moment:
         bars=0,
         round=1,
         revision=0,
-        ended=day >= history_end(),
+        ended=_is_end(day),
     )
 
 
@@ -83,3 +124,11 @@ def latest() -> date:
 def now() -> datetime:
     """The market clock's moment, aware, in UTC."""
     return moment().as_of
+
+
+def _is_end(day: date) -> bool:
+    if is_live():
+        return False
+    end = history_end()
+    # without a history there is nothing to play either
+    return end is None or day >= end

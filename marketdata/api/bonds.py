@@ -1,0 +1,252 @@
+"""Bonds: the list, one by id, new ones, and changes of their terms."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from etftrader.core.api import batch, versions
+from etftrader.core.api.fields import EstimateField, MoneyField, StrictSerializer, WholeField
+from etftrader.core.api.fields import moment as told
+from etftrader.core.api.idempotent import once
+from etftrader.core.api.registry import Op, operation
+from etftrader.core.api.views import ApiView
+from etftrader.core.errors import BadInput
+from etftrader.core.money import plain
+from marketdata.models import Bond
+from marketdata.selectors import bonds, sessions
+from marketdata.selectors.bonds import Valued
+from marketdata.services import bonds as write
+
+MONTHS = 12
+MOST_YEARS = 100
+LARGEST = Decimal(1_000_000_000)
+COMPUTED = ("duration", "convexity")
+
+
+class BondTerms(StrictSerializer):
+    """What may change of a bond. Rates are fractions a year: 4.5 % is 0.045.
+
+    Duration and convexity are read and answered with a warning: they follow from the terms and
+    the price, and are never taken from a request.
+    """
+
+    name = serializers.CharField(max_length=120, required=False)
+    face_value = MoneyField(positive=True, max_value=LARGEST, required=False)
+    coupon_rate = EstimateField(required=False)
+    frequency = WholeField(min_value=1, max_value=12, required=False)
+    maturity = serializers.DateField(required=False)
+    maturity_years = EstimateField(required=False, min_value=0.0, max_value=MOST_YEARS)
+    issued = serializers.DateField(required=False, allow_null=True)
+    ytm = EstimateField(required=False, allow_null=True)
+    duration = EstimateField(required=False, allow_null=True)
+    convexity = EstimateField(required=False, allow_null=True)
+
+
+class NewBond(BondTerms):
+    """A bond by its symbol, coupon and maturity; `instrument` becomes the symbol of its own."""
+
+    instrument = serializers.CharField(max_length=32)
+    currency = serializers.CharField(max_length=3, default="USD")
+    coupon_rate = EstimateField()
+
+
+class BondFilters(filters.FilterSet):
+    """Filters of the list."""
+
+    symbol = filters.CharFilter(field_name="instrument__symbol", lookup_expr="iexact")
+    maturity__gte = filters.DateFilter(field_name="maturity", lookup_expr="gte")
+    maturity__lte = filters.DateFilter(field_name="maturity", lookup_expr="lte")
+
+    class Meta:
+        model = Bond
+        fields = ("maturity", "frequency")
+
+
+class BondDocument(serializers.Serializer):
+    """A bond as the API shows it; the session comes in the context."""
+
+    def to_representation(self, row: Bond) -> dict[str, Any]:
+        """Terms, and figures as of the session."""
+        return document(row, self.context["session_date"])
+
+
+@operation(
+    get=Op("signed_in", summary="Bonds with yield, duration and convexity", lists=True),
+    post=Op("operator", summary="Create a bond"),
+)
+class Bonds(ApiView):
+    """GET, POST /bonds."""
+
+    serializer_class = BondDocument
+    queryset = Bond.objects.none()
+    filterset_class = BondFilters
+    ordering_fields = ("maturity", "coupon_rate")
+    ordering = ("maturity", "instrument__symbol")
+
+    def get(self, request: Any) -> Response:
+        """By maturity, with figures as of the market clock's session."""
+        day = sessions.latest()
+        rows = bonds.with_prices(actor=self.actor, until=day)
+        return self.listing(rows, BondDocument, session_date=day)
+
+    @extend_schema(request=NewBond, responses={201: dict})
+    def post(self, request: Any) -> Response:
+        """201 with the bond."""
+        item = self.checked(NewBond)
+        return once(request, lambda: Response(create(item, self), 201))
+
+
+@operation(post=Op("operator", summary="Create many bonds", query=("partial",)))
+class BondBatch(ApiView):
+    """POST /bonds/batch."""
+
+    @extend_schema(request=NewBond(many=True), responses={201: dict, 207: dict})
+    def post(self, request: Any) -> Response:
+        """All or nothing; `partial=true` keeps the good items."""
+        return once(
+            request,
+            lambda: batch.create(request, serializer=NewBond, make=lambda item: create(item, self)),
+        )
+
+
+@operation(
+    get=Op("signed_in", summary="One bond"),
+    patch=Op("operator", summary="Change the terms of a bond"),
+)
+class OneBond(ApiView):
+    """GET, PATCH /bonds/{bond_id}."""
+
+    @extend_schema(responses={200: dict})
+    def get(self, request: Any, bond_id: UUID) -> Response:
+        """The bond with figures as of the market clock's session."""
+        return self._answer(bond_id)
+
+    @extend_schema(request=BondTerms, responses={200: dict})
+    def patch(self, request: Any, bond_id: UUID) -> Response:
+        """The changed bond; the face value stays."""
+        row = bonds.find(bond_id=bond_id, actor=self.actor, until=sessions.latest())
+        versions.check(request, row)
+        item = self.checked(BondTerms)
+        changes = _terms(item, row.issued)
+        write.update(
+            bond_id=row.pk,
+            version=row.version,
+            changes=changes,
+            name=item.get("name"),
+            by=self.actor,
+        )
+        return self._answer(bond_id, _unused(item))
+
+    def _answer(self, bond_id: UUID, warnings: list[dict[str, str]] | None = None) -> Response:
+        day = sessions.latest()
+        row = bonds.find(bond_id=bond_id, actor=self.actor, until=day)
+        return versions.tagged(Response(document(row, day) | {"warnings": warnings or []}), row)
+
+
+def create(item: dict[str, Any], view: ApiView) -> dict[str, Any]:
+    """Make the bond of a checked body; its document."""
+    terms = _terms(item, item.get("issued"))
+    if "maturity" not in terms:
+        raise BadInput("Send maturity, or maturity_years.", attr="maturity", code="required")
+    made = write.create(
+        symbol=item["instrument"],
+        terms=write.Terms(**terms),
+        name=item.get("name", ""),
+        currency=item["currency"],
+        by=view.actor,
+    )
+    day = sessions.latest()
+    row = bonds.find(bond_id=made.pk, actor=view.actor, until=day)
+    return document(row, day) | {"warnings": _unused(item)}
+
+
+def _terms(item: dict[str, Any], issued: date | None) -> dict[str, Any]:
+    """The terms a body names; years are counted from the issue, else from the clock's session."""
+    names = ("coupon_rate", "face_value", "frequency", "maturity", "issued", "ytm")
+    found = {name: item[name] for name in names if name in item}
+    years = item.get("maturity_years")
+    if years is None:
+        return found
+    if "maturity" in found:
+        raise BadInput(
+            "Send maturity or maturity_years, not both.", attr="maturity_years", code="twice"
+        )
+    start = item.get("issued") or issued or sessions.latest()
+    found["maturity"] = _later(start, years)
+    return found
+
+
+def _later(start: date, years: float) -> date:
+    months = round(years * MONTHS)
+    if abs(years * MONTHS - months) > 1e-6:
+        raise BadInput(
+            "Years to maturity are counted in whole months; send maturity for another day.",
+            attr="maturity_years",
+        )
+    year, month = divmod(start.year * MONTHS + start.month - 1 + months, MONTHS)
+    for day in range(start.day, 27, -1):
+        try:
+            return date(year, month + 1, day)
+        except ValueError:
+            continue  # the month is shorter
+    return date(year, month + 1, min(start.day, 28))
+
+
+def _unused(item: dict[str, Any]) -> list[dict[str, str]]:
+    given = [name for name in COMPUTED if item.get(name) is not None]
+    if not given:
+        return []
+    detail = f"{', '.join(given)}: computed from terms and price, not taken from a request"
+    return [{"code": "computed_here", "detail": detail}]
+
+
+def document(row: Bond, session_date: date) -> dict[str, Any]:
+    """A bond on the wire: prices per 100 of face, durations in years, rates a year."""
+    found = bonds.valued(row, on=session_date)
+    figures = _figures(found)
+    why = found.reason or found.figures.reason or "unknown"
+    return {
+        "id": str(row.pk),
+        "url": f"/api/v1/bonds/{row.pk}",
+        "symbol": row.instrument.symbol,
+        "instrument": str(row.instrument_id),
+        "name": row.instrument.name,
+        "currency": row.instrument.currency,
+        "face_value": plain(row.face_value),
+        "coupon_rate": row.coupon_rate,
+        "frequency": row.frequency,
+        "maturity": row.maturity,
+        "maturity_years": found.years,
+        "issued": row.issued,
+        "stated_ytm": row.ytm,
+        **figures,
+        "ytm_source": found.ytm_source,
+        "price": plain(found.price),
+        "price_date": found.price_date,
+        "session_date": session_date,
+        "reasons": {name: why for name, value in figures.items() if value is None}
+        | ({} if found.price is not None else {"price": "no_price"}),
+        "warnings": [],
+        "version": row.version,
+        "created_at": told(row.created_at),
+        "updated_at": told(row.updated_at),
+    }
+
+
+def _figures(found: Valued) -> dict[str, float | None]:
+    risk = found.figures
+    return {
+        "ytm": found.ytm,
+        "duration": risk.modified_duration,
+        "macaulay_duration": risk.macaulay_duration,
+        "convexity": risk.convexity,
+        "dv01": risk.dv01,
+        "clean_price": risk.clean,
+        "accrued_interest": risk.accrued,
+    }

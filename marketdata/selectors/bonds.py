@@ -1,0 +1,72 @@
+"""Bonds with their yield and risk as of a session, and why there is none."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from etftrader.core.actor import Actor
+from etftrader.core.errors import NotFound
+from marketdata.calculations import bonds as kernel
+from marketdata.calculations.bonds import BondFigures
+from marketdata.models import Bond, DailyBar
+
+DAYS_PER_YEAR = 365.0
+PRICE, STATED = "price", "stated"
+
+
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """A bond's figures at a session; settlement is taken to be that day."""
+
+    years: float  # to maturity, 0 once it is past
+    ytm: float | None  # fraction a year, compounded as often as the coupon
+    ytm_source: str | None  # price: from the last valuation; stated: as the bond's source says
+    price: Decimal | None  # clean, per 100 of face
+    price_date: date | None
+    figures: BondFigures
+    reason: str | None  # why there is no yield
+
+
+def with_prices(*, actor: Actor, until: date) -> QuerySet:
+    """Bonds the actor may see, each with its last price not after a session."""
+    last = DailyBar.objects.filter(
+        instrument=OuterRef("instrument"), session_date__lte=until
+    ).order_by("-session_date", "-source")
+    return (
+        Bond.objects.for_actor(actor)
+        .select_related("instrument")
+        .annotate(
+            last_price=Subquery(last.values("close")[:1]),
+            last_date=Subquery(last.values("session_date")[:1]),
+        )
+    )
+
+
+def find(*, bond_id: UUID, actor: Actor, until: date) -> Bond:
+    """One bond with its last price. Raises NotFound."""
+    found = with_prices(actor=actor, until=until).filter(pk=bond_id).first()
+    if found is None:
+        raise NotFound("There is no such bond.")
+    return found
+
+
+def valued(bond: Bond, *, on: date) -> Valued:
+    """Yield and risk of a row of `with_prices`: from its price, else from the stated yield."""
+    price, price_date = getattr(bond, "last_price", None), getattr(bond, "last_date", None)
+    terms = kernel.bond(on, bond.maturity, bond.coupon_rate, bond.frequency)
+    found = kernel.to_yield(terms, None if price is None else float(price))
+    ytm, source, reason = found.value, PRICE, found.reason
+    if ytm is None and bond.ytm is not None and reason != kernel.MATURED:
+        ytm, source, reason = bond.ytm, STATED, None
+    return Valued(
+        years=max(0.0, (bond.maturity - on).days / DAYS_PER_YEAR),
+        ytm=ytm,
+        ytm_source=None if ytm is None else source,
+        price=price,
+        price_date=price_date,
+        figures=kernel.at_yield(terms, ytm),
+        reason=reason,
+    )

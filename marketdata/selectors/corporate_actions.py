@@ -1,0 +1,94 @@
+"""Corporate actions as far as a session knows them, and what splits did to stored prices."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from fractions import Fraction
+from uuid import UUID
+
+from marketdata.calculations.splits import exact_ratio, whole
+from marketdata.choices import ActionKind, ActionStatus
+from marketdata.models import CorporateAction, Instrument, OptionContract
+from marketdata.selectors import calendar
+
+
+def effective(day: date) -> date:
+    """The session at whose open something dated so takes effect: the day or the next session."""
+    return day if calendar.is_session(day) else calendar.next(day)
+
+
+def visible(*, session_date: date) -> list[CorporateAction]:
+    """Actions in effect by a session, oldest first; a later one is not known yet."""
+    rows = CorporateAction.objects.filter(ex_date__lte=session_date)
+    return list(rows.select_related("instrument").order_by("ex_date", "kind", "pk"))
+
+
+def for_books(*, instrument_ids: Iterable[UUID], session_date: date) -> list[CorporateAction]:
+    """Applied splits and dividends of instruments by a session, oldest first.
+
+    A split of an underlying is one of its options' too.
+    """
+    wanted = set(instrument_ids)
+    options = OptionContract.objects.filter(instrument__in=wanted)
+    wanted |= set(options.values_list("underlying_id", flat=True))
+    rows = CorporateAction.objects.filter(
+        instrument__in=wanted,
+        kind__in=[ActionKind.SPLIT, ActionKind.DIVIDEND],
+        status=ActionStatus.APPLIED,
+        ex_date__lte=session_date,
+    )
+    due = rows.select_related("instrument").order_by("ex_date", "kind", "pk")
+    return [each for each in due if effective(each.ex_date) <= session_date]
+
+
+def adjusted_options(action: CorporateAction) -> tuple[list[OptionContract], list[OptionContract]]:
+    """Contracts of a split's underlying: those with new terms, and those a person must look at."""
+    assert action.ratio is not None
+    alive = OptionContract.objects.filter(
+        underlying_id=action.instrument_id, expiry__gte=action.ex_date
+    )
+    contracts = list(alive.select_related("instrument").order_by("instrument__symbol"))
+    if not whole(exact_ratio(action.ratio)):
+        return [], contracts
+    return (
+        [each for each in contracts if not each.adjusted],
+        [each for each in contracts if each.adjusted],
+    )
+
+
+def factors(
+    *, instruments: Iterable[Instrument], session_date: date
+) -> dict[UUID, list[tuple[date, Fraction]]]:
+    """Splits after a session by instrument, as (ex-date, ratio): stored prices know them already.
+
+    Times their ratios a stored price is in the units of the session. Without one, no entry.
+    """
+    rows = CorporateAction.objects.filter(
+        kind=ActionKind.SPLIT, status=ActionStatus.APPLIED, ex_date__gt=session_date
+    ).order_by("ex_date")
+    found: dict[UUID, list[tuple[date, Fraction]]] = {}
+    for key, ex_date, ratio in rows.values_list("instrument_id", "ex_date", "ratio"):
+        if ratio is not None:
+            found.setdefault(key, []).append((ex_date, exact_ratio(ratio)))
+    asked = {each.pk for each in instruments} if found else set()
+    known = {key: steps for key, steps in found.items() if key in asked}
+    contracts = OptionContract.objects.filter(
+        instrument__in=asked, underlying__in=list(found), adjusted=False
+    )
+    for contract in contracts if found else ():
+        steps = [
+            (day, ratio)
+            for day, ratio in found[contract.underlying_id]
+            if whole(ratio) and day <= contract.expiry
+        ]
+        if steps:
+            known[contract.instrument_id] = steps
+    return known
+
+
+def factor(steps: Sequence[tuple[date, Fraction]], session_date: date) -> Fraction:
+    """The product of the ratios of splits after a session."""
+    product = Fraction(1)
+    for ex_date, ratio in steps:
+        if ex_date > session_date:
+            product *= ratio
+    return product

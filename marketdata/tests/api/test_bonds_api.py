@@ -1,0 +1,173 @@
+"""REST of bonds: their terms and figures, new ones, changes under a version."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from rest_framework.test import APIClient
+
+from etftrader.core.records import AuditEvent
+from marketdata.models import Bond, Instrument
+from marketdata.tests.option_world import clock_at
+
+pytestmark = pytest.mark.django_db
+V1 = "/api/v1"
+BODY = {
+    "instrument": "ACME-26",
+    "name": "Acme 4.5 % 2026",
+    "face_value": "1000",
+    "coupon_rate": 0.045,
+    "frequency": 2,
+    "issued": "2016-05-15",
+    "maturity_years": 10,
+    "ytm": 0.04,
+}
+
+
+@pytest.fixture
+def operator(settings):
+    settings.RATE_LIMITS = {name: (100_000, 1) for name in settings.RATE_LIMITS}
+    clock_at()
+    user = get_user_model().objects.create_user(email="operator@example.com", password="x" * 12)
+    user.groups.add(Group.objects.get_or_create(name="Operator")[0])
+    client = APIClient()
+    client.force_authenticate(user)
+    return client
+
+
+@pytest.fixture
+def reader(operator):
+    user = get_user_model().objects.create_user(email="reader@example.com", password="x" * 12)
+    client = APIClient()
+    client.force_authenticate(user)
+    return client
+
+
+@pytest.fixture
+def bond(operator):
+    answer = operator.post(f"{V1}/bonds", BODY, format="json")
+    assert answer.status_code == 201, answer.content
+    return answer.json()
+
+
+def test_a_new_bond_answers_its_terms_and_figures(operator, bond, reader):
+    assert bond["maturity"] == "2026-05-15"
+    assert (bond["face_value"], bond["symbol"]) == ("1000.00", "ACME-26")
+    assert (bond["ytm"], bond["ytm_source"], bond["price"]) == (0.04, "stated", None)
+    assert bond["duration"] == pytest.approx(8.0, abs=0.2)
+    assert bond["convexity"] > bond["duration"]
+    assert bond["maturity_years"] == pytest.approx(3614 / 365)
+    assert bond["reasons"] == {"price": "no_price"}
+    answer = reader.get(bond["url"])
+    assert answer["ETag"] == '"v1"'
+    assert answer.json() == bond
+    assert AuditEvent.objects.filter(action="bond.created").count() == 1
+
+
+def test_a_bond_without_yield_and_price_says_so(operator):
+    body = operator.post(f"{V1}/bonds", BODY | {"ytm": None}, format="json").json()
+
+    assert (body["ytm"], body["duration"], body["convexity"]) == (None, None, None)
+    assert body["reasons"]["duration"] == body["reasons"]["ytm"] == "no_price"
+
+
+BAD = [
+    ({"instrument": ""}, "instrument"),
+    ({"instrument": "A B"}, "instrument"),
+    ({"coupon_rate": "much"}, "coupon_rate"),
+    ({"coupon_rate": 4.5}, "coupon_rate"),
+    ({"coupon_rate": True}, "coupon_rate"),
+    ({"face_value": "-1"}, "face_value"),
+    ({"face_value": "100.001"}, "face_value"),
+    ({"frequency": 3}, "frequency"),
+    ({"frequency": 0}, "frequency"),
+    ({"maturity": "2026-05-15"}, "maturity_years"),
+    ({"maturity_years": 10.01}, "maturity_years"),
+    ({"maturity_years": -1}, "maturity_years"),
+    ({"maturity_years": 1e9}, "maturity_years"),
+    ({"maturity_years": None, "maturity": "2016-01-01"}, "maturity_years"),
+    ({"ytm": 4}, "ytm"),
+    ({"currency": "usd"}, "currency"),
+    ({"colour": "red"}, "colour"),
+    ({"name": "x" * 121}, "name"),
+]
+
+
+@pytest.mark.parametrize(("changes", "field"), BAD)
+def test_a_bad_body_names_its_field_and_makes_nothing(operator, changes, field):
+    answer = operator.post(f"{V1}/bonds", BODY | changes, format="json")
+
+    assert answer.status_code == 400, answer.content
+    assert answer.json()["errors"][0]["attr"] == field
+    assert not Bond.objects.exists()
+    assert not Instrument.objects.exists()
+
+
+def test_a_bond_without_a_maturity_is_none(operator):
+    body = {name: value for name, value in BODY.items() if name != "maturity_years"}
+
+    answer = operator.post(f"{V1}/bonds", body, format="json")
+
+    assert answer.json()["errors"][0]["attr"] == "maturity"
+
+
+def test_a_symbol_is_taken_once(operator, bond):
+    answer = operator.post(f"{V1}/bonds", BODY, format="json")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "bond_exists")
+
+
+def test_a_change_needs_the_version_that_was_read(operator, bond):
+    url = bond["url"]
+
+    first = operator.patch(url, {"ytm": 0.05}, format="json", HTTP_IF_MATCH='"v1"')
+    late = operator.patch(url, {"ytm": 0.06}, format="json", HTTP_IF_MATCH='"v1"')
+
+    assert (first.status_code, first["ETag"], first.json()["ytm"]) == (200, '"v2"', 0.05)
+    assert first.json()["duration"] < bond["duration"]
+    assert (late.status_code, late.json()["code"]) == (412, "version_mismatch")
+    assert operator.get(url).json()["ytm"] == 0.05
+
+
+def test_a_change_that_is_none_is_refused(operator, bond, reader):
+    for body, field in (
+        ({"face_value": "100"}, "face_value"),
+        ({"instrument": "OTHER"}, "instrument"),
+        ({"frequency": 5}, "frequency"),
+    ):
+        answer = operator.patch(bond["url"], body, format="json")
+        assert (answer.status_code, answer.json()["errors"][0]["attr"]) == (400, field)
+    assert reader.patch(bond["url"], {"ytm": 0.1}, format="json").status_code == 403
+    assert operator.get(bond["url"]).json() == bond
+
+
+def test_computed_figures_are_read_and_answered_with_a_warning(operator):
+    answer = operator.post(f"{V1}/bonds", BODY | {"duration": 1, "convexity": 2}, format="json")
+
+    body = answer.json()
+    assert [each["code"] for each in body["warnings"]] == ["computed_here"]
+    assert body["duration"] == pytest.approx(8.0, abs=0.2)
+
+
+def test_the_list_and_what_is_not_there(operator, bond, reader):
+    operator.post(f"{V1}/bonds", BODY | {"instrument": "B", "maturity_years": 5}, format="json")
+
+    body = reader.get(f"{V1}/bonds?ordering=-maturity&maturity__gte=2022-01-01").json()
+
+    assert [each["symbol"] for each in body["results"]] == ["ACME-26"]
+    assert reader.get(f"{V1}/bonds").json()["count"] == 2
+    assert reader.get(f"{V1}/bonds?symbol=b").json()["results"][0]["symbol"] == "B"
+    assert reader.get(f"{V1}/bonds?colour=red").json()["code"] == "unknown_parameter"
+    missing = reader.get(f"{V1}/bonds/00000000-0000-0000-0000-000000000000")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+
+
+def test_a_batch_names_the_bad_item(operator):
+    items = [BODY, BODY | {"instrument": "B", "coupon_rate": 9}, BODY | {"instrument": "C"}]
+
+    whole = operator.post(f"{V1}/bonds/batch", items, format="json")
+    assert (whole.status_code, whole.json()["errors"][0]["attr"]) == (400, "1.coupon_rate")
+    assert not Bond.objects.exists()
+    part = operator.post(f"{V1}/bonds/batch?partial=true", items, format="json").json()
+    assert part["summary"] == {"created": 2, "failed": 1}
+    good = operator.post(f"{V1}/bonds/batch", [BODY | {"instrument": "D"}], format="json")
+    assert (good.status_code, good.json()[0]["symbol"]) == (201, "D")
