@@ -45,6 +45,9 @@ class EntryKind(TextChoices):
     FILL = "fill"
     FEE = "fee"
     REVERSAL = "reversal"
+    SPLIT = "split"  # units only, at no cost
+    DIVIDEND = "dividend"  # owed from the ex-date on
+    PAYMENT = "payment"  # what was owed, in cash
 
 
 class LedgerAccount(TextChoices):
@@ -53,12 +56,15 @@ class LedgerAccount(TextChoices):
     MARKET = "market"
     FEES = "fees"
     EXTERNAL = "external"
+    ACCRUED = "accrued"  # dividends to come (+) and to be paid (-)
+    INCOME = "income"
 
 
 class CashType(TextChoices):
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
     FEE = "fee"
+    DIVIDEND = "dividend"
 
 
 class SnapshotKind(TextChoices):

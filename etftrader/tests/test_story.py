@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from django.test import override_settings
 
 from etftrader import day
 from etftrader.core.actor import system
@@ -18,6 +19,7 @@ from marketdata.services.replay import NoMoreHistory
 from portfolios.models import Portfolio, PortfolioSnapshot
 from portfolios.services import verification
 from risk.models import Alert, LimitBreach, StopEvent, StopLossLevel
+from risk.tests.factories import module_rows
 
 BY = system("test")
 TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (date(2016, 6, day) for day in (21, 22, 23, 24))
@@ -46,10 +48,20 @@ def quiet(words):
     """Say nothing while seeding."""
 
 
+@pytest.fixture(scope="module")
+def seeded(django_db_setup, django_db_blocker):
+    """Seeded once; each test undoes its own days to a savepoint inside."""
+    with (
+        override_settings(DEMO_PASSWORD="demo-password-for-tests"),
+        module_rows(django_db_blocker),
+    ):
+        build.build(say=quiet)
+        yield
+
+
 @pytest.fixture
-def demo(db, settings):
+def demo(seeded, db, settings):
     settings.DEMO_PASSWORD = "demo-password-for-tests"
-    build.build(say=quiet)
 
 
 def figures(session_date):

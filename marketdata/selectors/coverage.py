@@ -23,6 +23,7 @@ from marketdata.selectors.sessions import Moment
 
 LEAST_COVERAGE, LARGEST_AGE_H, LEAST_SESSIONS = 0.90, 48, 30  # product.md 2.17
 STRIP = 60
+ASKED_FOR = "Asked for"  # the live universe of symbols that were added one by one
 # garbage is asked for again; a doubt waits for a person
 GARBAGE = (
     price_checks.NOT_FINITE,
@@ -77,19 +78,17 @@ class SessionShare:
 def due(*, session_date: date) -> list[Instrument]:
     """What is to have a price of a session, by symbol.
 
-    The members of every live universe on that day; every active instrument in a replay, and where
-    there is no live universe yet.
+    The members of every live universe who have not left before it; who joined later is to have
+    its past too. Every active instrument in a replay, and where no list is kept yet: symbols
+    that were asked for one by one leave nobody else out.
     """
     every = instruments.universe()
-    if sources.is_replay():
+    live = UniverseMember.objects.filter(universe__kind=UniverseKind.LIVE)
+    if sources.is_replay() or not live.exclude(universe__name=ASKED_FOR).exists():
         return every
-    members = UniverseMember.objects.filter(
-        Q(valid_to__isnull=True) | Q(valid_to__gte=session_date),
-        universe__kind=UniverseKind.LIVE,
-        valid_from__lte=session_date,
-    )
-    wanted = set(members.values_list("instrument_id", flat=True))
-    return [each for each in every if each.pk in wanted] if wanted else every
+    there = live.filter(Q(valid_to__isnull=True) | Q(valid_to__gte=session_date))
+    wanted = set(there.values_list("instrument_id", flat=True))
+    return [each for each in every if each.pk in wanted]
 
 
 def stocks(*, of: Iterable[Instrument], until: date) -> dict[UUID, Stock]:

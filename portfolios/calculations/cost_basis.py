@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from etftrader.core.money import to_money
+from marketdata.calculations.splits import exact_ratio, times
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -121,11 +122,16 @@ def apply_split(holding: Holding, ratio: Decimal) -> Holding:
 
     Raises ValueError for a ratio that is not positive and finite. The quantity keeps six places.
     """
-    if not ratio.is_finite() or ratio <= 0:
-        raise ValueError(f"not a split ratio: {ratio}")
-    quantity = (holding.quantity * ratio).quantize(WHOLE)
-    basis = holding.cost_basis if quantity else ZERO
-    return replace(holding, quantity=quantity, cost_basis=basis)
+    quantity = times(holding.quantity, exact_ratio(ratio), WHOLE)
+    return add_units(holding, quantity - holding.quantity)
+
+
+def add_units(holding: Holding, units: Decimal) -> Holding:
+    """Add units that cost nothing. Where none are left, what they had cost is lost."""
+    quantity = holding.quantity + units
+    if quantity:
+        return replace(holding, quantity=quantity)
+    return Holding(realized_pnl=holding.realized_pnl - holding.cost_basis)
 
 
 def split_fraction(holding: Holding) -> Decimal:

@@ -1,4 +1,4 @@
-"""Bookings replayed in order: what cash, holdings, flows, fees and realised P&L must be."""
+"""Bookings replayed in order: what cash, holdings, flows, income and realised P&L must be."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,7 +7,9 @@ from decimal import Decimal
 from uuid import UUID
 
 from etftrader.core.money import to_fill_price, to_money
-from portfolios.calculations.cost_basis import ONE, ZERO, Holding, apply_fill
+from portfolios.calculations.cost_basis import ONE, ZERO, Holding, add_units, apply_fill
+
+SPLIT = "split"  # the one kind whose units come without money
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Totals:
     cash: Decimal = ZERO
     flows: Decimal = ZERO  # external, in positive
     fees: Decimal = ZERO
+    accrued: Decimal = ZERO  # dividends to come, less those to be paid
+    dividends: Decimal = ZERO  # earned, less those owed on shorts
     holdings: Mapping[UUID, Holding] = field(default_factory=dict)
     opened: Mapping[UUID, date] = field(default_factory=dict)
 
@@ -97,24 +101,32 @@ def fold(
     """
     totals = start or Totals()
     cash, flows, fees = totals.cash, totals.flows, totals.fees
+    accrued, dividends = totals.accrued, totals.dividends
     holdings, opened = dict(totals.holdings), dict(totals.opened)
     seq, head = totals.seq, totals.hash
     for posting in postings:
         cash += posting.money("cash")
         flows -= posting.money("external")
         fees += posting.money("fees")
+        accrued += posting.money("accrued")
+        dividends -= posting.money("income")
         traded = posting.traded
         if traded is not None:
             key, quantity = traded
             before = holdings.get(key, Holding())
-            multiplier = multipliers.get(key, ONE)
-            price = price_of(quantity, posting.money("market"), multiplier)
-            holdings[key] = apply_fill(before, quantity, price, multiplier)
+            holdings[key] = _moved(before, quantity, posting, multipliers.get(key, ONE))
             if not before.quantity or before.quantity * holdings[key].quantity < 0:
                 opened[key] = posting.session_date
         if posting.seq > seq:
             seq, head = posting.seq, posting.hash
-    return Totals(seq, head, cash, flows, fees, holdings, opened)
+    return Totals(seq, head, cash, flows, fees, accrued, dividends, holdings, opened)
+
+
+def _moved(before: Holding, units: Decimal, posting: Posting, multiplier: Decimal) -> Holding:
+    if posting.kind == SPLIT:
+        return add_units(before, units)
+    price = price_of(units, posting.money("market"), multiplier)
+    return apply_fill(before, units, price, multiplier)
 
 
 def effective(postings: Sequence[Posting]) -> list[Posting]:

@@ -1,6 +1,9 @@
 """The door's question: whether this actor may do this with that portfolio."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -91,13 +94,13 @@ def may(actor: Actor, portfolio: Portfolio, action: str) -> bool:
 
 
 def _for_staff(actor: Actor, portfolio_id: UUID | str) -> Portfolio:
-    """The portfolio of somebody else; only staff see that there is one."""
+    """The portfolio of somebody else; only staff who may read see that there is one."""
     found = (
         Portfolio.objects.for_actor(actor, Action.VIEW)
         .select_related("account__customer")
         .filter(pk=portfolio_id)
         .first()
-        if actor.is_staff
+        if actor.reads_all
         else None
     )
     if found is None:
@@ -122,11 +125,14 @@ def _check_role(actor: Actor, part: Membership, action: Action) -> None:
         raise NotAllowed("Your account may only read.")
 
 
+def staff_may(actor: Actor, action: Action) -> bool:
+    """Whether this is staff whose group does this with any portfolio."""
+    return actor.is_staff and bool(actor.groups & _STAFF.get(action, frozenset()))
+
+
 def _check_staff(actor: Actor, action: Action) -> None:
     """Staff read everything, audited, and never act for a user."""
-    if action in _READING:
-        return
-    if not (actor.is_staff and actor.groups & _STAFF.get(action, frozenset())):
+    if action not in _READING and not staff_may(actor, action):
         raise NotAllowed("Staff may read this portfolio, not act in it.")
 
 
@@ -151,6 +157,42 @@ def _note_staff(actor: Actor, portfolio: Portfolio) -> None:
             object_id=portfolio.pk,
             chain=portfolio.pk,
         )
+
+
+def note_reading(actor: Actor, rows: Iterable[Any]) -> None:
+    """Leave one line when staff are shown rows of other people, however many there are.
+
+    Parameters
+    ----------
+    actor : Actor
+        Who looks. Members, and staff looking at their own rows, leave none.
+    rows : iterable of Model
+        Rows of one model with `for_actor`, about to be shown.
+    """
+    shown = list(rows) if actor.reads_all and actor.user_id is not None else []
+    if not shown:
+        return
+    model = type(shown[0])
+    person = replace(actor, is_staff=False, is_superuser=False)
+    known = model.objects.for_actor(person).filter(pk__in=[each.pk for each in shown])
+    own = set(known.values_list("pk", flat=True))
+    others = [each for each in shown if each.pk not in own]
+    if not others:
+        return
+    books = sorted({str(book) for each in others if (book := _book_of(each))})
+    with transaction.atomic():
+        audit.record(
+            by=actor,
+            action=STAFF_READ,
+            object_type=model._meta.model_name,
+            object_id=others[0].pk if len(others) == 1 else f"{len(others)} rows",
+            chain=books[0] if len(books) == 1 else audit.SITE,
+            after={"portfolios": books} if books else {"rows": [str(each.pk) for each in others]},
+        )
+
+
+def _book_of(row: Any) -> UUID | None:
+    return row.pk if isinstance(row, Portfolio) else getattr(row, "portfolio_id", None)
 
 
 def default_portfolio(actor: Actor) -> Portfolio:

@@ -4,13 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import groupby
 from uuid import UUID
 
+from django.db.models import OuterRef, Q, Subquery, Sum
+
 from marketdata.models import Instrument
+from portfolios.calculations.postings import Posting
 from portfolios.choices import EntryKind, LedgerAccount
 from portfolios.models import LedgerEntry, Portfolio, Position
+from portfolios.selectors.ledger import OF_ACTIONS, instruments_of
 
 ZERO = Decimal(0)
+_DAY_KINDS = [EntryKind.FILL, EntryKind.OPENING, EntryKind.REVERSAL, EntryKind.DIVIDEND]
+_ACCRUED = OF_ACTIONS & Q(account=LedgerAccount.ACCRUED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +43,19 @@ class Book:
     ledger_seq: int
     cash: Decimal
     lines: tuple[HeldLine, ...]
+    receivables: Decimal = ZERO  # dividends to come, less those to be paid
 
 
 @dataclass(frozen=True, slots=True)
 class Traded:
-    """What one session's fills and openings did to one instrument."""
+    """What one session's fills and openings did to one instrument, and the dividend it owes.
+
+    A split is no trade: the units it brings were there before, at the price of the day before.
+    """
 
     quantity: Decimal = ZERO
     paid: Decimal = ZERO
+    income: Decimal = ZERO
 
 
 def book(*, portfolio_id: UUID) -> Book:
@@ -55,18 +67,24 @@ def book(*, portfolio_id: UUID) -> Book:
 def book_of(portfolio: Portfolio) -> Book:
     """Return what a portfolio holds whose row the caller has read under its lock."""
     lines = _lines([portfolio.pk]).get(portfolio.pk, ())
-    return Book(portfolio.pk, portfolio.ledger_seq, portfolio.cash, tuple(lines))
+    owed = LedgerEntry.objects.filter(_ACCRUED, portfolio=portfolio).aggregate(sum=Sum("amount"))
+    return Book(
+        portfolio.pk, portfolio.ledger_seq, portfolio.cash, tuple(lines), owed["sum"] or ZERO
+    )
 
 
 def books(*, portfolio_ids: Iterable[UUID]) -> list[Book]:
     """Return what portfolios hold, by id: two queries for any number."""
     wanted = list(portfolio_ids)
     heads = Portfolio.objects.filter(pk__in=wanted).order_by("pk")
-    heads_known = list(heads.values_list("pk", "ledger_seq", "cash"))
+    owed = LedgerEntry.objects.filter(_ACCRUED, portfolio=OuterRef("pk")).order_by()
+    sums = owed.values("portfolio").annotate(sum=Sum("amount")).values("sum")
+    with_owed = heads.annotate(owed=Subquery(sums))
+    heads_known = list(with_owed.values_list("pk", "ledger_seq", "cash", "owed"))
     lines = _lines(wanted)
     return [
-        Book(portfolio_id, seq, cash, tuple(lines.get(portfolio_id, ())))
-        for portfolio_id, seq, cash in heads_known
+        Book(portfolio_id, seq, cash, tuple(lines.get(portfolio_id, ())), owed or ZERO)
+        for portfolio_id, seq, cash, owed in heads_known
     ]
 
 
@@ -109,27 +127,63 @@ def held_instruments(*, portfolio_id: UUID) -> list[Instrument]:
 
 def traded(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[UUID, dict[UUID, Traded]]:
     """Return units and money of each instrument's bookings of one session, by portfolio."""
-    rows = list(
-        LedgerEntry.objects.filter(
-            portfolio_id__in=list(portfolio_ids),
-            session_date=session_date,
-            kind__in=[EntryKind.FILL, EntryKind.OPENING, EntryKind.REVERSAL],
-            account__in=[LedgerAccount.HOLDING, LedgerAccount.MARKET],
-        ).values_list("portfolio_id", "seq", "account", "instrument_id", "amount")
+    rows = LedgerEntry.objects.filter(
+        portfolio_id__in=list(portfolio_ids),
+        session_date=session_date,
+        kind__in=_DAY_KINDS,
+        account__in=[LedgerAccount.HOLDING, LedgerAccount.MARKET, LedgerAccount.INCOME],
+    ).order_by("portfolio_id", "seq", "leg")
+    columns = ("portfolio_id", "seq", "kind", "source", "account", "instrument_id", "amount")
+    bookings: dict[UUID, list[DayBooking]] = {}
+    for key, legs in groupby(rows.values_list(*columns), key=lambda row: row[:4]):
+        portfolio_id, _, kind, source = key
+        bookings.setdefault(portfolio_id, []).append(_booking(kind, source, list(legs)))
+    payers = instruments_of(
+        {each.source for mine in bookings.values() for each in mine if each.income}
     )
-    paid = {
-        (row[0], row[1]): row[4]
-        for row in rows
-        if row[2] == LedgerAccount.MARKET and row[3] is None
-    }
-    found: dict[UUID, dict[UUID, Traded]] = {}
-    for portfolio_id, seq, account, instrument_id, amount in rows:
-        if account != LedgerAccount.HOLDING:
-            continue
-        mine = found.setdefault(portfolio_id, {})
-        before = mine.get(instrument_id, Traded())
-        money = paid.get((portfolio_id, seq), ZERO)
-        mine[instrument_id] = Traded(before.quantity + amount, before.paid + money)
+    return {key: traded_by(mine, payers) for key, mine in bookings.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class DayBooking:
+    """One booking as a day's gains see it."""
+
+    source: str
+    instrument_id: UUID | None
+    quantity: Decimal
+    paid: Decimal
+    income: Decimal
+
+
+def _booking(kind: str, source: str, legs: Sequence[tuple]) -> DayBooking:
+    moved = [(row[5], row[6]) for row in legs if row[4] == LedgerAccount.HOLDING]
+    money = [row[6] for row in legs if row[4] == LedgerAccount.MARKET and row[5] is None]
+    income = [-row[6] for row in legs if row[4] == LedgerAccount.INCOME]
+    key, quantity = moved[0] if moved else (None, ZERO)
+    return DayBooking(source, key, quantity, sum(money, ZERO), sum(income, ZERO))
+
+
+def day_booking(posting: Posting) -> DayBooking | None:
+    """One booking of the ledger in that shape; None when it is no trade and no income."""
+    if posting.kind not in _DAY_KINDS:
+        return None
+    key, quantity = posting.traded or (None, ZERO)
+    paid, income = posting.money("market"), -posting.money("income")
+    return DayBooking(posting.source, key, quantity, paid, income)
+
+
+def traded_by(bookings: Iterable[DayBooking], payers: Mapping[str, UUID]) -> dict[UUID, Traded]:
+    """Add one session's bookings up by instrument; `payers` names it for dividends by source."""
+    found: dict[UUID, Traded] = {}
+    for each in bookings:
+        key = payers.get(each.source) if each.income else each.instrument_id
+        if key is not None:
+            before = found.get(key, Traded())
+            found[key] = Traded(
+                before.quantity + each.quantity,
+                before.paid + each.paid,
+                before.income + each.income,
+            )
     return found
 
 

@@ -6,12 +6,17 @@ from decimal import Decimal
 from itertools import groupby
 from uuid import UUID
 
-from marketdata.models import Instrument
+from django.db.models import Q
+
+from marketdata.models import CorporateAction, Instrument
 from portfolios.calculations.postings import Leg, Posting
-from portfolios.choices import EntryKind
+from portfolios.choices import EntryKind, LedgerAccount
 from portfolios.models import LedgerEntry
 
 REVERSAL = "reversal:"
+ACTION = "action:"
+# sources of corporate actions as a range of the index: keys begin with a hexadecimal digit
+OF_ACTIONS = Q(source__gte=f"{ACTION}0", source__lt=f"{ACTION}g")
 
 
 def postings(
@@ -62,6 +67,60 @@ def multipliers(books: Iterable[Sequence[Posting]]) -> dict[UUID, Decimal]:
         if leg.instrument_id is not None
     }
     return dict(Instrument.objects.filter(pk__in=touched).values_list("pk", "multiplier"))
+
+
+def instruments_of(sources: Iterable[str]) -> dict[str, UUID]:
+    """The instrument whose dividend or split a booking is of, by the booking's source."""
+    actions = {
+        source: UUID(source.removeprefix(ACTION)[:36])
+        for source in sources
+        if source.startswith(ACTION)
+    }
+    if not actions:
+        return {}
+    rows = CorporateAction.objects.filter(pk__in=set(actions.values()))
+    known = dict(rows.values_list("pk", "instrument_id"))
+    return {source: known[key] for source, key in actions.items() if key in known}
+
+
+def action_since(*, portfolio_id: UUID, instrument_ids: Iterable[UUID], seq: int) -> bool:
+    """Whether a dividend or split of one of the instruments was booked after a booking."""
+    wanted = set(instrument_ids)
+    later = LedgerEntry.objects.filter(OF_ACTIONS, portfolio_id=portfolio_id, seq__gt=seq)
+    rows = later.order_by().values_list("source", "instrument_id").distinct()
+    found = list(rows)
+    touched = {key for _, key in found} | set(instruments_of({each for each, _ in found}).values())
+    return bool(touched & wanted)
+
+
+def unit_history(
+    *, portfolio_ids: Iterable[UUID], instrument_ids: Iterable[UUID]
+) -> dict[tuple[UUID, UUID], list[tuple[date, Decimal]]]:
+    """Sessions and units of each (portfolio, instrument), as booked."""
+    rows = LedgerEntry.objects.filter(
+        portfolio_id__in=list(portfolio_ids),
+        instrument_id__in=list(instrument_ids),
+        account=LedgerAccount.HOLDING,
+    ).order_by("portfolio_id", "seq", "leg")
+    found: dict[tuple[UUID, UUID], list[tuple[date, Decimal]]] = {}
+    columns = rows.values_list("portfolio_id", "instrument_id", "session_date", "amount")
+    for portfolio_id, key, day, amount in columns.iterator(2000):
+        found.setdefault((portfolio_id, key), []).append((day, amount))
+    return found
+
+
+def units_before(history: Iterable[tuple[date, Decimal]], session_date: date) -> Decimal:
+    """What was held at the open of a session: the bookings of earlier ones."""
+    return sum((amount for day, amount in history if day < session_date), Decimal(0))
+
+
+def booked_actions(*, portfolio_ids: Iterable[UUID]) -> dict[UUID, set[str]]:
+    """Sources of the actions booked in each portfolio."""
+    rows = LedgerEntry.objects.filter(OF_ACTIONS, portfolio_id__in=list(portfolio_ids), leg=1)
+    found: dict[UUID, set[str]] = {}
+    for portfolio_id, source in rows.values_list("portfolio_id", "source"):
+        found.setdefault(portfolio_id, set()).add(source)
+    return found
 
 
 def newest_session(portfolio_id: UUID) -> date | None:

@@ -89,7 +89,8 @@ def at(*, portfolio: Portfolio, session_date: date) -> Worth | None:
             source="snapshot",
             reason=each.reason,
         )
-    book = Book(portfolio.pk, row.ledger_seq, row.cash, tuple(lines))
+    receivables = row.nav - row.cash - row.net_exposure
+    book = Book(portfolio.pk, row.ledger_seq, row.cash, tuple(lines), receivables)
     found = valuation.value(book=book, marks=marks)
     as_of = calendar.close_time(row.session_date)
     day = row.daily_pnl
@@ -116,6 +117,13 @@ def ids_of(*, portfolio_id: UUID) -> dict[UUID, UUID]:
     """Position by instrument, of everything ever held."""
     rows = Position.objects.filter(portfolio_id=portfolio_id)
     return dict(rows.values_list("instrument_id", "pk"))
+
+
+def under_review(*, portfolio_id: UUID) -> list[str]:
+    """Symbols held whose terms a corporate action changed in a way that is not kept here."""
+    held = Position.objects.open().filter(portfolio_id=portfolio_id)
+    doubtful = held.filter(instrument__option__adjusted=True).order_by("instrument__symbol")
+    return list(doubtful.values_list("instrument__symbol", flat=True))
 
 
 def by_sector(worth: Worth) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from etftrader.core.money import to_money
 from marketdata.choices import PriceClass, Pricing
 from marketdata.constants import MAX_STALE_SESSIONS
 from marketdata.models import Instrument
-from marketdata.selectors import calendar, prices
+from marketdata.selectors import calendar, corporate_actions, prices
 from marketdata.selectors.prices import Mark
 
 # calendar days before the first session that are enough to find the last close and its elder
@@ -32,6 +32,7 @@ class PriceTape:
         self.close = panel.close
         column = {symbol: place for place, symbol in enumerate(panel.symbols)}
         self.columns = {each.pk: column[each.symbol] for each in self.listed}
+        self.splits = corporate_actions.factors(instruments=self.listed, session_date=first)
         rows = np.arange(self.close.shape[0])[:, None]
         # row of the newest close at or before each row, -1 where there is none yet
         self.newest = np.maximum.accumulate(np.where(np.isfinite(self.close), rows, -1), axis=0)
@@ -46,7 +47,10 @@ class PriceTape:
             if newest < 0:
                 elsewhere.append(each)
             else:
-                found[each.pk] = self._mark(each, row, newest)
+                mark = self._mark(each, row, newest)
+                steps = self.splits.get(each.pk, ())
+                later = corporate_actions.factor(steps, session_date)
+                found[each.pk] = prices.in_units(mark, later)
         if elsewhere:
             found |= prices.marks(instruments=elsewhere, session_date=session_date)
         return found

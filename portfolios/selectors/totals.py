@@ -13,6 +13,12 @@ from portfolios.choices import LedgerAccount
 from portfolios.models import LedgerEntry, Portfolio, Position
 
 ZERO = Decimal(0)
+_SUMMED = [
+    LedgerAccount.EXTERNAL,
+    LedgerAccount.FEES,
+    LedgerAccount.ACCRUED,
+    LedgerAccount.INCOME,
+]
 
 
 def totals(*, portfolios: Iterable[Portfolio]) -> dict[UUID, Totals]:
@@ -27,7 +33,7 @@ def totals(*, portfolios: Iterable[Portfolio]) -> dict[UUID, Totals]:
     sums = {
         (portfolio_id, account): total
         for portfolio_id, account, total in LedgerEntry.objects.filter(
-            portfolio__in=wanted, account__in=[LedgerAccount.EXTERNAL, LedgerAccount.FEES]
+            portfolio__in=wanted, account__in=_SUMMED
         )
         .values_list("portfolio_id", "account")
         .annotate(total=Sum("amount"))
@@ -40,6 +46,8 @@ def totals(*, portfolios: Iterable[Portfolio]) -> dict[UUID, Totals]:
             cash=each.cash,
             flows=-sums.get((each.pk, LedgerAccount.EXTERNAL), ZERO),
             fees=sums.get((each.pk, LedgerAccount.FEES), ZERO),
+            accrued=sums.get((each.pk, LedgerAccount.ACCRUED), ZERO),
+            dividends=-sums.get((each.pk, LedgerAccount.INCOME), ZERO),
             holdings=held[each.pk],
         )
         for each in wanted

@@ -34,7 +34,10 @@ class ValuedLine:
 
 @dataclass(frozen=True, slots=True)
 class Valuation:
-    """A book in dollars; `short` is zero or negative, `coverage` a share of gross exposure."""
+    """A book in dollars; `short` is zero or negative, `coverage` a share of gross exposure.
+
+    `receivables` are dividends to come less those to be paid: in `nav`, not in `cash`.
+    """
 
     portfolio_id: UUID
     ledger_seq: int
@@ -51,6 +54,7 @@ class Valuation:
     day_pnl: Decimal | None
     quality: str
     warnings: list[dict[str, Any]]
+    receivables: Decimal = ZERO
 
 
 def value(
@@ -64,11 +68,12 @@ def value(
     Parameters
     ----------
     book : Book
-        Lines and cash.
+        Lines, cash and receivables.
     marks : mapping of instrument id to Mark
         A line without a mark, or with one without a price, counts as nothing and is excluded.
     traded : mapping of instrument id to Traded, optional
-        The session's fills: they gain from their own price, not from yesterday's close.
+        The session's fills: they gain from their own price, not from yesterday's close. Its
+        dividends are a gain of the line that went ex.
 
     Returns
     -------
@@ -79,7 +84,7 @@ def value(
     known = {line.instrument_id: _exposure(line, marks) for line in book.lines}
     long = sum((each for each in known.values() if each is not None and each > 0), ZERO)
     short = sum((each for each in known.values() if each is not None and each < 0), ZERO)
-    nav = book.cash + long + short
+    nav = book.cash + book.receivables + long + short
     trades = traded or {}
     lines = tuple(
         _line(line, marks.get(line.instrument_id), known[line.instrument_id], nav, trades)
@@ -107,6 +112,7 @@ def value(
         day_pnl=sum(known_days, ZERO) if len(known_days) == len(days) else None,
         quality=_quality(lines),
         warnings=[_warning(each) for each in lines if _is_old(each)],
+        receivables=book.receivables,
     )
 
 
@@ -142,12 +148,13 @@ def _line(
 def _day_pnl(line: HeldLine, mark: Mark, exposure: Decimal, done: Traded) -> Decimal | None:
     """What was held moved from the last close, what was traded from its own price."""
     held = line.quantity - done.quantity
+    gain = exposure - done.paid + done.income
     if not held:
-        return exposure - done.paid
+        return gain
     if mark.previous_close is None:
         return None
     before = to_money(held * mark.previous_close * line.multiplier)
-    return exposure - before - done.paid
+    return gain - before
 
 
 def _coverage(lines: tuple[ValuedLine, ...]) -> float | None:

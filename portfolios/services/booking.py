@@ -10,7 +10,7 @@ from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
 from marketdata.models import Instrument
 from portfolios import events
-from portfolios.choices import CashType, EntryKind
+from portfolios.choices import CashType, EntryKind, LedgerAccount
 from portfolios.models import CashTransaction, LedgerEntry, Portfolio
 
 ZERO = Decimal(0)
@@ -36,6 +36,19 @@ class Leg:
     account: str
     amount: Decimal
     instrument: Instrument | None = None
+
+
+def fill_legs(
+    instrument: Instrument, quantity: Decimal, paid: Decimal, fee: Decimal = ZERO
+) -> list[Leg]:
+    """The legs of a fill: money one way, units the other."""
+    return [
+        Leg(LedgerAccount.CASH, -(paid + fee)),
+        Leg(LedgerAccount.MARKET, paid),
+        Leg(LedgerAccount.FEES, fee),
+        Leg(LedgerAccount.HOLDING, quantity, instrument),
+        Leg(LedgerAccount.MARKET, -quantity, instrument),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +165,7 @@ def document(
         type=kind,
         amount=amount,
         currency=portfolio.base_currency,
-        external_flow=kind != CashType.FEE,
+        external_flow=kind in (CashType.DEPOSIT, CashType.WITHDRAWAL),
         session_date=session_date,
         ledger_seq=booking.seq,
         reason=reason,

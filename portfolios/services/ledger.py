@@ -15,11 +15,10 @@ from uuid import UUID
 from django.db import transaction
 
 from etftrader.core.actor import Actor
-from etftrader.core.errors import BadInput, Conflict, LimitBreached, NotFound
+from etftrader.core.errors import BadInput, Conflict, NotFound
 from etftrader.core.money import MAX_AMOUNT, plain, to_money
 from marketdata.models import Instrument
 from portfolios.calculations import postings
-from portfolios.calculations.cost_basis import Holding, apply_fill
 from portfolios.choices import (
     CashType,
     EntryKind,
@@ -29,7 +28,7 @@ from portfolios.choices import (
 )
 from portfolios.models import LedgerEntry, Portfolio, Position
 from portfolios.selectors import ledger as books
-from portfolios.services import booking, locking
+from portfolios.services import booking, locking, running
 from portfolios.services.booking import Booking, Leg, Opening
 
 ZERO = Decimal(0)
@@ -56,7 +55,7 @@ def book_flow(
     amount = _nonzero(amount)
     _check_open(portfolio)
     _check_session(portfolio, session_date)
-    _take_cash(portfolio, amount)
+    running.take_cash(portfolio, amount)
     kind = EntryKind.DEPOSIT if amount > 0 else EntryKind.WITHDRAWAL
     legs = [Leg(LedgerAccount.CASH, amount), Leg(LedgerAccount.EXTERNAL, -amount)]
     made = booking.append(portfolio, kind, source, session_date, legs, reason)
@@ -88,7 +87,7 @@ def book_fee(
         raise BadInput("A fee is a positive amount.", attr="amount")
     _check_open(portfolio)
     _check_session(portfolio, session_date)
-    _take_cash(portfolio, -amount)
+    running.take_cash(portfolio, -amount)
     legs = [Leg(LedgerAccount.CASH, -amount), Leg(LedgerAccount.FEES, amount)]
     made = booking.append(portfolio, EntryKind.FEE, source, session_date, legs, reason)
     booking.document(portfolio, made, CashType.FEE, -amount, session_date, reason, by)
@@ -135,18 +134,12 @@ def _fill(
     _check_session(portfolio, session_date)
     quantity, fee = _nonzero(quantity), to_money(fee)
     paid = _value(quantity, price, instrument)
-    position = _position(portfolio, instrument)
-    _check_holding(portfolio, position, quantity)
-    _take_cash(portfolio, -(paid + fee))
-    realized = _move(position, instrument, quantity, paid, session_date, fee)
+    position = running.position_of(portfolio, instrument)
+    running.check_holding(portfolio, position, quantity)
+    running.take_cash(portfolio, -(paid + fee))
+    realized = running.move(position, instrument, quantity, paid, session_date, fee)
     position.save()
-    legs = [
-        Leg(LedgerAccount.CASH, -(paid + fee)),
-        Leg(LedgerAccount.MARKET, paid),
-        Leg(LedgerAccount.FEES, fee),
-        Leg(LedgerAccount.HOLDING, quantity, instrument),
-        Leg(LedgerAccount.MARKET, -quantity, instrument),
-    ]
+    legs = booking.fill_legs(instrument, quantity, paid, fee)
     return booking.append(portfolio, EntryKind.FILL, source, session_date, legs, "", realized)
 
 
@@ -219,9 +212,9 @@ def _open(
     quantity = _nonzero(each.quantity)
     value = _value(quantity, each.price, each.instrument)
     if each.instrument.pk not in positions:
-        positions[each.instrument.pk] = _position(portfolio, each.instrument)
+        positions[each.instrument.pk] = running.position_of(portfolio, each.instrument)
     position = positions[each.instrument.pk]
-    realized = _move(position, each.instrument, quantity, value, each.session_date)
+    realized = running.move(position, each.instrument, quantity, value, each.session_date)
     legs = [
         Leg(LedgerAccount.EXTERNAL, -value),
         Leg(LedgerAccount.MARKET, value),
@@ -246,7 +239,7 @@ def reverse(
 
     The session defaults to the newest booked one. A halted portfolio may be corrected.
     Raises NotFound, LimitBreached when cash or holdings are no longer there, and Conflict for a
-    reversal of a reversal.
+    reversal of a reversal, and for dividends, splits and what they have counted on.
     """
     [portfolio] = locking.lock_portfolios(portfolio_id)
     again = f"{books.REVERSAL}{source}"
@@ -260,6 +253,7 @@ def reverse(
         raise NotFound("There is no such booking.")
     if entries[0].kind == EntryKind.REVERSAL:
         raise Conflict("A reversal cannot be reversed; book it again instead.")
+    _check_no_action(portfolio, entries)
     newest = books.newest_session(portfolio_id)
     session_date = session_date or newest
     assert session_date is not None
@@ -267,11 +261,11 @@ def reverse(
     legs = [Leg(each.account, -each.amount, each.instrument) for each in entries]
     cash = sum((leg.amount for leg in legs if leg.account == LedgerAccount.CASH), ZERO)
     if cash:
-        _take_cash(portfolio, cash)
+        running.take_cash(portfolio, cash)
     made = booking.append(portfolio, EntryKind.REVERSAL, again, session_date, legs, reason)
     for entry in entries:
         if entry.account == LedgerAccount.HOLDING and entry.instrument is not None:
-            _restore(portfolio, entry.instrument, -entry.amount, session_date)
+            running.restore(portfolio, entry.instrument, -entry.amount, session_date)
     booking.reverse_document(portfolio, entries[0].seq, made, session_date, reason, by)
     booking.record(portfolio, made, "ledger.reverse", by, source=source, reason=reason)
     return made
@@ -292,6 +286,20 @@ def _known(
         totals = [postings.replay(part, scale) for part in (before[:-1], before)]
         realized = totals[1].realized - totals[0].realized
     return Booking(entry.seq, entry.hash, replayed=True, realized_pnl=realized)
+
+
+def _check_no_action(portfolio: Portfolio, entries: Sequence[LedgerEntry]) -> None:
+    """What a dividend or a split has counted on stays: neither is computed a second time."""
+    first = entries[0]
+    if first.source.startswith(books.ACTION):
+        raise Conflict("A dividend or split cannot be taken back.", code="corporate_action")
+    moved = {each.instrument_id for each in entries if each.instrument_id is not None}
+    if moved and books.action_since(portfolio_id=portfolio.pk, instrument_ids=moved, seq=first.seq):
+        raise Conflict(
+            "A dividend or split was booked on it since. Book the opposite at today's price "
+            "instead.",
+            code="corporate_action_since",
+        )
 
 
 def _nonzero(amount: Decimal) -> Decimal:
@@ -327,74 +335,3 @@ def _check_session(portfolio: Portfolio, session_date: date) -> None:
             code="session_is_past",
             newest=newest.isoformat(),
         )
-
-
-def _take_cash(portfolio: Portfolio, change: Decimal) -> None:
-    cash = portfolio.cash + change
-    if cash < 0:
-        raise LimitBreached(
-            "Not enough cash.",
-            reason="INSUFFICIENT_CASH",
-            cash=plain(portfolio.cash),
-            needed=plain(-change),
-        )
-    portfolio.cash = cash
-
-
-def _check_holding(portfolio: Portfolio, position: Position, quantity: Decimal) -> None:
-    """A holding brought in short may be bought back; only `allow_short` may go further down."""
-    if quantity < 0 and position.quantity + quantity < 0 and not portfolio.allow_short:
-        raise LimitBreached(
-            "More sold than held.", reason="OVERSELL", held=plain(max(position.quantity, ZERO))
-        )
-
-
-def _position(portfolio: Portfolio, instrument: Instrument) -> Position:
-    position, _ = Position.objects.get_or_create(portfolio=portfolio, instrument=instrument)
-    return position
-
-
-def _move(
-    position: Position,
-    instrument: Instrument,
-    quantity: Decimal,
-    paid: Decimal,
-    session_date: date,
-    fee: Decimal = ZERO,
-) -> Decimal:
-    """Apply a fill to the running totals; the answer is what it realised.
-
-    The price is taken from the booked amount, so that a replay of the ledger gives the same.
-    """
-    before = Holding(position.quantity, position.cost_basis, position.realized_pnl)
-    price = postings.price_of(quantity, paid, instrument.multiplier)
-    after = apply_fill(before, quantity, price, instrument.multiplier)
-    if not before.quantity or before.quantity * after.quantity < 0:
-        position.opened_on, position.closed_on = session_date, None
-    if not after.quantity:
-        position.closed_on = session_date
-    _keep(position, after, position.fees + fee)
-    return after.realized_pnl - before.realized_pnl
-
-
-def _keep(position: Position, holding: Holding, fees: Decimal) -> None:
-    position.quantity = holding.quantity
-    position.cost_basis = holding.cost_basis
-    position.realized_pnl = holding.realized_pnl
-    position.fees = fees
-    position.version += 1
-
-
-def _restore(
-    portfolio: Portfolio, instrument: Instrument, quantity: Decimal, session_date: date
-) -> None:
-    """Running totals of one instrument after a reversal: the ledger replayed without the pair."""
-    position = _position(portfolio, instrument)
-    _check_holding(portfolio, position, quantity)
-    history = books.postings(portfolio_ids=[portfolio.pk], instrument_id=instrument.pk)
-    totals = postings.replay(history.get(portfolio.pk, []), {instrument.pk: instrument.multiplier})
-    holding = totals.holdings.get(instrument.pk, Holding())
-    position.opened_on = totals.opened.get(instrument.pk)
-    position.closed_on = None if holding.quantity else session_date
-    _keep(position, holding, totals.fees)
-    position.save()

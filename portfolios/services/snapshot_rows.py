@@ -166,7 +166,7 @@ def _book(portfolio_id: UUID, totals: Totals, instruments: Mapping[UUID, Instrum
         if holding.quantity
     ]
     lines.sort(key=lambda line: line.symbol)
-    return Book(portfolio_id, totals.seq, totals.cash, tuple(lines))
+    return Book(portfolio_id, totals.seq, totals.cash, tuple(lines), totals.accrued)
 
 
 def _figures(day: Day, worth: Valuation, last: PortfolioSnapshot | None) -> dict[str, Any]:
@@ -175,7 +175,8 @@ def _figures(day: Day, worth: Valuation, last: PortfolioSnapshot | None) -> dict
     # what the books had taken in by the last snapshot is its equity less its gains
     flow = totals.flows - (last.nav - last.cumulative_pnl) if last else totals.flows
     unpriced = sum((each.cost for each in worth.lines if each.exposure is None), ZERO)
-    gap = cumulative - totals.realized - worth.unrealized_pnl + totals.fees + unpriced
+    earned = totals.realized + worth.unrealized_pnl + totals.dividends - totals.fees
+    gap = cumulative - earned + unpriced
     daily_return, index = _time_weighted(worth.nav, flow, last)
     warnings = list(worth.warnings)
     if abs(gap) >= IDENTITY_TOLERANCE:

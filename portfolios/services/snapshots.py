@@ -12,13 +12,13 @@ from etftrader.core import clock
 from marketdata.models import Instrument
 from marketdata.selectors import prices
 from marketdata.selectors.prices import Mark
-from portfolios.calculations.postings import Totals, Walk
+from portfolios.calculations.postings import Posting, Totals, Walk
 from portfolios.choices import SnapshotKind
 from portfolios.models import LedgerEntry, Portfolio, PortfolioSnapshot, Position
 from portfolios.selectors import holdings
 from portfolios.selectors import ledger as books
 from portfolios.selectors import totals as running
-from portfolios.selectors.holdings import Traded
+from portfolios.selectors.holdings import DayBooking, Traded
 from portfolios.selectors.price_tape import PriceTape
 from portfolios.services import locking, snapshot_rows
 from portfolios.services.snapshot_rows import Day
@@ -161,13 +161,14 @@ def _walk(portfolios: Sequence[Portfolio], sessions: Sequence[date]) -> list[Por
     found = books.postings(portfolio_ids=ids)
     scales = books.multipliers(found.values())
     known = {each.pk: each for each in Instrument.objects.filter(pk__in=scales)}
+    payers = books.instruments_of({one.source for mine in found.values() for one in mine})
     tape = PriceTape(known.values(), sessions[0], sessions[-1])
     marks = {day: tape.at(day) for day in sessions}
     writer = snapshot_rows.Writer(ids, sessions, clock.now())
     for each in portfolios:
         history = found.get(each.pk, [])
         walk = Walk(history, scales)
-        traded = _traded_by_session(history)
+        traded = _traded_by_session(history, payers)
         last = snapshot_rows.before(each.pk, sessions[0])
         paid = walk.at(last.session_date).fees if last else Decimal(0)
         for day in sessions:
@@ -179,14 +180,12 @@ def _walk(portfolios: Sequence[Portfolio], sessions: Sequence[date]) -> list[Por
     return writer.write()
 
 
-def _traded_by_session(history: Sequence) -> Mapping[date, dict[UUID, Traded]]:
-    found: dict[date, dict[UUID, Traded]] = {}
+def _traded_by_session(
+    history: Sequence[Posting], payers: Mapping[str, UUID]
+) -> Mapping[date, dict[UUID, Traded]]:
+    days: dict[date, list[DayBooking]] = {}
     for posting in history:
-        traded = posting.traded
-        if traded is not None:
-            mine = found.setdefault(posting.session_date, {})
-            before = mine.get(traded[0], Traded())
-            mine[traded[0]] = Traded(
-                before.quantity + traded[1], before.paid + posting.money("market")
-            )
-    return found
+        booking = holdings.day_booking(posting)
+        if booking is not None:
+            days.setdefault(posting.session_date, []).append(booking)
+    return {day: holdings.traded_by(mine, payers) for day, mine in days.items()}

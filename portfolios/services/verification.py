@@ -137,11 +137,12 @@ def _positions(
 
 
 def _openings_short(found: Sequence[postings.Posting]) -> dict[UUID, Decimal]:
-    """Units brought in short: they are held whatever the portfolio allows."""
+    """Units brought in short, and more of them by splits: held whatever the portfolio allows."""
     floors: dict[UUID, Decimal] = {}
     for posting in postings.effective(found):
         traded = posting.traded
-        if posting.kind == EntryKind.OPENING and traded is not None and traded[1] < 0:
+        grows = posting.kind in (EntryKind.OPENING, EntryKind.SPLIT)
+        if grows and traded is not None and traded[1] < 0:
             floors[traded[0]] = floors.get(traded[0], ZERO) + traded[1]
     return floors
 
@@ -149,7 +150,8 @@ def _openings_short(found: Sequence[postings.Posting]) -> dict[UUID, Decimal]:
 def _identity(portfolio: Portfolio, totals: postings.Totals) -> list[str]:
     """The last snapshot's equity must be flows, gains and costs; and flows and costs the books'."""
     cost = sum((each.cost_basis for each in totals.holdings.values()), ZERO)
-    gap = totals.cash + cost - totals.flows - totals.realized + totals.fees
+    assets = totals.cash + totals.accrued + cost
+    gap = assets - totals.flows - totals.realized - totals.dividends + totals.fees
     problems = []
     if abs(gap) >= IDENTITY_TOLERANCE:
         problems.append(f"cash and cost differ from flows, gains and fees by {gap}")

@@ -12,7 +12,14 @@ from django.core.management import CommandError, call_command
 
 from etftrader.core import jobs
 from etftrader.core.records import JobRun
-from marketdata.models import DailyBar, Instrument, PriceSeries, ReplayClock, TreasuryYield
+from marketdata.models import (
+    DailyBar,
+    Instrument,
+    PriceSeries,
+    ReplayClock,
+    TreasuryYield,
+    UniverseMember,
+)
 from marketdata.selectors import calendar
 from marketdata.services import price_import
 from marketdata.tasks import watch_files
@@ -52,16 +59,18 @@ def test_every_bad_line_is_named_and_the_good_ones_are_in(tmp_path: Path) -> Non
         "2020-06-30,SPY,plenty\n"
         "2020-07-01,SPY,302\n"
         "2020-06-30,SPY,301\n"
+        "1999-01-04,SPY,120\n"
     )
 
     said = command("import_prices", str(path))
 
-    assert [line.split(": ")[:2] for line in said.splitlines()[:5]] == [
+    assert [line.split(": ")[:2] for line in said.splitlines()[:6]] == [
         ["line 3, date", "duplicate"],
         ["line 4, date", "not_a_session"],
         ["line 5, date", "bad_date"],
         ["line 6, close", "bad_number"],
         ["line 7, date", "future_date"],
+        ["line 9, date", "before_calendar"],
     ]
     assert "new symbols: SPY" in said
     assert "2 lines of bars up to 2020-06-30, 2 rows written" in said
@@ -188,6 +197,7 @@ def test_the_backfill_fetches_before_the_first_bar_and_names_what_it_cannot_find
     assert "SPY: ok" in said
     assert DailyBar.objects.filter(session_date=date(2020, 6, 26)).exists()
 
+    assert not UniverseMember.objects.exists()
     with pytest.raises(SystemExit):
         command("backfill_prices", "SPZ", "SPY", "--until", "2020-06-29")
     with pytest.raises(CommandError, match="not known yet"):

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
+from threading import Barrier, Thread
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from marketdata.models import (
 )
 from marketdata.providers import sources, yahoo_session
 from marketdata.selectors import calendar
-from marketdata.services import corporate_actions, price_sync
+from marketdata.services import corporate_actions, price_sync, universes
 from marketdata.tasks import sync_prices
 
 pytestmark = pytest.mark.django_db
@@ -446,6 +447,37 @@ def test_no_transaction_is_open_while_a_source_is_asked(yahoo: YahooServer) -> N
     assert yahoo.count("/v8/finance/chart/") == 2
     assert trouble == []
     assert Instrument.objects.get(symbol="SPY").name == "written"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_runs_at_once_are_one(folder: Path) -> None:
+    days = calendar.between(date(2020, 1, 2), DAY)
+    lines = [f"{day},{symbol},{100 + place % 7}" for place, day in enumerate(days)
+             for symbol in ("AAA", "BBB", "CCC")]  # fmt: skip
+    file(folder, "a.csv", *lines)
+    universes.discover(until=DAY)
+    ready, trouble = Barrier(3), []
+
+    def run() -> None:
+        try:
+            ready.wait()
+            price_sync.sync(session_date=DAY, datasets=["daily_bars"])
+        except (DatabaseError, RuntimeError) as error:
+            trouble.append(error)
+        finally:
+            connection.close()
+
+    runs = [Thread(target=run) for _ in range(3)]
+    for each in runs:
+        each.start()
+    for each in runs:
+        each.join()
+
+    assert trouble == []
+    assert DailyBar.objects.count() == 3 * len(days)
+    assert set(DailyBar.objects.values_list("revision", flat=True)) == {0}
+    for series in PriceSeries.objects.all():
+        assert series.close.tolist() == [100 + place % 7 for place in range(len(days))]
 
 
 # --- which sources -------------------------------------------------------------------------------

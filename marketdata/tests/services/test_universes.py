@@ -75,11 +75,9 @@ def test_members_come_and_go_by_session_and_each_change_leaves_one_line(
     assert keep(a, b, on=MONDAY) == (0, 0)
     assert keep(b, c, on=WEDNESDAY) == (1, 1)
 
-    assert (due(MONDAY), due(TUESDAY), due(WEDNESDAY)) == (
-        ["AAA", "BBB"],
-        ["AAA", "BBB"],
-        ["BBB", "CCC"],
-    )
+    # who left has its prices up to the day before; who joined is to have its past as well
+    assert due(MONDAY) == due(TUESDAY) == ["AAA", "BBB", "CCC"]
+    assert due(WEDNESDAY) == ["BBB", "CCC"]
     assert UniverseMember.objects.get(instrument=a).valid_to == TUESDAY
     assert AuditEvent.objects.filter(action="universe.changed").count() == 2
 
@@ -89,6 +87,16 @@ def test_members_come_and_go_by_session_and_each_change_leaves_one_line(
     # and who comes back has a second time on the list
     assert keep(a, b, on=WEDNESDAY) == (1, 0)
     assert UniverseMember.objects.filter(instrument=a).count() == 2
+
+
+def test_a_symbol_that_was_asked_for_leaves_nobody_out(
+    funds: dict[str, Instrument], settings: Any
+) -> None:
+    settings.MARKETDATA_PROVIDER = "yfinance"
+
+    universes.add(symbol="AAA", session_date=MONDAY, by=BY)
+
+    assert due(MONDAY) == ["AAA", "BBB", "CCC"]
 
 
 def test_several_lists_are_one_universe(funds: dict[str, Instrument], settings: Any) -> None:

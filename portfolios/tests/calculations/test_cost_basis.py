@@ -186,3 +186,15 @@ def test_an_empty_portfolio_is_worth_nothing():
 def test_a_held_symbol_without_a_mark_is_refused():
     with pytest.raises(KeyError):
         equity.equity([Fill(D(1), D(5), D(0), "A")], {})
+
+
+def test_a_ratio_of_six_places_is_the_fraction_it_stands_for():
+    fifteenth = cost_basis.apply_split(Holding(D(1_500_000), D(300)), D("0.066667"))
+
+    assert (fifteenth.quantity, fifteenth.cost_basis) == (D(100_000), D(300))
+
+
+def test_what_a_split_leaves_nothing_of_has_lost_its_cost():
+    gone = cost_basis.apply_split(Holding(D("0.000001"), D("0.5"), D(2)), D("0.1"))
+
+    assert gone == Holding(D(0), D(0), D("1.5"))

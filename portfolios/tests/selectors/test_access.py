@@ -96,9 +96,11 @@ def test_a_foreign_portfolio_costs_the_same_queries_as_a_missing_one(
     assert counts == [1, 1]
 
 
-def test_staff_read_everything_and_never_trade(portfolio: Portfolio) -> None:
-    staff = person("staff", groups=(), is_staff=True)
-    assert allowed(staff, portfolio) == {"view", "view_audit"}
+def test_staff_of_a_reading_group_read_everything_and_never_trade(portfolio: Portfolio) -> None:
+    nobody = person("staff", groups=("Trader",), is_staff=True)
+    assert allowed(nobody, portfolio) == set()
+    auditor = person("auditor", groups=("Viewer",), is_staff=True)
+    assert allowed(auditor, portfolio) == {"view", "view_audit"}
     operator = person("operator", groups=("Operator",), is_staff=True)
     assert allowed(operator, portfolio) == {"view", "view_audit", "calculate"}
     risk = person("risk", groups=("Risk manager", "Trader"), is_staff=True)
@@ -106,7 +108,7 @@ def test_staff_read_everything_and_never_trade(portfolio: Portfolio) -> None:
 
 
 def test_a_reading_of_staff_leaves_one_line_an_hour(portfolio: Portfolio) -> None:
-    staff = Actor.of_user(person("staff", groups=(), is_staff=True))
+    staff = Actor.of_user(person("staff", groups=("Viewer",), is_staff=True))
     for _ in range(3):
         access.portfolio_for(staff, portfolio.pk)
     lines = AuditEvent.objects.filter(action="staff.read")
@@ -115,7 +117,7 @@ def test_a_reading_of_staff_leaves_one_line_an_hour(portfolio: Portfolio) -> Non
 
 
 def test_an_hour_later_it_leaves_another(portfolio: Portfolio, monkeypatch: Any) -> None:
-    staff = Actor.of_user(person("staff", groups=(), is_staff=True))
+    staff = Actor.of_user(person("staff", groups=("Viewer",), is_staff=True))
     access.portfolio_for(staff, portfolio.pk)
     later = access.clock.now() + timedelta(hours=1, seconds=1)
     monkeypatch.setattr(access.clock, "now", lambda: later)

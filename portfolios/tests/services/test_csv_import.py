@@ -236,7 +236,7 @@ def test_a_person_checks_twenty_files_a_day(portfolio):
 
 def test_a_discarded_file_is_not_booked(portfolio):
     batch = check(portfolio, TWO)
-    csv_import.discard(batch_id=batch.pk)
+    csv_import.discard(batch_id=batch.pk, by=actor())
 
     with pytest.raises(Conflict):
         commit(batch)

@@ -1,0 +1,319 @@
+"""Splits, dividends and new symbols: recorded once, applied once to what is stored."""
+
+import logging
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Min
+
+from etftrader.core import audit, clock
+from etftrader.core.actor import Actor, system
+from etftrader.core.errors import Conflict, DomainError
+from etftrader.core.money import MAX_AMOUNT, MONEY, plain, to_money
+from marketdata.calculations.option_symbols import CALL, PUT, OptionSymbol
+from marketdata.calculations.splits import exact_ratio, times
+from marketdata.choices import ActionKind, ActionStatus, OptionRight, Source
+from marketdata.models import (
+    CorporateAction,
+    Instrument,
+    InstrumentAlias,
+    OptionContract,
+)
+from marketdata.providers.base import DividendRow, SplitRow
+from marketdata.selectors import corporate_actions as actions
+from marketdata.selectors import instruments
+from marketdata.services import restatement
+
+logger = logging.getLogger(__name__)
+
+HOUSE = system("corporate actions")
+# sources that state old dividends in today's shares
+RESTATES = {Source.YFINANCE}
+CLOSE_ENOUGH = Decimal("0.001")  # of a figure: what one source rounds away another keeps
+STRIKE = Decimal("0.001")  # an option's symbol has three places
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolRow:
+    """A new symbol of a known instrument."""
+
+    symbol: str
+    ex_date: date
+    new_symbol: str
+    source: str
+
+
+Row = SplitRow | DividendRow | SymbolRow
+_KINDS = {
+    SplitRow: ActionKind.SPLIT,
+    DividendRow: ActionKind.DIVIDEND,
+    SymbolRow: ActionKind.SYMBOL,
+}
+
+
+def record(*, rows: Iterable[Row], session_date: date, by: Actor = HOUSE) -> dict[str, Any]:
+    """Keep what sources say, once for each instrument, kind and ex-date.
+
+    Parameters
+    ----------
+    rows : iterable of SplitRow, DividendRow or SymbolRow
+        As providers give them. An unknown symbol or an unusable figure is a warning.
+    session_date : date
+        The session as of which the sources speak: a source that states old dividends in
+        today's shares knows the splits up to it.
+
+    Returns
+    -------
+    dict
+        `counts` of recorded, corrected and known, and `warnings`. Another figure for a pending
+        action corrects it; for an applied one it is a warning and changes nothing.
+    """
+    # splits first: dividends of the same answer may be stated in the shares after them
+    ordered = sorted(rows, key=lambda row: (not isinstance(row, SplitRow), row.ex_date))
+    known = instruments.by_symbols(row.symbol for row in ordered)
+    counts = {"recorded": 0, "corrected": 0, "known": 0}
+    warnings: list[dict[str, str]] = []
+    for row in ordered:
+        instrument = known.get(row.symbol.strip().upper())
+        figure = None if instrument is None else _figure(row, instrument, session_date)
+        if instrument is None or figure is None:
+            code = "unknown_symbol" if instrument is None else "unusable_action"
+            warnings.append(_warning(code, row, "not recorded"))
+            continue
+        word = _keep(row, instrument, figure, by)
+        if word in counts:
+            counts[word] += 1
+        else:
+            warnings.append(_warning("action_differs", row, word))
+    return {"counts": counts, "warnings": warnings}
+
+
+def apply_due(*, session_date: date, run_id: UUID | None = None) -> dict[str, Any]:
+    """Apply what is pending and in effect by a session, oldest first, each in its transaction.
+
+    One that fails stays pending and is named in `items`; the others are applied. Twice is once.
+    """
+    items: list[dict[str, Any]] = []
+    for action in actions.visible(session_date=session_date):
+        if action.status != ActionStatus.PENDING:
+            continue
+        item = f"{action.instrument.symbol} {action.kind} {action.ex_date}"
+        try:
+            done = apply(action=action, run_id=run_id)
+        except DomainError as problem:
+            logger.warning("action not applied", extra={"action": item, "why": problem.detail})
+            reason = {"code": problem.code, "detail": problem.detail}
+            items.append({"item": item, "status": "failed", "reason": reason})
+        else:
+            if done is not None:
+                items.append({"item": item, "status": "ok", **done})
+    applied = sum(each["status"] == "ok" for each in items)
+    return {"items": items, "counts": {"applied": applied, "failed": len(items) - applied}}
+
+
+@transaction.atomic
+def apply(
+    *, action: CorporateAction, by: Actor = HOUSE, run_id: UUID | None = None
+) -> dict[str, Any] | None:
+    """Apply one pending action to stored prices and terms; None when it was not pending any more.
+
+    Raises Conflict when a new symbol is another instrument's.
+    """
+    # of two who come here at once the second finds nothing pending
+    mine = CorporateAction.objects.filter(pk=action.pk, status=ActionStatus.PENDING).update(
+        status=ActionStatus.APPLIED,
+        applied_at=clock.now(),
+        updated_at=clock.now(),
+        version=F("version") + 1,
+    )
+    if not mine:
+        return None
+    fresh = CorporateAction.objects.select_related("instrument").get(pk=action.pk)
+    done = _EFFECTS[ActionKind(fresh.kind)](fresh)
+    _audit("applied", fresh, by, run=str(run_id) if run_id else None, **done)
+    return done
+
+
+def _figure(row: Row, instrument: Instrument, session_date: date) -> dict[str, Any] | None:
+    """The field an action's kind is told by, in the units of its own ex-date; None for nonsense."""
+    if isinstance(row, SymbolRow):
+        new = row.new_symbol.strip().upper()
+        usable = 0 < len(new) <= 32 and new != instrument.symbol
+        return {"new_symbol": new} if usable else None
+    value = row.ratio if isinstance(row, SplitRow) else row.amount
+    if not math.isfinite(value) or not 0 < value < MAX_AMOUNT:
+        return None
+    exact = to_money(value)
+    if isinstance(row, SplitRow):
+        return {"ratio": exact} if exact > 0 and exact != 1 else None
+    if row.source in RESTATES:
+        exact = _as_paid(exact, instrument, row.ex_date, session_date)
+    return {"amount": exact} if exact > 0 else None
+
+
+def _as_paid(amount: Decimal, instrument: Instrument, ex_date: date, until: date) -> Decimal:
+    later = CorporateAction.objects.filter(
+        instrument=instrument, kind=ActionKind.SPLIT, ex_date__gt=ex_date, ex_date__lte=until
+    ).exclude(status=ActionStatus.REJECTED)
+    for ratio in later.values_list("ratio", flat=True):
+        assert ratio is not None
+        amount = times(amount, exact_ratio(ratio), MONEY)
+    return amount
+
+
+@transaction.atomic
+def _keep(row: Row, instrument: Instrument, figure: dict[str, Any], by: Actor) -> str:
+    """Answer recorded, corrected or known; else what stands there instead."""
+    found, created = CorporateAction.objects.get_or_create(
+        instrument=instrument,
+        kind=_KINDS[type(row)],
+        ex_date=row.ex_date,
+        defaults={"source": row.source, **figure},
+    )
+    if created:
+        return "recorded"
+    [(name, value)] = figure.items()
+    stands = getattr(found, name)
+    if _same(stands, value):
+        return "known"
+    corrected = CorporateAction.objects.filter(pk=found.pk, status=ActionStatus.PENDING).update(
+        source=row.source, updated_at=clock.now(), version=F("version") + 1, **figure
+    )
+    if not corrected:
+        return f"{found.status} with {_text(stands)}, now said to be {_text(value)}"
+    _audit("corrected", found, by, **{name: _text(value)})
+    return "corrected"
+
+
+def _same(stands: Any, value: Any) -> bool:
+    if isinstance(stands, Decimal):
+        return abs(stands - value) <= CLOSE_ENOUGH * stands
+    return bool(stands == value)
+
+
+def _text(value: Any) -> str:
+    return plain(value) or "" if isinstance(value, Decimal) else str(value)
+
+
+def _warning(code: str, row: Row, detail: str) -> dict[str, str]:
+    return {
+        "code": code,
+        "symbol": row.symbol[:32],
+        "kind": _KINDS[type(row)].value,
+        "ex_date": row.ex_date.isoformat(),
+        "detail": detail,
+    }
+
+
+def _audit(word: str, action: CorporateAction, by: Actor, **after: Any) -> None:
+    audit.record(
+        by=by,
+        action=f"corporate_action.{word}",
+        object_type="corporate_action",
+        object_id=action.pk,
+        after={
+            "symbol": action.instrument.symbol,
+            "kind": action.kind,
+            "ex_date": action.ex_date.isoformat(),
+            **after,
+        },
+    )
+
+
+def _split(action: CorporateAction) -> dict[str, Any]:
+    assert action.ratio is not None
+    ratio = exact_ratio(action.ratio)
+    bars = restatement.restate(instrument=action.instrument, ex_date=action.ex_date, ratio=ratio)
+    whole, review = actions.adjusted_options(action)
+    listed = _listed_before(whole, action.ex_date)
+    changed = [each for each in listed if _rescale(each, action)]
+    flagged = len(listed) - len(changed) + sum(_flag(each) for each in review)
+    return {
+        "ratio": plain(action.ratio),
+        "bars": bars,
+        "contracts": len(changed),
+        "contracts_to_review": flagged,
+    }
+
+
+def _listed_before(contracts: Sequence[OptionContract], ex_date: date) -> list[OptionContract]:
+    """Without those first quoted from the ex-date on, by strike: a smaller one makes room."""
+    quoted = OptionContract.objects.filter(pk__in=[each.pk for each in contracts]).annotate(
+        first=Min("quotes__session_date")
+    )
+    new = {each.pk for each in quoted if each.first is not None and each.first >= ex_date}
+    return sorted((each for each in contracts if each.pk not in new), key=lambda one: one.strike)
+
+
+def _rescale(contract: OptionContract, action: CorporateAction) -> bool:
+    """Divide a contract's strike and prices; False where the new terms are another contract's."""
+    assert action.ratio is not None
+    ratio = exact_ratio(action.ratio)
+    strike = times(contract.strike, 1 / ratio, STRIKE)
+    right = CALL if contract.right == OptionRight.CALL else PUT
+    symbol = OptionSymbol(contract.root, contract.expiry, right, strike).compact
+    terms = OptionContract.objects.filter(
+        underlying=contract.underlying_id,
+        root=contract.root,
+        expiry=contract.expiry,
+        right=contract.right,
+        strike=strike,
+    )
+    if terms.exists() or Instrument.objects.filter(symbol__iexact=symbol).exists():
+        _flag(contract)
+        return False
+    now = clock.now()
+    OptionContract.objects.filter(pk=contract.pk).update(
+        strike=strike, updated_at=now, version=F("version") + 1
+    )
+    # no alias: the old symbol may become a new listing's
+    Instrument.objects.filter(pk=contract.instrument_id).update(
+        symbol=symbol, updated_at=now, version=F("version") + 1
+    )
+    restatement.restate(instrument=contract.instrument, ex_date=action.ex_date, ratio=ratio)
+    return True
+
+
+def _flag(contract: OptionContract) -> int:
+    """Mark a contract whose real terms are no longer the stored ones: a person must look."""
+    return OptionContract.objects.filter(pk=contract.pk, adjusted=False).update(
+        adjusted=True, updated_at=clock.now(), version=F("version") + 1
+    )
+
+
+def _dividend(action: CorporateAction) -> dict[str, Any]:
+    """Closes hold no dividends: only the books have something to do."""
+    return {"amount": plain(action.amount)}
+
+
+def _rename(action: CorporateAction) -> dict[str, Any]:
+    instrument, new = action.instrument, action.new_symbol
+    old = instrument.symbol
+    taken = Instrument.objects.filter(symbol__iexact=new).exclude(pk=instrument.pk)
+    foreign = InstrumentAlias.objects.filter(alias__iexact=old).exclude(instrument=instrument)
+    if taken.exists() or foreign.exists():
+        raise Conflict(
+            f"{old} cannot become {new}: the symbol is another instrument's. Rename that one "
+            "first.",
+            code="symbol_taken",
+        )
+    InstrumentAlias.objects.filter(alias__iexact=new, instrument=instrument).delete()
+    if old != new:
+        InstrumentAlias.objects.get_or_create(alias=old, defaults={"instrument": instrument})
+    Instrument.objects.filter(pk=instrument.pk).update(
+        symbol=new, updated_at=clock.now(), version=F("version") + 1
+    )
+    return {"old_symbol": old, "new_symbol": new}
+
+
+_EFFECTS = {
+    ActionKind.SPLIT: _split,
+    ActionKind.DIVIDEND: _dividend,
+    ActionKind.SYMBOL: _rename,
+}
