@@ -33,9 +33,12 @@ OVERLOADED = 1013
 class StreamConsumer(AsyncWebsocketConsumer):
     """Everything a page or program listens to, over one connection."""
 
-    implied: str = ""
     # the hub brings everything; a layer would refuse connections while the live store is away
     channel_layer_alias = "none"
+
+    def __init__(self, implied: str = "") -> None:
+        super().__init__()
+        self.implied = implied  # what the path subscribes to by itself
 
     async def connect(self) -> None:
         """Accept a browser of ours with its session, or a program that will say who it is."""
@@ -205,13 +208,14 @@ class StreamConsumer(AsyncWebsocketConsumer):
             return
         stored = await hub.newest(channel)
         if stored is None:
-            self.last[channel] = "", 0
-            empty = {"channel": channel, "epoch": "", "seq": 0, "ts": _now(), "data": None}
-            await self._send(type="snapshot", **empty)
-            return
+            stored = {"channel": channel, "epoch": "", "seq": 0, "ts": _now(), "data": None}
         self.last[channel] = stored["epoch"], stored["seq"]
-        text = json.dumps(stored | {"type": "snapshot"})
-        await self.send(text_data=gate.cut_quotes(text, self.symbols, channel))
+        if channel == "quotes":
+            if self.symbols:
+                told = await database_sync_to_async(gate.quotes_now)(self.symbols, self.actor)
+                stored["data"] = told
+            stored["quotes"] = stored["data"] or {}
+        await self.send(text_data=json.dumps(stored | {"type": "snapshot"}))
 
     async def _resync(self, message: dict[str, Any], ref: Any) -> None:
         channel, since = message.get("channel"), message.get("since")

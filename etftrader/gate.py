@@ -11,6 +11,8 @@ from etftrader import heads
 from etftrader.core import clock
 from etftrader.core.actor import Actor
 from etftrader.core.errors import DomainError
+from marketdata import live
+from marketdata.selectors import quotes, sessions
 from portfolios.constants import Action
 from portfolios.models import Portfolio, User
 from portfolios.selectors import access
@@ -136,5 +138,12 @@ def cut_quotes(text: str, symbols: set[str], channel: str) -> str:
         return text
     message = json.loads(text)
     data = message.get("data") or {}
-    message["data"] = message["quotes"] = {s: data[s] for s in symbols if s in data}
+    message["data"] = message["quotes"] = {s: data[s] for s in sorted(symbols) if s in data}
     return json.dumps(message)
+
+
+def quotes_now(symbols: set[str], actor: Actor) -> dict[str, Any]:
+    """Quotes as GET /quotes answers them: closes while nothing is played, reasons for the rest."""
+    moment = sessions.moment()
+    found = quotes.latest(wanted=sorted(symbols), actor=actor, moment=moment)
+    return {symbol: live.quote(each, now=moment.as_of) for symbol, each in found.items()}

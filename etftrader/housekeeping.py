@@ -11,6 +11,8 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from etftrader.core import clock, livestate
 from etftrader.core.records import IdempotencyKey, JobRun, OutboxEvent
+from marketdata.selectors import sessions
+from marketdata.services import minute_bars
 from portfolios.choices import ImportStatus
 from portfolios.models import ApiToken, ImportBatch, TokenFamily
 
@@ -75,6 +77,8 @@ def prune(*, keep: timedelta) -> dict[str, int]:
         "attempts": _delete(AccessAttempt.objects.filter(attempt_time__lt=before)),
         "logins": _delete(AccessLog.objects.filter(attempt_time__lt=before)),
         "imports": _delete(unbooked.filter(updated_at__lt=before)),
+        # their age is that of the market: a replay's minutes are of its own year
+        **minute_bars.prune(now=sessions.now()),
     }
 
 

@@ -85,6 +85,10 @@ def accept(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
         raise Conflict("This is no price that could be stored; reject it.", code="not_a_price")
     if not _decide(doubt, QuarantineState.ACCEPTED, note, by):
         return doubt
+    if doubt.dataset != BARS:
+        # a tick's time is over: the next ones are held against the accepted price
+        _record(doubt, by, before=None, price=doubt.value)
+        return doubt
     row = row_of(doubt)
     before = _stored_close(doubt.instrument, row)
     _store(doubt.instrument, [row])

@@ -149,6 +149,27 @@ def test_what_is_no_price_cannot_be_accepted():
 
 
 @pytest.mark.django_db
+def test_an_accepted_tick_writes_no_close():
+    acme = instrument()
+    doubt = QuarantinedPrice.objects.create(
+        instrument=acme,
+        symbol="ACME",
+        dataset="quotes",
+        session_date=DAY,
+        source=Source.YFINANCE,
+        raw={"price": "300.0"},
+        value="300.0",
+        reason="jump",
+    )
+
+    price_gate.accept(doubt_id=doubt.pk, by=BY)
+
+    doubt.refresh_from_db()
+    assert doubt.state == "accepted"
+    assert closes(acme) == []
+
+
+@pytest.mark.django_db
 def test_an_unknown_doubt_is_not_found():
     with pytest.raises(NotFound):
         price_gate.accept(doubt_id=uuid4(), by=BY)

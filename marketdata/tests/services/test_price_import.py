@@ -136,31 +136,31 @@ def test_the_folder_is_watched_and_only_what_changed_is_read(tmp_path: Path) -> 
 
     run = JobRun.objects.get()
     assert run.inputs == {"files": ["a.csv", "b.csv"]}
-    assert price_import.watch() is None  # an import waits
+    assert price_import.watch(session_date=DAY) is None  # an import waits
     assert jobs.run_now(run).status == "succeeded"
     run.refresh_from_db()
     assert [each["item"] for each in run.items] == ["a.csv", "b.csv"]
     assert DailyBar.objects.count() == 3
 
-    assert price_import.watch() is None
+    assert price_import.watch(session_date=DAY) is None
     (tmp_path / "b.csv").touch()
-    assert price_import.watch() is None
+    assert price_import.watch(session_date=DAY) is None
 
     (tmp_path / "a.csv").write_text(GOOD.replace("301", "301.5"))
-    second = price_import.watch()
+    second = price_import.watch(session_date=DAY)
     assert second is not None
     assert second.inputs == {"files": ["a.csv"]}
     jobs.run_now(second)
     bar = DailyBar.objects.get(instrument__symbol="SPY", session_date=DAY)
     assert (bar.close, bar.revision) == (Decimal("301.5"), 1)
     assert PriceSeries.objects.get(instrument=bar.instrument).close.tolist() == [300.0, 301.5]
-    assert price_import.watch() is None
+    assert price_import.watch(session_date=DAY) is None
 
 
 def test_a_refused_file_is_named_and_read_again_when_it_changes(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("nonsense\n")
     (tmp_path / "b.csv").write_text(GOOD)
-    run = price_import.watch()
+    run = price_import.watch(session_date=DAY)
     assert run is not None
 
     run = jobs.run_now(run)
@@ -168,21 +168,21 @@ def test_a_refused_file_is_named_and_read_again_when_it_changes(tmp_path: Path) 
     assert run.status == "partial"
     assert run.items[0]["status"] == "failed"
     assert "header" in run.items[0]["reason"]
-    assert price_import.watch() is None
+    assert price_import.watch(session_date=DAY) is None
 
     (tmp_path / "a.csv").write_text(GOOD.replace("SPY", "QQQ"))
-    again = price_import.watch()
+    again = price_import.watch(session_date=DAY)
     assert again is not None
     assert again.inputs == {"files": ["a.csv"]}
 
 
 def test_no_folder_is_watched_where_none_is_set(settings: Any) -> None:
     settings.CSV_FOLDER = ""
-    assert price_import.watch() is None
+    assert price_import.watch(session_date=DAY) is None
     settings.CSV_FOLDER = "/nonexistent-folder"
-    assert price_import.watch() is None
+    assert price_import.watch(session_date=DAY) is None
     settings.MARKETDATA_PROVIDER = "bundled"
-    assert price_import.watch() is None
+    assert price_import.watch(session_date=DAY) is None
 
 
 def test_the_backfill_fetches_before_the_first_bar_and_names_what_it_cannot_find(

@@ -26,7 +26,7 @@ from marketdata.models import (
 )
 from marketdata.providers import sources, yahoo_session
 from marketdata.selectors import calendar
-from marketdata.services import corporate_actions, price_sync, universes
+from marketdata.services import absences, corporate_actions, price_sync, universes
 from marketdata.tasks import sync_prices
 
 pytestmark = pytest.mark.django_db
@@ -200,6 +200,8 @@ def test_a_session_the_source_does_not_have_is_asked_for_once(folder: Path) -> N
 
     assert outcomes(first)["SPY"] == outcomes(second)["SPY"] == ("skipped", "nothing was missing")
     assert asked.count() == before
+
+    assert absences.known(["SPY"]) == {"SPY": frozenset({days[5]})}
 
     # who asks for it by name asks the source
     named = price_sync.sync(session_date=DAY, symbols=["SPY"])
