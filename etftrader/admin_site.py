@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -20,6 +21,17 @@ class Site(AdminSite):
     People come in and go out by the pages' own doors, which count tries, list sign-ins and end
     everything else when a password changes.
     """
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Take a library's model with our admin, or not at all."""
+        # the classes of admins need the models, which are loaded when the first one registers
+        from etftrader.admin_borrowed import OURS
+
+        single = isinstance(model_or_iterable, type) and issubclass(model_or_iterable, Model)
+        for model in [model_or_iterable] if single else model_or_iterable:
+            ours = OURS.get(model._meta.label, admin_class)
+            if ours is not None or model._meta.label not in OURS:
+                super().register(model, ours, **options)
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

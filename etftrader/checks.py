@@ -1,5 +1,7 @@
 """Start-up checks: settings a production process must not start without (E-codes)."""
 
+import re
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,7 +10,18 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 
+from etftrader.core.outbound.addresses import is_public
+
 MIN_SECRET = 32
+MOST_SQLITE_WAIT_S = 20  # jobs; web processes wait 5 s
+MOST_WAIT_S = {
+    "statement_timeout": 300,
+    "lock_timeout": 5,
+    "idle_in_transaction_session_timeout": 30,
+}
+_WAIT = re.compile(r"(\w+_timeout)=(\d+)(ms|s|min|)(?=\s|$)")
+_SECONDS = {"": 0.001, "ms": 0.001, "s": 1.0, "min": 60.0}
+_AT_HOME = (".local", ".internal", ".localhost", ".lan")
 _RULES: list[tuple[str, str, Callable[[Any], bool]]] = []
 
 
@@ -48,17 +61,25 @@ def refuse_unsafe_start() -> None:
         raise ImproperlyConfigured("\n".join(str(each) for each in problems))
 
 
+def end_unsafe_start(**sent: Any) -> None:
+    """The same for Celery's start signals, which swallow what is no SystemExit."""
+    try:
+        refuse_unsafe_start()
+    except ImproperlyConfigured as error:
+        sys.exit(f"Refused to start:\n{error}")
+
+
 @_rule("E001", "DATABASES: PostgreSQL with its time-outs, or SQLite with IMMEDIATE and WAL.")
 def _engine(given: Any) -> bool:
     options = given.DATABASES["default"]["OPTIONS"]
     if given.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         start = options["init_command"]
         immediate = options["transaction_mode"] == "IMMEDIATE"
-        return immediate and "journal_mode=WAL" in start and "synchronous=FULL" in start
-    return all(
-        word in options["options"]
-        for word in ("statement_timeout=", "lock_timeout=", "idle_in_transaction_session_timeout=")
-    )
+        waits = 0 < options["timeout"] <= MOST_SQLITE_WAIT_S
+        return waits and immediate and "journal_mode=WAL" in start and "synchronous=FULL" in start
+    written = _WAIT.findall(options["options"])
+    waits_s = {name: int(amount) * _SECONDS[unit] for name, amount, unit in written}
+    return all(0 < waits_s[name] <= most for name, most in MOST_WAIT_S.items())
 
 
 @_rule("E002", "CACHES: the JSON serializer; pickles would let Redis run code here.")
@@ -67,7 +88,11 @@ def _cache(given: Any) -> bool:
     return options["serializer"] == "etftrader.core.livestate.JsonSerializer"
 
 
-@_rule("E003", "CELERY: late acknowledgement, and every task ends well before it is redelivered.")
+@_rule(
+    "E003",
+    "CELERY: late acknowledgement, every task ends well before it is redelivered, and a child's "
+    "memory is bounded.",
+)
 def _broker(given: Any) -> bool:
     transport = given.CELERY_BROKER_TRANSPORT_OPTIONS
     late = given.CELERY_TASK_ACKS_LATE and given.CELERY_TASK_REJECT_ON_WORKER_LOST
@@ -78,6 +103,8 @@ def _broker(given: Any) -> bool:
         and visible >= 2 * given.CELERY_TASK_TIME_LIMIT
         and transport["unacked_restore_interval"] <= 5
         and transport["unacked_restore_throttle"] == 1
+        and given.CELERY_WORKER_MAX_MEMORY_PER_CHILD > 0
+        and given.CELERY_WORKER_MAX_TASKS_PER_CHILD > 0
     )
 
 
@@ -227,3 +254,20 @@ def _csp(given: Any) -> bool:
     return not scripts & open_words and [str(each) for each in rules["frame-ancestors"]] == [
         "'none'"
     ]
+
+
+@_rule("E024", "YAHOO_BASE_URL, YAHOO_STREAM_URL, FRED_BASE_URL: unset, or public and encrypted.")
+def _outbound(given: Any) -> bool:
+    bases = [given.YAHOO_BASE_URL, given.FRED_BASE_URL]
+    encrypted = all(urlsplit(url).scheme == "https" for url in bases if url)
+    stream = given.YAHOO_STREAM_URL
+    encrypted = encrypted and (not stream or urlsplit(stream).scheme == "wss")
+    return encrypted and all(_is_abroad(url) for url in (*bases, stream) if url)
+
+
+def _is_abroad(url: str) -> bool:
+    """Whether a host is not one of our own network, as far as its name tells."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    if ":" in host or host.replace(".", "").isdigit():
+        return is_public(host)
+    return "." in host and not host.endswith(_AT_HOME)

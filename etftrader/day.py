@@ -1,9 +1,9 @@
 """THE DAY: gate a step, cut it into runs, run it, catch up what was missed."""
 
-import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -18,12 +18,13 @@ from marketdata.models import ReplayClock
 from marketdata.selectors import calendar, sessions
 from marketdata.services import replay
 from portfolios.models import Portfolio
-
-logger = logging.getLogger(__name__)
+from risk.selectors import var
 
 SLICE_POSITIONS = 1000  # a run of a portfolio step holds about so many positions
 CATCH_UP_AFTER = timedelta(seconds=45)
 WAIT_S, POLL_S = 120.0, 0.1
+WAITS = "needs_failed"
+FINDINGS = ("ledger_mismatch",)  # what a step found out: asking again finds the same
 _GOOD = ("succeeded", "partial", "skipped")
 
 
@@ -32,22 +33,26 @@ def run(
 ) -> list[JobRun]:
     """Run the day's steps of one session in this process, in order; twice is once.
 
-    Steps that succeeded are left alone unless `again`. A step whose needs failed is skipped and
-    says so. Raises BadInput for a day without a session or beyond the clock.
+    What succeeded is left alone unless `again`. A portfolio whose needs are not met is named as
+    failed and the others are done; a run without any left fails with `needs_failed`. Snapshots
+    that changed are followed by their risk. Raises BadInput for a day without a session or beyond
+    the clock.
     """
     _check(session_date, steps)
-    wanted = [step for step in STEPS if not steps or step.name in steps]
+    by = by or system("day")
     runs: list[JobRun] = []
-    for step in wanted:
-        for each in _requested(step, session_date, by or system("day"), again=again):
-            runs.append(_finished(each))
+    for step in STEPS:
+        if not steps or step.name in steps:
+            runs += [_finished(each) for each in _requested(step, session_date, by, again=again)]
+    if "snapshots" in steps and "risk" not in steps:
+        runs += _measured_again(session_date, by)
     push.publish("data", "data.updated", {"session_date": session_date.isoformat()})
     return runs
 
 
 def run_step(*, name: str, session_date: date, by: Actor) -> list[JobRun]:
     """Request one step's runs for the workers, if its needs allow; what Beat calls."""
-    return _requested(STEP[name], session_date, by, again=False, queue=True)
+    return _requested(STEP[name], session_date, by, queue=True)
 
 
 def advance(*, by: Actor, until: date | None = None) -> list[JobRun]:
@@ -65,8 +70,7 @@ def advance(*, by: Actor, until: date | None = None) -> list[JobRun]:
 def complete(*, by: Actor) -> None:
     """Finish what the last session still lacks: a day's P&L begins at the close before it."""
     session_date = sessions.latest()
-    known = status(session_date=session_date)
-    if any(each.status not in _GOOD for each in known) or (not known and _runs_days()):
+    if status(session_date=session_date) or _runs_days():
         run(session_date=session_date, by=by)
 
 
@@ -80,7 +84,10 @@ def status(*, session_date: date) -> list[JobRun]:
 
 
 def catch_up() -> list[JobRun]:
-    """Run what the latest session still lacks, if nobody has been at it for a while."""
+    """Run what the latest session still lacks, if nobody has been at it for a while.
+
+    Whatever failed is asked for again, each slice until its fifth attempt.
+    """
     moved = ReplayClock.objects.filter(pk=1).values_list("moved_at", "playing").first()
     if moved is None or moved[1] is not None or moved[0] > clock.now() - CATCH_UP_AFTER:
         return []
@@ -88,11 +95,13 @@ def catch_up() -> list[JobRun]:
     known = status(session_date=session_date)
     if any(each.status in OPEN for each in known) or not (known or _runs_days()):
         return []
-    done = {each.step for each in known if each.status in _GOOD}
-    missing = [step.name for step in STEPS if step.name not in done]
-    dead = {each.step for each in known if each.status == "dead"}
-    missing = [name for name in missing if name not in dead]
-    return run(session_date=session_date, steps=missing) if missing else []
+    runs: list[JobRun] = []
+    for step in STEPS:
+        lacking = _requested(step, session_date, system("day"), mend=True)
+        runs += [_finished(each) for each in lacking]
+    if runs:
+        push.publish("data", "data.updated", {"session_date": session_date.isoformat()})
+    return runs
 
 
 def _runs_days() -> bool:
@@ -116,20 +125,36 @@ def _check(session_date: date, steps: Sequence[str]) -> None:
 
 
 def _requested(
-    step: Step, session_date: date, by: Actor, *, again: bool, queue: bool = False
+    step: Step,
+    session_date: date,
+    by: Actor,
+    *,
+    again: bool = False,
+    queue: bool = False,
+    mend: bool = False,
+    among: set[str] | None = None,
 ) -> list[JobRun]:
-    scopes = _scopes(step)
+    """The runs of a step, requested where they are not done.
+
+    To `mend`, only what is lacking; with `among`, only runs of before that hold one of these.
+    """
+    scopes = _scopes(step, session_date)
     known = {
         each.scope: each
         for each in JobRun.objects.filter(job=step.task, as_of=session_date, scope__in=scopes)
     }
-    lacking = _lacking(step, session_date)
+    needs = _Needs(step, session_date)
     runs = []
     for scope, portfolio_ids in scopes.items():
         old = known.get(scope)
-        same = old is not None and old.portfolio_ids == [str(each) for each in portfolio_ids]
-        if old is not None and same and old.status in _GOOD and not again:
-            runs.append(old)
+        withheld = needs.withheld(portfolio_ids)
+        waits = bool(needs.lacking) or 0 < len(portfolio_ids) == len(withheld)
+        if among is not None and (waits or old is None or not among & set(old.portfolio_ids)):
+            continue
+        if old is not None and not again and _settled(old, portfolio_ids, withheld):
+            runs += [] if mend else [old]
+            continue
+        if mend and old is not None and _hopeless(old, waits):
             continue
         each = jobs.request(
             step.task,
@@ -137,36 +162,110 @@ def _requested(
             scope=scope,
             portfolio_ids=portfolio_ids,
             step=step.name,
+            withheld=withheld,
             requested_by=by.user_id,
-            queue=queue and not lacking,
+            queue=queue and not waits,
+            goes_on=mend,
         )
-        if lacking:
-            each = _skipped(each, lacking)
-        runs.append(each)
+        runs.append(_waiting(each, needs.names) if waits else each)
     return runs
 
 
-def _lacking(step: Step, session_date: date) -> list[str]:
-    """Needs of a step that have not been met in this session."""
-    done = set(
-        JobRun.objects.filter(
-            as_of=session_date,
-            step__in=step.needs,
-            scope__startswith=_round(),
-            status__in=("succeeded", "partial"),
-        ).values_list("step", flat=True)
+class _Needs:
+    """What a step waits for in a session: whole steps, or single portfolios' part of them."""
+
+    def __init__(self, step: Step, session_date: date) -> None:
+        self.lacking: list[str] = []
+        self.done: dict[str, set[str]] = {}
+        for name in step.needs:
+            need = STEP[name]
+            if need.per == "portfolio" == step.per:
+                self.done[name] = _done_for(need, session_date)
+            elif not _is_done(need, session_date):
+                self.lacking.append(name)
+        self.names = self.lacking or list(self.done)
+
+    def withheld(self, portfolio_ids: Sequence[UUID]) -> dict[str, dict[str, Any]]:
+        """The portfolios that have to wait, each with the reason."""
+        found = {}
+        for portfolio_id in map(str, portfolio_ids):
+            missing = [name for name, done in self.done.items() if portfolio_id not in done]
+            if missing:
+                found[portfolio_id] = _problem(missing)
+        return found
+
+
+def _problem(missing: Sequence[str]) -> dict[str, Any]:
+    return {"code": WAITS, "detail": f"Waits for {', '.join(missing)}."}
+
+
+def _is_done(need: Step, session_date: date) -> bool:
+    """Whether every scope of a step ended well."""
+    scopes = _scopes(need, session_date)
+    if need.per == "portfolio":
+        due = {str(each) for portfolio_ids in scopes.values() for each in portfolio_ids}
+        return due <= _done_for(need, session_date)
+    return JobRun.objects.filter(
+        job=need.task, as_of=session_date, scope__in=scopes, status__in=_GOOD
+    ).exists()
+
+
+def _done_for(need: Step, session_date: date) -> set[str]:
+    """The portfolios a step has been done for."""
+    runs = JobRun.objects.filter(
+        job=need.task, as_of=session_date, scope__startswith=_round(), status__in=_GOOD
     )
-    return [name for name in step.needs if name not in done]
+    return {
+        each for run in runs for each in set(run.portfolio_ids) - {one["item"] for one in _bad(run)}
+    }
 
 
-def _skipped(run: JobRun, lacking: list[str]) -> JobRun:
+def _bad(run: JobRun) -> list[dict[str, Any]]:
+    return [each for each in run.items if each["status"] == "failed"]
+
+
+def _code(item: Mapping[str, Any]) -> str:
+    reason = item.get("reason")
+    return str(reason.get("code", "")) if isinstance(reason, dict) else str(reason)
+
+
+def _settled(run: JobRun, portfolio_ids: Sequence[UUID], withheld: Mapping[str, Any]) -> bool:
+    """Whether a run did what can be done now for these portfolios."""
+    if not {str(each) for each in portfolio_ids} <= set(run.portfolio_ids):
+        return False
+    bad = _bad(run)
+    if run.status != "partial" or not portfolio_ids:
+        return run.status in _GOOD or (bool(bad) and all(_code(each) in FINDINGS for each in bad))
+    if any(_code(each) == WAITS and each["item"] not in withheld for each in bad):
+        return False
+    failed = [each for each in bad if _code(each) not in (WAITS, *FINDINGS)]
+    return not failed or run.attempt >= jobs.MAX_ATTEMPTS
+
+
+def _hopeless(run: JobRun, waits: bool) -> bool:
+    """Whether asking again changes nothing: what it waits for is not there, or it is dead."""
+    waited = run.status == "failed" and (run.error or {}).get("code") == WAITS
+    return run.status == "dead" or (waits and waited)
+
+
+def _waiting(run: JobRun, names: Sequence[str]) -> JobRun:
+    """End a run that cannot begin as failed, with what it waits for."""
     JobRun.objects.filter(pk=run.pk, status="queued").update(
-        status="failed",
-        finished_at=clock.now(),
-        error={"code": "needs_failed", "detail": f"Waits for {', '.join(lacking)}."},
+        status="failed", finished_at=clock.now(), error=_problem(names)
     )
     run.refresh_from_db()
     return run
+
+
+def _measured_again(session_date: date, by: Actor) -> list[JobRun]:
+    """Risk and limits of the slices whose snapshots changed after they were measured."""
+    rows = var.unmeasured(start=session_date, until=session_date)
+    stale = {str(portfolio_id) for portfolio_id, _ in rows}
+    runs: list[JobRun] = []
+    for step in (STEP["risk"], STEP["limits"]) if stale else ():
+        asked = _requested(step, session_date, by, again=True, among=stale)
+        runs += [_finished(each) for each in asked]
+    return runs
 
 
 def _finished(run: JobRun) -> JobRun:
@@ -181,15 +280,26 @@ def _finished(run: JobRun) -> JobRun:
     return run
 
 
-def _scopes(step: Step) -> dict[str, list[UUID]]:
-    """What the runs of a step are about: the session, or slices of portfolios."""
+def _scopes(step: Step, session_date: date) -> dict[str, list[UUID]]:
+    """What the runs of a step are about: the session, or slices of portfolios.
+
+    A session keeps the slices it was first cut into; who came later makes further ones.
+    """
     prefix = _round()
     if step.per == "session":
         return {f"{prefix}all": []}
-    slices = _slices()
-    return {
-        f"{prefix}slice {place + 1}": portfolio_ids for place, portfolio_ids in enumerate(slices)
-    }
+    rest = set(Portfolio.objects.open().filter(ledger_seq__gt=0).values_list("pk", flat=True))
+    cut: dict[str, list[UUID]] = {}
+    known = JobRun.objects.filter(
+        job=step.task, as_of=session_date, scope__startswith=f"{prefix}slice "
+    )
+    rows = known.order_by("created_at").values_list("scope", "portfolio_ids")
+    for scope, portfolio_ids in rows:
+        cut[scope] = [each for each in map(UUID, portfolio_ids) if each in rest]
+        rest.difference_update(cut[scope])
+    for place, portfolio_ids in enumerate(_slices(rest), len(cut) + 1):
+        cut[f"{prefix}slice {place}"] = portfolio_ids
+    return {scope: portfolio_ids for scope, portfolio_ids in cut.items() if portfolio_ids}
 
 
 def _round() -> str:
@@ -197,10 +307,11 @@ def _round() -> str:
     return f"r{sessions.moment().round} {settings.MARKETDATA_PROVIDER} "
 
 
-def _slices() -> list[list[UUID]]:
+def _slices(portfolio_ids: set[UUID]) -> list[list[UUID]]:
+    if not portfolio_ids:
+        return []
     counted = (
         Portfolio.objects.open()
-        .filter(ledger_seq__gt=0)
         .annotate(held=Count("positions", filter=~Q(positions__quantity=0)))
         .order_by("pk")
         .values_list("pk", "held")
@@ -208,6 +319,8 @@ def _slices() -> list[list[UUID]]:
     slices: list[list[UUID]] = []
     room = 0
     for portfolio_id, held in counted:
+        if portfolio_id not in portfolio_ids:
+            continue
         if room <= 0:
             slices.append([])
             room = SLICE_POSITIONS

@@ -6,6 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import Group
+from django.db.models import Exists, OuterRef, Q
+
+from etftrader.core.actor import READERS
 from portfolios.models import Membership, Portfolio, User
 from portfolios.services import tokens
 from risk import live as risk_live
@@ -52,7 +56,11 @@ def is_event_channel(channel: str) -> bool:
 
 def standing(users: Iterable[UUID], channels: Iterable[str]) -> Standing:
     """One look for all sockets of a process: five queries."""
-    known = list(User.objects.filter(pk__in=list(users), is_active=True))
+    reads = Q(is_superuser=True) | Exists(
+        Group.objects.filter(user=OuterRef("pk"), name__in=READERS)
+    )
+    people = User.objects.filter(pk__in=list(users), is_active=True)
+    known = list(people.annotate(reads_all=Q(is_staff=True) & reads))
     members = Membership.objects.filter(
         user_id__in=[each.pk for each in known], revoked_at__isnull=True
     ).values_list("user_id", "portfolio_id")
@@ -61,7 +69,7 @@ def standing(users: Iterable[UUID], channels: Iterable[str]) -> Standing:
     return Standing(
         versions={each.pk: each.session_version for each in known},
         members=set(members),
-        staff={each.pk for each in known if each.is_staff},
+        staff={each.pk for each in known if each.reads_all},
         proofs=tokens.live(user_ids=[each.pk for each in known]),
         heads={
             channel: getattr(books[portfolio_id], _EVENTS[kind])

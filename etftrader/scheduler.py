@@ -5,6 +5,7 @@ from typing import Any
 
 from django_celery_beat.schedulers import DatabaseScheduler
 
+from etftrader import checks
 from etftrader.leader import Leadership
 
 logger = logging.getLogger(__name__)
@@ -16,6 +17,8 @@ class LeaderScheduler(DatabaseScheduler):
     """Sends nothing while another Beat leads."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Beat builds its scheduler before it says that it begins
+        checks.end_unsafe_start()
         self.leadership = Leadership("beat")
         super().__init__(*args, **kwargs)
 

@@ -3,10 +3,12 @@
 import logging
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 from celery import shared_task
+from django.db import transaction
 
-from etftrader import day, housekeeping
+from etftrader import day, housekeeping, outcomes
 from etftrader.core import audit, events, jobs
 from etftrader.core.actor import system
 from marketdata.selectors import sessions
@@ -59,12 +61,27 @@ def heartbeat(**later: object) -> None:
 
 
 @shared_task(name="etftrader.verify_audit")
-def verify_audit(**later: object) -> dict[str, Any]:
-    """Recheck every audit chain."""
-    problems = audit.verify()
-    for problem in problems:
+def verify_audit(**later: object) -> None:
+    """Ask for the nightly check of the audit chains: a run, so that what it finds is kept."""
+    with transaction.atomic():
+        jobs.request(outcomes.AUDIT, as_of=sessions.latest(), scope="all chains")
+
+
+@shared_task(name=outcomes.AUDIT)
+def check_audit(**later: object) -> dict[str, Any]:
+    """Recheck every audit chain; a broken one is a failed item by its name."""
+    items = []
+    for chain, problem in audit.broken().items():
         logger.error("audit chain broken", extra={"problem": problem})
-    return {"problems": problems}
+        reason = {"code": "audit_broken", "detail": problem}
+        items.append({"item": chain, "status": "failed", "reason": reason})
+    return {"items": items}
+
+
+@shared_task(name="etftrader.heed_run")
+def heed_run(*, run_id: str, **later: object) -> None:
+    """Alerts and follow-ups of a run that ended."""
+    outcomes.heed(run_id=UUID(run_id))
 
 
 @shared_task(name="etftrader.prune")

@@ -21,7 +21,7 @@ from marketdata.providers.base import Bar
 from marketdata.selectors import sessions
 from marketdata.selectors.sessions import Moment
 from marketdata.services import replay, stream
-from marketdata.services.replay import ClockMoved, NoMoreHistory
+from marketdata.services.replay import ClockMoved, NoMoreHistory, NoNewerSession, TooEarly
 from portfolios.models import Portfolio
 from risk.selectors import covariance
 from risk.services import monitor
@@ -89,7 +89,7 @@ def _play_one(stop: Event) -> bool:
         day.complete(by=BY)
         try:
             moment = replay.begin(by=BY)
-        except NoMoreHistory:
+        except (NoMoreHistory, NoNewerSession, TooEarly):
             return False
     play_session(moment, stop=stop)
     return True

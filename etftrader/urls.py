@@ -7,7 +7,7 @@ from etftrader.api.aliases import alias_urlpatterns
 from etftrader.api.description import description_urlpatterns
 from etftrader.api.urls import roof_urlpatterns
 from etftrader.core.api.routes import nowhere
-from etftrader.views import dashboard, data, health, jobs, overview, positions, words
+from etftrader.views import dashboard, data, health, icon, jobs, overview, positions, words
 from etftrader.views.styleguide import styleguide
 
 pages = [
@@ -20,6 +20,7 @@ pages = [
     path("jobs/<uuid:job_id>/", jobs.job, name="job_detail"),
     path("jobs/<uuid:job_id>/retry/", jobs.retry, name="job_retry"),
     path("glossary/", words.glossary, name="glossary"),
+    path("favicon.ico", icon.favicon, name="favicon"),
     path("styleguide/", styleguide, name="styleguide"),
 ]
 

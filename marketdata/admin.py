@@ -1,12 +1,13 @@
 """The admin of market data. Bulk price tables are listed inside their instrument."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
-from etftrader.core.admin import ReadOnlyAdmin
+from etftrader.core.admin import AuditedAdmin, ReadOnlyAdmin
 from marketdata.models import (
     Bond,
     CorporateAction,
@@ -22,11 +23,18 @@ from marketdata.models import (
     Quote,
     ReplayClock,
     SessionOverride,
+    TreasuryYield,
     Universe,
     UniverseMember,
     Valuation,
 )
 from marketdata.selectors import prices, sessions
+
+STAMPS = ("version", "created_at", "updated_at")
+TABLES = ("last_bars", "last_minutes", "last_ticks", "last_yields")
+SHOWN, YIELDS = 20, 30
+# ledger and valuation rest on these
+FIXED = ("symbol", "owner_id", "kind", "multiplier", "pricing", "currency", "price_basis")
 
 
 class AliasInline(admin.TabularInline):
@@ -37,21 +45,24 @@ class AliasInline(admin.TabularInline):
 
 
 @admin.register(Instrument)
-class InstrumentAdmin(admin.ModelAdmin):
-    """Reference data; its daily bars are shown, never typed."""
+class InstrumentAdmin(AuditedAdmin):
+    """Reference data; bars, ticks and yields are shown, never typed."""
 
     list_display = ("symbol", "name", "kind", "sector", "segment", "price_basis", "active")
     list_filter = ("kind", "asset_class", "sector", "active", "pricing")
     search_fields = ("symbol", "name")
     ordering = ("symbol",)
-    list_per_page = 50
     save_on_top = True
     inlines = (AliasInline,)
-    readonly_fields = ("version", "created_at", "updated_at", "last_bars")
+    readonly_fields = (*STAMPS, *TABLES)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """A symbol is a name others use: it is not typed over."""
-        return (*self.readonly_fields, "symbol", "owner_id") if obj else self.readonly_fields
+        """What bookings and names of others rest on is not typed over; a new one has no tables."""
+        if obj is None:
+            return STAMPS
+        # yields stand with the indices they are quoted beside
+        tables = TABLES if obj.symbol.startswith("^") else TABLES[:-1]
+        return (*STAMPS, *FIXED, *tables)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Instruments are deactivated, not deleted: history refers to them."""
@@ -60,24 +71,54 @@ class InstrumentAdmin(admin.ModelAdmin):
     @admin.display(description="Last daily bars")
     def last_bars(self, instrument: Instrument) -> str:
         """The newest twenty bars, newest first."""
-        rows = prices.history(instrument=instrument, until=sessions.latest(), limit=20)
-        lines = format_html_join(
-            "",
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            (
-                (bar.session_date, bar.close, bar.adj_close or "—", bar.volume or "—", bar.source)
-                for bar in rows
-            ),
-        )
-        return format_html(
-            "<table><tr><th>Session</th><th>Close</th><th>Adjusted</th>"
-            "<th>Volume</th><th>Source</th></tr>{}</table>",
-            lines,
-        )
+        rows = prices.history(instrument=instrument, until=sessions.latest(), limit=SHOWN)
+        names = ("session_date", "close", "adj_close", "volume", "source")
+        return _table(("Session", "Close", "Adjusted", "Volume", "Source"), names, rows)
+
+    @admin.display(description="Last minutes")
+    def last_minutes(self, instrument: Instrument) -> str:
+        """The newest twenty minutes, newest first."""
+        rows = instrument.minutes.order_by("-ts")[:SHOWN]
+        names = ("ts", "open", "high", "low", "close", "volume", "source")
+        head = ("Ends (UTC)", "Open", "High", "Low", "Close", "Volume", "Source")
+        return _table(head, names, rows)
+
+    @admin.display(description="Last ticks")
+    def last_ticks(self, instrument: Instrument) -> str:
+        """The newest twenty ticks, newest first."""
+        rows = instrument.ticks.order_by("-ts")[:SHOWN]
+        names = ("ts", "price", "volume", "source")
+        return _table(("Heard (UTC)", "Price", "Volume", "Source"), names, rows)
+
+    @admin.display(description="Last Treasury yields")
+    def last_yields(self, instrument: Instrument) -> str:
+        """The newest thirty tenors, newest session first."""
+        rows = TreasuryYield.objects.order_by("-session_date", "tenor")[:YIELDS]
+        names = ("session_date", "tenor", "percent", "source")
+        return _table(("Session", "Tenor", "Percent", "Source"), names, rows)
+
+
+def _table(head: Sequence[str], names: Sequence[str], rows: Iterable[Any]) -> str:
+    """Rows as a table of their attributes, escaped."""
+    lines = format_html_join(
+        "",
+        "<tr>{}</tr>",
+        (
+            [format_html_join("", "<td>{}</td>", ([_cell(row, name)] for name in names))]
+            for row in rows
+        ),
+    )
+    heads = format_html_join("", "<th>{}</th>", ([word] for word in head))
+    return format_html("<table><tr>{}</tr>{}</table>", heads, lines)
+
+
+def _cell(row: Any, name: str) -> Any:
+    value = getattr(row, name)
+    return "—" if value is None else value
 
 
 @admin.register(InstrumentAlias)
-class InstrumentAliasAdmin(admin.ModelAdmin):
+class InstrumentAliasAdmin(AuditedAdmin):
     """Other spellings of symbols."""
 
     list_display = ("alias", "instrument")
@@ -212,7 +253,7 @@ class MemberInline(admin.TabularInline):
 
 
 @admin.register(Universe)
-class UniverseAdmin(admin.ModelAdmin):
+class UniverseAdmin(AuditedAdmin):
     """Named lists of instruments."""
 
     list_display = ("name", "kind", "updated_at")
@@ -256,7 +297,7 @@ class ValuationAdmin(ReadOnlyAdmin):
 
 
 @admin.register(SessionOverride)
-class SessionOverrideAdmin(admin.ModelAdmin):
+class SessionOverrideAdmin(AuditedAdmin):
     """Days on which the exchange differs from the shipped calendar."""
 
     list_display = ("date", "exchange", "closed", "closes_at", "reason")

@@ -9,9 +9,10 @@ from django.http import HttpRequest
 
 from etftrader.core import jobs
 from etftrader.core.actor import Actor
-from etftrader.core.admin import ReadOnlyAdmin
+from etftrader.core.admin import AuditedAdmin, ReadOnlyAdmin
 from etftrader.core.errors import DomainError
 from marketdata.selectors import sessions
+from portfolios.constants import Action
 from portfolios.models import (
     Account,
     ApiToken,
@@ -33,11 +34,12 @@ from portfolios.models import (
     Watchlist,
     WatchlistItem,
 )
+from portfolios.selectors import access
 from portfolios.services import accounts, portfolios, verification
 
 
 @admin.register(User)
-class UserAdmin(BaseUserAdmin):
+class UserAdmin(AuditedAdmin, BaseUserAdmin):
     """People; nobody is deleted, whoever leaves is made inactive."""
 
     ordering = ("email",)
@@ -56,6 +58,16 @@ class UserAdmin(BaseUserAdmin):
         """What a person did stays theirs."""
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Superusers are changed, and their passwords set, by superusers."""
+        above = obj is not None and obj.is_superuser and not request.user.is_superuser
+        return not above and super().has_change_permission(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Nobody makes a superuser who is none."""
+        known = super().get_readonly_fields(request, obj)
+        return known if request.user.is_superuser else (*known, "is_superuser")
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Who is made inactive is signed out everywhere, and stays so if made active again."""
         super().save_model(request, obj, form, change)
@@ -70,7 +82,7 @@ class UserAdmin(BaseUserAdmin):
 
 
 @admin.register(UserPreference)
-class UserPreferenceAdmin(admin.ModelAdmin):
+class UserPreferenceAdmin(AuditedAdmin):
     """How people like it."""
 
     list_display = ("user", "theme", "density", "palette")
@@ -83,7 +95,7 @@ class UserPreferenceAdmin(admin.ModelAdmin):
 
 
 @admin.register(Customer)
-class CustomerAdmin(admin.ModelAdmin):
+class CustomerAdmin(AuditedAdmin):
     """Whose accounts they are."""
 
     list_display = ("name", "email", "kyc_status", "created_at")
@@ -92,7 +104,7 @@ class CustomerAdmin(admin.ModelAdmin):
 
 
 @admin.register(Account)
-class AccountAdmin(admin.ModelAdmin):
+class AccountAdmin(AuditedAdmin):
     """Places where portfolios are kept."""
 
     list_display = ("name", "customer", "account_type", "currency", "status")
@@ -100,6 +112,10 @@ class AccountAdmin(admin.ModelAdmin):
     search_fields = ("name", "customer__name")
     autocomplete_fields = ("customer",)
     readonly_fields = ("version", "opened_at", "created_at", "updated_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """An account stays with its customer and in its currency."""
+        return (*self.readonly_fields, "customer", "currency") if obj else self.readonly_fields
 
 
 def _each(request: HttpRequest, queryset: QuerySet[Portfolio], act: Any, done: str) -> None:
@@ -164,6 +180,14 @@ def take_snapshots(modeladmin: Any, request: HttpRequest, queryset: QuerySet[Por
     messages.success(request, "The job was requested.")
 
 
+ACTS = {
+    "halt": Action.HALT,
+    "resume": Action.HALT,
+    "check_books": Action.CALCULATE,
+    "take_snapshots": Action.CALCULATE,
+}
+
+
 @admin.register(Portfolio)
 class PortfolioAdmin(ReadOnlyAdmin):
     """Books; their running totals belong to the ledger, their rules to the services."""
@@ -173,6 +197,15 @@ class PortfolioAdmin(ReadOnlyAdmin):
     search_fields = ("name", "account__customer__name")
     list_select_related = ("account",)
     actions = (halt, resume, check_books, take_snapshots)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """What the groups of this staff include; other staff read."""
+        actor = Actor.of(request)
+        return {
+            name: entry
+            for name, entry in super().get_actions(request).items()
+            if actor.is_superuser or access.staff_may(actor, ACTS[name])
+        }
 
 
 @admin.register(Membership)
@@ -239,7 +272,7 @@ class PositionSnapshotAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Tag)
-class TagAdmin(admin.ModelAdmin):
+class TagAdmin(AuditedAdmin):
     """Words people put on positions."""
 
     list_display = ("name", "kind", "user", "colour")
@@ -307,14 +340,19 @@ class ItemInline(admin.TabularInline):
 
 
 @admin.register(Watchlist)
-class WatchlistAdmin(admin.ModelAdmin):
+class WatchlistAdmin(AuditedAdmin):
     """Lists of symbols people follow."""
 
     list_display = ("name", "user", "order", "updated_at")
     search_fields = ("name", "user__email")
     list_select_related = ("user",)
+    autocomplete_fields = ("user",)
     ordering = ("user__email", "order")
     inlines = (ItemInline,)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """A list stays with its person."""
+        return ("user",) if obj else ()
 
 
 @admin.register(WatchlistItem)

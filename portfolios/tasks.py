@@ -1,5 +1,6 @@
 """Tasks of the books: ISO strings to values, one call each."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -50,10 +51,7 @@ def check_books(
     )
     return {
         "counts": {"portfolios": len(wanted), "unsound": len(unsound)},
-        "warnings": [
-            {"code": "ledger_mismatch", "portfolio": str(key), "detail": problems[0]}
-            for key, problems in unsound.items()
-        ],
+        "items": [_checked(each, unsound.get(each, [])) for each in wanted],
     }
 
 
@@ -64,6 +62,13 @@ def commit_import(
     """Book a checked file that is too long for a request."""
     batch = csv_import.commit_queued(batch_id=UUID(batch_id), partial=partial)
     return {"counts": batch.result}
+
+
+def _checked(portfolio_id: UUID, problems: Sequence[str]) -> dict[str, Any]:
+    if not problems:
+        return {"item": str(portfolio_id), "status": "ok"}
+    reason = {"code": "ledger_mismatch", "detail": problems[0]}
+    return {"item": str(portfolio_id), "status": "failed", "reason": reason}
 
 
 def _portfolios(ids: list[str] | None) -> list[UUID]:

@@ -42,4 +42,5 @@ LIVE_TTL_S = 86_400
 
 DEPENDENCY_MAX_S = 2.0  # wall seconds an input of a verdict may take, reliability.md 5f
 COLLAR = 0.10  # a given price may be this far from the reference, reliability.md 5e
+LIQUIDATION_SHARE = 0.20  # of a day's volume somebody may be, quant.md 6.9
 FILL_ROUNDING = 0.00005  # dollars a unit: fills are booked at four places

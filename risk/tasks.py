@@ -28,12 +28,19 @@ def compute_covariance(
 
 @shared_task(name="risk.compute")
 def compute(
-    *, session_date: str, portfolio_ids: list[str] | None = None, run_id: str = "", **later: object
+    *,
+    session_date: str,
+    portfolio_ids: list[str] | None = None,
+    run_id: str = "",
+    start: str = "",
+    **later: object,
 ) -> dict:
-    """VaR and expected shortfall of portfolios at a close."""
-    found = var.compute(
-        portfolio_ids=_portfolios(portfolio_ids), session_date=date.fromisoformat(session_date)
-    )
+    """VaR and expected shortfall at a close; with `start`, of the closes since that lack them."""
+    day, asked = date.fromisoformat(session_date), _portfolios(portfolio_ids)
+    if start:
+        since = date.fromisoformat(start)
+        return {"counts": var.compute_lacking(portfolio_ids=asked, start=since, until=day)}
+    found = var.compute(portfolio_ids=asked, session_date=day)
     missing = [str(pk) for pk, metric in found.items() if metric.reason]
     return {"counts": {"portfolios": len(found), "without_var": len(missing)}}
 
@@ -56,8 +63,10 @@ def check_limits(
 
 @shared_task(name="risk.revalue_portfolio")
 def revalue_portfolio(*, portfolio_id: str, **later: object) -> None:
-    """The live figures of a portfolio whose positions changed."""
-    monitor.revalue_one(portfolio_id=UUID(portfolio_id), moment=sessions.moment())
+    """The live figures of a portfolio whose positions changed; and of revised closes, later."""
+    key, moment = UUID(portfolio_id), sessions.moment()
+    monitor.revalue_one(portfolio_id=key, moment=moment)
+    var.measure_later(portfolio_ids=[key], until=moment.session_date)
 
 
 def _portfolios(portfolio_ids: list[str] | None) -> list[UUID]:

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 
 from etftrader.core.actor import Actor
-from etftrader.core.admin import ReadOnlyAdmin
+from etftrader.core.admin import AuditedAdmin, ReadOnlyAdmin
 from etftrader.core.api.registry import OPERATORS
 from etftrader.core.errors import DomainError
 from trading.models import CostModel, Order, OrderEvent, Trade, TradingHalt
@@ -70,16 +70,19 @@ class TradeAdmin(ReadOnlyAdmin):
 
 
 @admin.register(CostModel)
-class CostModelAdmin(admin.ModelAdmin):
+class CostModelAdmin(AuditedAdmin):
     """A portfolio's own costs."""
 
     list_display = ("portfolio", "preset", "commission_per_trade", "half_spread_bp", "impact_y")
     search_fields = ("portfolio__name", "preset")
     list_select_related = ("portfolio",)
-    raw_id_fields = ("portfolio",)
-    list_per_page = 50
+    autocomplete_fields = ("portfolio",)
     save_on_top = True
     ordering = ("portfolio__name", "pk")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Costs stay with their portfolio."""
+        return ("portfolio",) if obj else ()
 
 
 @admin.register(TradingHalt)

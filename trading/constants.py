@@ -10,7 +10,6 @@ CLIENT_ORDER_ID_LENGTH = 64  # characters, ui.md 13.6
 NOTE_LENGTH = 300  # characters
 RECENT_TRADES = 8  # rows under the ticket
 BLOTTER_PAGE = 100  # rows, product.md 2.17
-CHECK_LIFE_SECONDS = 10  # the ticket re-checks a shown verdict when it is older, ui.md 5.5
 
 # denial codes trading finds itself, reliability.md 5c
 OVERSELL = "OVERSELL"
@@ -24,7 +23,7 @@ REASON_WORDS = {
     "INSUFFICIENT_CASH": "not enough cash for the trade and its costs",
     "OVERSELL": "more would be sold than is held",
     "MARGIN": "equity would not cover half of the gross exposure",
-    "VAR_LIMIT": "VaR would pass its limit",
+    "VAR_LIMIT": "VaR would exceed its limit",
     "VAR_UNAVAILABLE": "VaR cannot be calculated now",
     "PORTFOLIO_HALTED": "the portfolio is halted",
     "REDUCING_ONLY": "the portfolio only takes orders that reduce a position",
@@ -34,7 +33,7 @@ REASON_WORDS = {
     "PRICE_SUSPECT": "the last price is not trusted",
     "PRICE_COLLAR": "the fill would be more than 10 % away from the last price",
     "LOT_SIZE": "the quantity is not in whole shares",
-    "NOTIONAL_MAX": "gross exposure would pass its limit",
+    "NOTIONAL_MAX": "gross exposure would exceed its limit",
     "CONCENTRATION": "the position would be too large",
     "CONFLICT": "the book changed meanwhile; try again",
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from etftrader.core.money import parse_amount
+from etftrader.core.money import TOO_LONG, parse_amount
 from trading.choices import Side
 from trading.constants import CLIENT_ORDER_ID_LENGTH, NOTE_LENGTH
 from trading.services.tickets import Ticket
@@ -23,6 +23,7 @@ class TicketForm(forms.Form):
     )
     quantity = forms.CharField(
         max_length=24,
+        error_messages={"max_length": f"This number {TOO_LONG}."},
         label="Quantity",
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )

@@ -1,6 +1,7 @@
-"""Is the data fresh, what is the day doing, and: the next session, please."""
+"""Is the data fresh, what is the day doing, and: the next session, or what is missing, please."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -8,26 +9,46 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from etftrader import day, housekeeping, services
-from etftrader.core import jobs
+from etftrader.core import clock, jobs
 from etftrader.core.api.fields import StrictSerializer
 from etftrader.core.api.fields import moment as told
 from etftrader.core.api.idempotent import once
 from etftrader.core.api.jobs import accepted, document
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
-from etftrader.core.errors import NotAllowed
+from etftrader.core.errors import BadInput, Conflict, NotAllowed
+from etftrader.core.outbound.rules import checked_symbol
 from etftrader.core.records import JobRun
-from etftrader.views.permissions import may_advance
+from etftrader.views.permissions import may_advance, may_operate
 from marketdata.selectors import freshness, sessions
 from marketdata.selectors.sessions import Moment
+from marketdata.services.price_sync import SYNCED
+from portfolios.constants import Action
+from portfolios.models import Position
 from risk.choices import CovarianceKind
 from risk.selectors import covariance as matrices
 
 RECENT = 20
+MOST_SYMBOLS = 200
+OWNERS_WAIT = timedelta(minutes=5)  # between two updates an owner asks for
 
 
 class Nothing(StrictSerializer):
     """A body without fields."""
+
+
+class UpdateWish(StrictSerializer):
+    """What to fetch from a live source; nothing means everything that is missing."""
+
+    dataset = serializers.ChoiceField(list(SYNCED), required=False)
+    symbols = serializers.ListField(
+        child=serializers.CharField(max_length=24),
+        required=False,
+        allow_empty=False,
+        max_length=MOST_SYMBOLS,
+    )
+    start = serializers.DateField(required=False)
+    end = serializers.DateField(required=False)
 
 
 class ClockMove(StrictSerializer):
@@ -75,15 +96,64 @@ class Advancing(ApiView):
         return once(request, effect)
 
 
-@operation(post=Op("signed_in:trade", summary="Ask for the next session's data", limit="jobs"))
+@operation(post=Op("signed_in:trade", summary="Bring the data up to date", limit="jobs"))
 class DataUpdate(Advancing):
-    """POST /data/update: the next close and its day; the same wish while open is one job."""
+    """POST /data/update: in a replay the next close and its day, live what is missing.
 
-    @extend_schema(request=Nothing, responses={202: dict})
+    The same wish while open is one job.
+    """
+
+    @extend_schema(request=UpdateWish, responses={202: dict})
     def post(self, request: Any) -> Response:
-        """202 with the job; 409 `no_more_history` at the end."""
-        self.checked(Nothing)
+        """202 with the job; 409 `no_more_history` at a replay's end."""
+        wish = self.checked(UpdateWish)
+        if sessions.is_live():
+            return self.fetch(request, wish)
+        if wish:
+            raise BadInput(
+                "A replay goes on one whole session at a time. Send an empty body.",
+                attr=next(iter(wish)),
+                code="replay_advances_sessions",
+            )
         return self.advance(request)
+
+    def fetch(self, request: Any, wish: dict[str, Any]) -> Response:
+        """202 with the run that fetches. Raises BadInput, NotAllowed, Conflict."""
+        latest = sessions.latest()
+        inputs = _inputs(wish, latest)
+        everything = may_operate(self.actor) or self.actor.is_staff
+        if not everything:
+            self._require_own(inputs.get("symbols"))
+
+        def effect() -> Response:
+            if not everything:
+                self._require_pause()
+            run = jobs.request(
+                "marketdata.sync_prices",
+                as_of=latest,
+                inputs=inputs,
+                requested_by=self.actor.user_id,
+                request_id=self.actor.request_id,
+            )
+            return accepted(run)
+
+        return once(request, effect)
+
+    def _require_own(self, symbols: list[str] | None) -> None:
+        """An owner may refresh what the own books hold. Raises NotAllowed."""
+        owned = Position.objects.for_actor(self.actor, Action.CALCULATE).open()
+        held = set(owned.values_list("instrument__symbol", flat=True))
+        foreign = [each for each in symbols or () if each not in held]
+        if not symbols or foreign:
+            words = f"{foreign[0]} is not in a book of yours." if foreign else "Name your symbols."
+            raise NotAllowed(f"Only operators update everything. {words}", attr="symbols")
+
+    def _require_pause(self) -> None:
+        recent = JobRun.objects.for_actor(self.actor).filter(
+            job="marketdata.sync_prices", created_at__gt=clock.now() - OWNERS_WAIT
+        )
+        if recent.filter(requested_by=self.actor.user_id).exists():
+            raise Conflict("You asked less than five minutes ago.", code="asked_recently")
 
 
 @operation(
@@ -162,9 +232,7 @@ class BatchStatus(ApiView):
         return Response(
             {
                 "session_date": latest,
-                "batches": [
-                    document(run) | {"steps": run.inputs.get("steps", [])} for run in runs
-                ],
+                "batches": [document(run) | {"steps": run.inputs.get("steps", [])} for run in runs],
                 "steps": [_step(run) for run in day.status(session_date=latest)],
             }
         )
@@ -183,6 +251,27 @@ def clock_document(moment: Moment) -> dict[str, Any]:
         "simulated": moment.simulated,
         "ended": moment.ended,
     }
+
+
+def _inputs(wish: dict[str, Any], latest: Any) -> dict[str, Any]:
+    """A run's inputs from a wish. Raises BadInput for symbols and dates that cannot be."""
+    start, end = wish.get("start"), wish.get("end")
+    if end and end > latest:
+        raise BadInput(
+            f"{end} is not known yet: the last close is that of {latest}.",
+            attr="end",
+            code="after_market_clock",
+        )
+    if start and start > (end or latest):
+        raise BadInput("start lies after end.", attr="start")
+    inputs: dict[str, Any] = {}
+    if "dataset" in wish:
+        inputs["datasets"] = [wish["dataset"]]
+    if "symbols" in wish:
+        words = dict.fromkeys(each.strip().upper() for each in wish["symbols"])
+        inputs["symbols"] = [checked_symbol(each) for each in words]
+    inputs |= {name: wish[name].isoformat() for name in ("start", "end") if name in wish}
+    return inputs
 
 
 def _covariance(moment: Moment) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from csp.constants import UNSAFE_INLINE
 from csp.decorators import csp_update
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpResponse
 from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
@@ -11,6 +12,7 @@ from django.utils.decorators import method_decorator
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotAcceptable, NotAuthenticated
 from rest_framework.response import Response
 
 from etftrader.core.api.registry import Op, operation
@@ -18,8 +20,22 @@ from etftrader.core.api.routes import route
 from etftrader.core.api.views import ApiView
 
 
+class _ForPeople(ApiView):
+    """A browser that is not signed in is led to the sign-in page; programs get their problem."""
+
+    def handle_exception(self, exc: Exception) -> Any:
+        """Refusals of a visitor who asks for a page."""
+        plain = self.request._request
+        nobody = isinstance(exc, (NotAuthenticated, NotAcceptable)) and (
+            not plain.user.is_authenticated
+        )
+        if nobody and "text/html" in plain.headers.get("Accept", ""):
+            return redirect_to_login(plain.get_full_path())
+        return super().handle_exception(exc)
+
+
 @operation(get=Op("signed_in", summary="This description, as OpenAPI 3.1"))
-class Description(ApiView):
+class Description(_ForPeople):
     """GET /api/v1/schema: what the caller may call; staff operations for staff only."""
 
     renderer_classes = (OpenApiJsonRenderer, OpenApiYamlRenderer)
@@ -31,7 +47,7 @@ class Description(ApiView):
 
 
 @operation(get=Op("signed_in", summary="The description, to read and try"))
-class Docs(ApiView):
+class Docs(_ForPeople):
     """GET /api/v1/docs: the page that draws the description."""
 
     @extend_schema(exclude=True)
@@ -43,7 +59,7 @@ class Docs(ApiView):
 
 
 @operation(get=Op("signed_in", summary="The description, to read in one piece"))
-class Redoc(ApiView):
+class Redoc(_ForPeople):
     """GET /api/v1/redoc: the description as a reference with its examples beside it."""
 
     @extend_schema(exclude=True)

@@ -20,6 +20,7 @@ from etftrader.core.errors import BadInput
 from etftrader.core.records import AuditEvent
 from etftrader.views import health
 from marketdata.selectors import instruments
+from portfolios.api.owned import OwnedView
 from portfolios.models import Portfolio
 
 PAGES = {
@@ -117,7 +118,7 @@ class AuditVerify(ApiView):
 
 
 @operation(get=Op("signed_in", summary="Search everything by words", query=("q", "limit")))
-class Search(ApiView):
+class Search(OwnedView):
     """GET /search?q=: instruments, the portfolios you may see, pages."""
 
     @extend_schema(responses={200: dict})
@@ -128,6 +129,8 @@ class Search(ApiView):
             raise BadInput(f"Search for 1 to {MAX_WORDS} characters.", attr="q")
         limit = bounded(request, "limit", 12, low=1, high=50)
         books = Portfolio.objects.for_actor(self.actor).open().filter(name__icontains=words)
+        found = list(books.order_by("name", "pk")[:limit])
+        self.shown(found)
         return Response(
             {
                 "q": words,
@@ -146,7 +149,7 @@ class Search(ApiView):
                         "name": each.name,
                         "url": reverse("api-portfolio", args=[each.pk]),
                     }
-                    for each in books.order_by("name", "pk")[:limit]
+                    for each in found
                 ],
                 "pages": [
                     {"name": title, "url": reverse(name)}

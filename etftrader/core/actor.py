@@ -6,6 +6,8 @@ from uuid import UUID
 
 READ, TRADE, ADMIN = "read", "trade", "admin"
 ALL_SCOPES = frozenset({READ, TRADE, ADMIN})
+# site groups whose staff may look at what belongs to others
+READERS = frozenset({"Viewer", "Risk manager", "Operator", "Admin"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,13 @@ class Actor:
     def is_authenticated(self) -> bool:
         """Whether a known, active user stands behind the request."""
         return self.user_id is not None
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether this is staff with the permission to read, or the house itself."""
+        if not self.is_staff:
+            return False
+        return self.user_id is None or self.is_superuser or bool(self.groups & READERS)
 
     @classmethod
     def of(cls, request: Any) -> "Actor":

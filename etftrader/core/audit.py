@@ -79,21 +79,27 @@ def serialise(name: str) -> None:
 
 def verify(*, chain: UUID | str | None = None) -> list[str]:
     """Recheck the links; the answer names each first bad line, and is empty when all hold."""
+    return list(broken(chain=chain).values())
+
+
+def broken(*, chain: UUID | str | None = None) -> dict[str, str]:
+    """The chains that do not hold, each with its first bad line in a sentence."""
     rows = AuditEvent.objects.order_by("chain", "seq")
     if chain is not None:
         rows = rows.filter(chain=str(chain))
     with transaction.atomic():
-        return list(_bad_links(rows.iterator(chunk_size=2000)))
+        return _bad_links(rows.iterator(chunk_size=2000))
 
 
-def _bad_links(rows: Iterator[AuditEvent]) -> Iterator[str]:
-    broken: set[str] = set()
+def _bad_links(rows: Iterator[AuditEvent]) -> dict[str, str]:
+    found: dict[str, str] = {}
     heads: dict[str, tuple[int, str]] = {}
     for row in rows:
         seq, previous = heads.get(row.chain, (0, GENESIS))
         whole = row.seq == seq + 1 and row.previous_hash == previous
         whole = whole and row.hash == digest(row.content())
-        if not whole and row.chain not in broken:
-            broken.add(row.chain)
-            yield f"audit chain {row.chain}: line {row.seq} does not fit its predecessor"
+        if not whole and row.chain not in found:
+            sentence = f"audit chain {row.chain}: line {row.seq} does not fit its predecessor"
+            found[row.chain] = sentence
         heads[row.chain] = (row.seq, row.hash)
+    return found

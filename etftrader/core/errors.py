@@ -69,12 +69,6 @@ class NotEnoughData(DomainError):
     code, status = "insufficient_data", 422
 
 
-class Infeasible(DomainError):
-    """The wishes contradict each other."""
-
-    code, status = "infeasible", 422
-
-
 class Unavailable(DomainError):
     """A part we need does not answer; trying again later may help."""
 

@@ -5,9 +5,9 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -44,15 +44,18 @@ def request(
     portfolio_ids: list[UUID] | None = None,
     inputs: dict[str, Any] | None = None,
     step: str = "",
+    withheld: Mapping[str, dict[str, Any]] | None = None,
     requested_by: UUID | None = None,
     request_id: str = "",
     queue: bool = True,
+    goes_on: bool = False,
 ) -> JobRun:
     """Write a run and put it on the queue; the same wish while one is open returns that one.
 
     A scheduled run names its scope and is unique per (job, scope, session); a finished one is
     opened again, so a rerun supersedes. Without a scope the run is on demand: its scope carries
-    the hash of its inputs.
+    the hash of its inputs. Portfolios in `withheld` (id -> problem) are named as failed and not
+    worked on. A rerun that `goes_on` keeps counting attempts, so that the fifth is the last.
     """
     portfolio_ids = portfolio_ids or []
     given = {"inputs": inputs or {}, "portfolios": [str(each) for each in portfolio_ids]}
@@ -66,10 +69,14 @@ def request(
         "request_id": request_id,
         "code_version": settings.CODE_VERSION,
         "total": len(portfolio_ids),
+        "items": [
+            {"item": each, "status": "failed", "reason": problem}
+            for each, problem in (withheld or {}).items()
+        ],
     }
     try:
         with transaction.atomic():
-            run = _open_run(job, scope or f"ask:{clock.now():%H%M%S%f}", as_of, values)
+            run = _open_run(job, scope or f"ask:{clock.now():%H%M%S%f}", as_of, values, goes_on)
     except IntegrityError:
         # the same wish is open already
         run = JobRun.objects.get(job=job, inputs_hash=on_demand, status__in=OPEN)
@@ -78,15 +85,15 @@ def request(
     return run
 
 
-def _open_run(job: str, scope: str, as_of: date, values: dict[str, Any]) -> JobRun:
+def _open_run(job: str, scope: str, as_of: date, values: dict[str, Any], goes_on: bool) -> JobRun:
     run, created = JobRun.objects.get_or_create(job=job, scope=scope, as_of=as_of, defaults=values)
     if not created and run.status not in OPEN:
         JobRun.objects.filter(pk=run.pk).exclude(status__in=OPEN).update(
             **values,
             status=JobRun.Status.QUEUED,
-            attempt=0,
+            attempt=F("attempt") if goes_on else 0,
+            done=0,
             enqueued_at=None,
-            items=[],
             error=None,
             finished_at=None,
         )
@@ -179,7 +186,7 @@ def carry_out(run: JobRun) -> None:
         return
     failed = [item for item in items if item["status"] == "failed"]
     succeeded = len(items) - len(failed)
-    status = "succeeded" if not failed else ("partial" if succeeded else "failed")
+    status = "succeeded" if not failed else ("partial" if succeeded else _ended_badly(run))
     _close(run, status, items=items, result=result)
 
 
@@ -215,16 +222,28 @@ def _work(run: JobRun) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     if not run.portfolio_ids:
         result = body(**given) or {}
         return list(result.pop("items", [])) if isinstance(result, dict) else [], result
+    # a run that waits has no items but those named when it was requested
+    withheld = [item for item in run.items if item["status"] == "failed"]
+    named = {item["item"] for item in withheld}
+    due = [each for each in run.portfolio_ids if each not in named]
+    if not due:
+        return withheld, {}
     try:
         with transaction.atomic():
-            result = body(portfolio_ids=run.portfolio_ids, **given) or {}
-            renew(run, done=len(run.portfolio_ids))
-        return [{"item": each, "status": "ok"} for each in run.portfolio_ids], result
+            result = body(portfolio_ids=due, **given) or {}
+            renew(run, done=len(due))
+        return [*withheld, *_items(due, result)], result
     except (LeaseLost, KeyboardInterrupt):
         raise
     except Exception:  # one at a time, so that the bad one is named
         logger.exception("slice repeated one by one", extra={"run": str(run.pk)})
-    return [_one(run, body, each, given) for each in run.portfolio_ids], {}
+    return [*withheld, *(_one(run, body, each, given) for each in due)], {}
+
+
+def _items(portfolio_ids: Iterable[str], result: dict[str, Any]) -> list[dict[str, Any]]:
+    """One item per portfolio: what the task says of it, else that it is done."""
+    told = {item["item"]: item for item in result.pop("items", [])}
+    return [told.get(each, {"item": each, "status": "ok"}) for each in portfolio_ids]
 
 
 def _body(job: str) -> Callable[..., Any]:
@@ -237,21 +256,24 @@ def _body(job: str) -> Callable[..., Any]:
 def _one(run: JobRun, body: Any, portfolio_id: str, given: dict[str, Any]) -> dict[str, Any]:
     try:
         with transaction.atomic():
-            body(portfolio_ids=[portfolio_id], **given)
+            result = body(portfolio_ids=[portfolio_id], **given) or {}
             renew(run, done=F("done") + 1)
     except LeaseLost:
         raise
     except Exception as error:
         logger.exception("portfolio failed", extra={"run": str(run.pk), "item": portfolio_id})
         return {"item": portfolio_id, "status": "failed", "reason": _problem(error)}
-    return {"item": portfolio_id, "status": "ok"}
+    return _items([portfolio_id], result)[0]
 
 
 def _fail(run: JobRun, error: Exception) -> None:
     if connection.needs_rollback:
         connection.set_rollback(False)
-    final = "dead" if run.attempt >= MAX_ATTEMPTS else "failed"
-    _close(run, final, error=_problem(error))
+    _close(run, _ended_badly(run), error=_problem(error))
+
+
+def _ended_badly(run: JobRun) -> str:
+    return "dead" if run.attempt >= MAX_ATTEMPTS else "failed"
 
 
 def _close(run: JobRun, status: str, **changes: object) -> None:
@@ -271,9 +293,8 @@ def sweep(*, limit: int = 200) -> dict[str, int]:
     """Requeue what waits and what was abandoned; declare dead what keeps failing."""
     now = clock.now()
     _free_the_dead()
-    worn = JobRun.objects.filter(
-        status="running", lease_until__lt=Now(), attempt__gte=MAX_ATTEMPTS
-    ).update(status="dead", finished_at=now, error={"code": "abandoned"})
+    worn = JobRun.objects.filter(status="running", lease_until__lt=Now(), attempt__gte=MAX_ATTEMPTS)
+    dead = sum(_bury(run) for run in worn)
     lost = Q(status="running", lease_until__lt=Now())
     waiting = Q(status="queued") & (
         Q(enqueued_at__isnull=True) | Q(enqueued_at__lt=now - REQUEUE_AFTER)
@@ -281,7 +302,20 @@ def sweep(*, limit: int = 200) -> dict[str, int]:
     old_enough = Q(created_at__lt=now - timedelta(seconds=5))
     again = JobRun.objects.filter((lost | waiting) & old_enough).order_by("created_at")
     sent = sum(enqueue(run_id) for run_id in again.values_list("pk", flat=True)[:limit])
-    return {"dead": worn, "requeued": sent}
+    return {"dead": dead, "requeued": sent}
+
+
+def _bury(run: JobRun) -> int:
+    """Declare an abandoned run dead and say so; 0 when somebody was faster."""
+    with transaction.atomic():
+        same = JobRun.objects.filter(pk=run.pk, status="running", attempt=run.attempt)
+        problem = {"code": "abandoned", "detail": "Every worker that took it was lost."}
+        buried = same.filter(lease_until__lt=Now()).update(
+            status="dead", finished_at=clock.now(), error=problem
+        )
+        if buried:
+            job_finished.announce(run_id=str(run.pk))
+    return buried
 
 
 def _free_the_dead() -> None:
@@ -323,8 +357,3 @@ def cancel(run: JobRun) -> bool:
     """Cancel a queued run; False when it had begun."""
     waiting = JobRun.objects.filter(pk=run.pk, status="queued")
     return bool(waiting.update(status="cancelled", finished_at=clock.now()))
-
-
-def lateness(run: JobRun, moment: datetime) -> float:
-    """Seconds a run has waited or worked until the moment."""
-    return ((run.finished_at or moment) - run.created_at).total_seconds()

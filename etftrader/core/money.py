@@ -11,6 +11,8 @@ MAX_AMOUNT = Decimal("9200000000000")
 
 # ASCII digits only, checked before Decimal sees the text: huge exponents cost seconds to expand
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,8})?\Z")
+_OF_ANY_LENGTH = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?\Z")
+TOO_LONG = "is too long: at most 12 digits before the point and 8 after it"
 
 
 def to_money(value: float | Decimal) -> Decimal:
@@ -27,7 +29,10 @@ def parse_amount(text: str) -> Decimal:
     """Read a plain decimal number from text. Raises ValueError with the reason."""
     cleaned = text.strip()
     if not _NUMBER.match(cleaned):
-        raise ValueError(f'"{text[:40]}" is not a plain decimal number')
+        shown = f'"{text[:40]}"'
+        if _OF_ANY_LENGTH.match(cleaned):
+            raise ValueError(f"{shown} {TOO_LONG}")
+        raise ValueError(f"{shown} is not a plain decimal number")
     return Decimal(cleaned)
 
 

@@ -7,7 +7,6 @@ import json
 import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -36,15 +35,6 @@ redis.call('EXPIRE', KEYS[2], ARGV[3])
 redis.call('PUBLISH', ARGV[5], ARGV[6])
 return seq
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The newest message of a channel, ready to send."""
-
-    epoch: str
-    seq: int
-    text: str
 
 
 def channel_key(channel: str) -> str:

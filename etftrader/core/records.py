@@ -16,11 +16,11 @@ OPEN = ("queued", "running")
 
 
 class JobQuerySet(models.QuerySet):
-    """Jobs a person may see: the ones asked for, all of them for staff."""
+    """Jobs a person may see: the ones asked for, all of them for staff who may read."""
 
     def for_actor(self, actor: Actor, action: str = "view") -> Self:
-        """Staff see every run, others the runs they requested."""
-        if actor.is_staff:
+        """Staff who may read see every run, others the runs they requested."""
+        if actor.reads_all:
             return self
         return self.filter(requested_by=actor.user_id) if actor.user_id else self.none()
 
@@ -163,9 +163,7 @@ class AuditEvent(models.Model):
 
     class Meta:
         app_label = "etftrader"
-        constraints = [
-            models.UniqueConstraint(fields=["chain", "seq"], name="audit_seq_is_dense")
-        ]
+        constraints = [models.UniqueConstraint(fields=["chain", "seq"], name="audit_seq_is_dense")]
         indexes = [models.Index(fields=["object_type", "object_id"], name="audit_of_object")]
 
     def __str__(self) -> str:

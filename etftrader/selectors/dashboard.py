@@ -72,10 +72,16 @@ class BookRow:
 
     @property
     def base(self) -> Decimal | None:
-        """What the day's return is of: the value before it, with the day's flows."""
+        """What the day's return is of: the value before it, with what came in during the day."""
         if self.nav is None or self.day_pnl is None:
             return None
-        return self.nav - self.day_pnl
+        with_flows = self.nav - self.day_pnl
+        if self.snapshot is None:
+            return with_flows
+        if self.live is not None and self.live.session_date > self.snapshot.session_date:
+            # the snapshot is the value before: less than it, and something went out
+            return max(self.snapshot.nav, with_flows)
+        return with_flows - min(self.snapshot.flows, Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)

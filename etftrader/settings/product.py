@@ -22,6 +22,7 @@ __all__ = [
     "REPLAY_BAR_SECONDS",
     "REPLAY_OPEN",
     "REPLAY_START",
+    "REPLAY_START_GIVEN",
     "YAHOO_BASE_URL",
     "YAHOO_CALLS_PER_MINUTE",
     "YAHOO_STREAM_URL",
@@ -30,6 +31,7 @@ __all__ = [
 MARKETDATA_PROVIDER = env.str("MARKETDATA_PROVIDER", "bundled")
 LIVE_FEED = env.str("LIVE_FEED", "sim")  # off, sim
 REPLAY_START = date.fromisoformat(env.str("REPLAY_START", "2016-06-22"))
+REPLAY_START_GIVEN = bool(env.str("REPLAY_START", ""))  # files are replayed only from a day named
 REPLAY_OPEN = env.bool("REPLAY_OPEN", EMBEDDED)
 REPLAY_BAR_SECONDS = env.float("REPLAY_BAR_SECONDS", 2.0)
 REGISTRATION_OPEN = env.bool("REGISTRATION_OPEN", False)

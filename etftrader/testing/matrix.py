@@ -6,11 +6,12 @@ It reads the registry and the URLconf, so that a new endpoint is covered by bein
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection, reset_queries, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -33,10 +34,11 @@ ACTORS = (
     "read_token",
     "expired_token",
     "staff",
+    "staff_reader",
     "superuser",
 )
 UNKNOWN = frozenset({"anonymous", "inactive", "expired_token"})
-OUTSIDE = frozenset({"revoked", "stranger"})
+OUTSIDE = frozenset({"revoked", "stranger", "staff"})
 _PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
 
 
@@ -78,6 +80,14 @@ def operations(prefix: str = "api/v1/") -> Iterator[Operation]:
             yield Operation(method, route, op, view)
 
 
+def aliases() -> Iterator[Operation]:
+    """Every declared operation by its other addresses: with a slash, and the oldest ones."""
+    for route, view in registered("api/"):
+        if route.endswith("/") or not route.startswith("api/v1/"):
+            for method, op in getattr(view, "operations", {}).items():
+                yield Operation(method, route, op, view)
+
+
 def undeclared(prefix: str = "api/v1/") -> list[str]:
     """Methods of views that nobody declared, and declarations without a method."""
     wrong = []
@@ -90,22 +100,33 @@ def undeclared(prefix: str = "api/v1/") -> list[str]:
     return wrong
 
 
+@contextmanager
+def undone() -> Iterator[None]:
+    """Take back whatever happens within."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
 @dataclass
 class Cast:
     """The people of the matrix around one portfolio, and how each shows who they are."""
 
     portfolio: Portfolio
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    own: dict[str, Portfolio] = field(default_factory=dict)  # books of those outside
 
-    def ask(self, actor: str, method: str, path: str) -> Any:
+    def ask(self, actor: str, method: str, path: str, body: Any = None) -> Any:
         """Ask and take back whatever it did."""
-        client = Client(raise_request_exception=False)
-        with transaction.atomic():
-            send = getattr(client, method)
-            body = {} if method == "get" else {"data": {}, "content_type": "application/json"}
-            answer = send(path, **body, **self.headers[actor])
-            transaction.set_rollback(True)
-        return answer
+        with undone():
+            return self.ask_kept(actor, method, path, body)
+
+    def ask_kept(self, actor: str, method: str, path: str, body: Any = None) -> Any:
+        """Ask, within what the caller takes back."""
+        send = getattr(Client(raise_request_exception=False), method)
+        sent = {} if body is None else body
+        given = {} if method == "get" else {"data": sent, "content_type": "application/json"}
+        return send(path, **given, **self.headers[actor])
 
 
 def cast() -> Cast:
@@ -117,7 +138,8 @@ def cast() -> Cast:
     people["owner_group_viewer"] = _person("owner_group_viewer", groups=("Viewer",))
     for name in ("editor_trading", "editor", "viewer", "revoked", "stranger", "inactive"):
         people[name] = _person(name)
-    people["staff"] = _person("staff", groups=(), is_staff=True)
+    people["staff"] = _person("staff", is_staff=True)
+    people["staff_reader"] = _person("staff_reader", groups=("Viewer",), is_staff=True)
     people["superuser"] = User.objects.create_superuser("superuser@example.com", "x" * 12)
     for name, role in (
         ("owner", "owner"),
@@ -135,10 +157,20 @@ def cast() -> Cast:
             can_trade=name == "editor_trading",
             revoked_at=datetime(2020, 1, 1, tzinfo=UTC) if name == "revoked" else None,
         )
-    made = Cast(portfolio, {"anonymous": {}})
+    made = Cast(portfolio, {"anonymous": {}}, own_books(people))
     for name, person in people.items():
         made.headers[name] = {"HTTP_AUTHORIZATION": f"Token {_token(person, name)}"}
     User.objects.filter(pk=people["inactive"].pk).update(is_active=False)
+    return made
+
+
+def own_books(people: dict[str, User]) -> dict[str, Portfolio]:
+    """A portfolio of their own for each of those outside."""
+    made = {}
+    for name in OUTSIDE:
+        account = Account.objects.get(customer__user=people[name])
+        made[name] = Portfolio.objects.create(account=account, name=f"Own of {name}")
+        Membership.objects.create(portfolio=made[name], user=people[name], role="owner")
     return made
 
 
@@ -157,6 +189,7 @@ def _token(person: User, name: str) -> str:
 
 def answer_of(ask: Callable[[], Any]) -> tuple[int, dict[str, Any], int]:
     """Status, body without what names the request, and the number of queries."""
+    reset_queries()  # the log is as long as it may get after some thousand questions
     with CaptureQueriesContext(connection) as queries:
         answer = ask()
     body = answer.json() if answer.content else {}

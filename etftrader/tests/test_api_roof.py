@@ -53,7 +53,9 @@ def operator() -> APIClient:
 
 @pytest.fixture
 def staff() -> APIClient:
-    return client_of(make_user("staff@example.com", is_staff=True))
+    user = make_user("staff@example.com", is_staff=True)
+    user.groups.add(Group.objects.get(name="Viewer"))
+    return client_of(user)
 
 
 def make_run(user=None, **fields) -> JobRun:

@@ -200,6 +200,20 @@ def told_largest(page):
     return int(re.search(r"passes: ([\d,]+)", told)[1].replace(",", ""))
 
 
+def test_nothing_is_approved_in_an_empty_ticket(balanced):
+    page = balanced.page
+    balanced.open(book(balanced, "Long/Short") + "trade/")
+    for field, value in (("Quantity", "10"), ("Symbol", "AMD")):
+        fill_ticket(page, "AMD", 10)
+        verdict = page.locator("#ticket-check .verdict")
+        expect(verdict).to_contain_text("Approved")
+        page.get_by_label(field).fill("")
+        expect(verdict).to_have_text("Fill in the ticket")
+        expect(page.locator("[data-place]")).to_be_disabled()
+        page.get_by_label(field).fill(value)
+    assert balanced.complaints == []
+
+
 def use_max(page):
     """Take the suggested size; what it was checked for is what the field then says."""
     with page.expect_response(lambda answer: "panel=check" in answer.url):
@@ -305,6 +319,56 @@ def test_the_fall_of_24_june_reaches_an_open_risk_page_without_a_reload(growth, 
     assert growth.page.evaluate("window.sameDocument") is True
     assert growth.complaints == []
     assert operator.complaints == []
+
+
+def test_a_page_left_open_is_drawn_anew_for_the_next_session(growth, chromium, product):
+    address = book(growth, "Factor Rotation")
+    operator = Person(chromium, product, "demo_growth")
+    pages = {tail: growth.page.context.new_page() for tail in ("risk/", "", "trade/")}
+    for tail, page in pages.items():
+        page.set_default_timeout(15_000)
+        page.goto(growth.base + address + tail)
+        page.evaluate("window.sameDocument = true")
+    fill_ticket(pages["trade/"], "SPY", 7)
+    pages["risk/"].evaluate("window.scrollTo(0, 200)")
+    drawn = [page.locator("#main").get_attribute("data-drawn-market") for page in pages.values()]
+    operator.open("/data/")
+    operator.page.get_by_role("button", name="Update data").click()
+    for page, before in zip(pages.values(), drawn, strict=True):
+        expect(page.locator("#main")).not_to_have_attribute(
+            "data-drawn-market", before, timeout=40_000
+        )
+        assert page.evaluate("window.sameDocument") is True
+    risk = pages["risk/"]
+    marks = "document.getElementById('main').dataset"
+    risk.wait_for_function(f"{marks}.drawnRisk === {marks}.drawnMarket", timeout=40_000)
+    # every point of the chart is of the session that runs
+    days = risk.evaluate(
+        "[...new Set([...document.querySelectorAll('[data-chart] tr[data-x]')]"
+        ".map((row) => new Date(row.dataset.x * 1000).toISOString().slice(0, 10)))]"
+    )
+    assert days == [risk.locator("#main").get_attribute("data-drawn-risk").split()[0]]
+    assert risk.evaluate("window.scrollY") == 200
+    # what was typed stays
+    assert pages["trade/"].get_by_label("Quantity").input_value() == "7"
+    for page in pages.values():
+        page.close()
+    assert growth.complaints == []
+
+
+def test_a_page_says_that_its_reader_signed_out_elsewhere(chromium, product):
+    reader = Person(chromium, product, "demo_balanced")
+    other = reader.page.context.new_page()
+    reader.open("/alerts/")
+    other.goto(reader.base + "/")
+    other.locator("summary.who").click()
+    other.get_by_role("button", name="Sign out").click()
+    told = reader.page.locator("#signed-out")
+    expect(told).to_contain_text("Signed out.", timeout=40_000)
+    expect(told.get_by_role("link", name="Sign in")).to_have_attribute(
+        "href", "/login/?next=%2Falerts%2F"
+    )
+    expect(reader.page.locator("#live-control")).to_contain_text("Signed out")
 
 
 PAGES = (

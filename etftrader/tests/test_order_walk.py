@@ -61,7 +61,7 @@ def test_from_a_rejected_check_to_the_largest_size_in_the_books():
     assert verification.verify(portfolio_id=portfolio.pk) == []
     assert audit.verify() == []
     blotter = client.get(f"/portfolios/{portfolio.pk}/orders/?show=all").content.decode()
-    assert "VaR would pass its limit" in blotter
+    assert "VaR would exceed its limit" in blotter
     told = push.newest(f"portfolio.{portfolio.pk}.orders")
     assert (told["event"], told["data"]["number"]) == ("trade.created", 2)
     assert told["data"]["id"] == str(trade.pk)

@@ -312,7 +312,7 @@ def test_positions_of_an_empty_book_say_so(browser, stage):
 def test_the_data_page_tells_clock_datasets_worker_and_notice(browser, stage):
     text = browser.get("/data/").content.decode()
 
-    assert "30 / 390" in text
+    assert "30 / 390" in re.sub(r"<[^>]+>", "", text)
     assert "Covariance matrix" in text
     assert "Portfolio snapshots" in text
     assert "not for investment decisions" in text
@@ -355,9 +355,15 @@ def test_at_the_end_of_history_the_button_answers_with_a_sentence(browser, stage
     assert not JobRun.objects.exists()
 
 
+def auditor():
+    staff = world.make_user("staff@example.com", is_staff=True)
+    world.add_to_group(staff, "Viewer")
+    return staff
+
+
 def test_a_run_is_seen_by_who_asked_for_it_and_by_staff(browser, stage):
     mine, foreign = make_run(stage.owner), make_run(scope="other")
-    staff = signed_in(world.make_user("staff@example.com", is_staff=True))
+    staff = signed_in(auditor())
 
     text = browser.get(f"/jobs/{mine.pk}/").content.decode()
 
@@ -384,7 +390,7 @@ def test_only_operators_run_a_job_again(browser, stage):
 
 
 def test_a_list_of_no_jobs_says_so(browser, stage):
-    staff = signed_in(world.make_user("staff@example.com", is_staff=True))
+    staff = signed_in(auditor())
 
     assert "You have asked for no job yet" in browser.get("/jobs/").content.decode()
     assert "No job has run yet" in staff.get("/jobs/").content.decode()
@@ -420,3 +426,55 @@ def test_a_member_who_was_removed_sees_nothing(browser, stage):
     assert browser.get(address(stage)).status_code == 404
     assert PortfolioSnapshot.objects.exists()
     assert "135,000" not in browser.get("/").content.decode()
+
+
+def test_a_page_names_the_session_it_was_drawn_for(browser, stage):
+    mark = 'data-drawn-market="2016-06-23 open"'
+    for tail in ("", "positions/", "risk/", "trade/", "orders/"):
+        assert mark in browser.get(address(stage, tail)).content.decode()
+    for path in ("/", "/data/", "/alerts/"):
+        assert mark in browser.get(path).content.decode()
+    assert "data-drawn" not in browser.get("/settings/tokens/").content.decode()
+    assert 'data-drawn-value="none"' in browser.get(address(stage)).content.decode()
+
+    monitor.revalue_one(portfolio_id=stage.book.pk, moment=sessions.moment())
+
+    assert 'data-drawn-value="2016-06-23 ' in browser.get(address(stage)).content.decode()
+
+
+def test_parts_of_the_exposure_come_together_and_say_when(browser, stage):
+    panel = browser.get(address(stage, "?panel=exposure"), **HTMX).content.decode()
+
+    assert "data-live=" not in panel
+    assert "live:value.updated" in panel
+    assert "as of " in panel
+
+
+def test_a_reader_is_not_offered_what_would_be_refused(browser, stage):
+    viewer = world.make_user("reader@example.com")
+    Membership.objects.create(portfolio=stage.book, user=viewer, role="viewer")
+    settings = address(stage, "settings/")
+
+    text = signed_in(viewer).get(address(stage)).content.decode()
+
+    assert f'href="{settings}"' not in text
+    assert "You may read this portfolio, not trade in it." in text
+    assert f'href="{settings}"' in browser.get(address(stage)).content.decode()
+
+
+@pytest.mark.parametrize("path", ["/api/v1/docs", "/api/v1/redoc", "/api/v1/schema"])
+def test_a_browser_that_is_not_signed_in_is_led_to_the_form(db, path):
+    for accept in ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html"):
+        page = Client().get(path, HTTP_ACCEPT=accept)
+        assert (page.status_code, page["Location"]) == (302, f"/login/?next={path}")
+
+    program = Client().get(path, HTTP_ACCEPT="*/*")
+    assert program.status_code == 401
+    assert program["Content-Type"].startswith("application/problem+json")
+
+
+def test_an_icon_is_served_where_programs_ask_for_it(db):
+    found = Client().get("/favicon.ico")
+
+    assert found.status_code == 302
+    assert "img/mark" in found["Location"]

@@ -55,7 +55,7 @@ def test_of_seven_shares_sixty_four_sellers_sell_seven_every_round():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_mixed_storm_of_3200_operations_leaves_the_books_whole():
+def test_t02_a_mixed_storm_of_3200_operations_leaves_the_books_whole():
     world.make_market()
     books = [world.make_portfolio(cash="5000", name=f"Book {n}") for n in range(4)]
     for portfolio in books:

@@ -25,8 +25,23 @@ PRODUCTION = {
     "REDIS_URL": "redis://127.0.0.1:6381/0",
 }
 # a dotted path into the settings, what it is turned to, and the code that must answer
+WAITS = "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout=30s"
+SQLITE = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "OPTIONS": {
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        "timeout": 5,
+    },
+}
 FLIPS: list[tuple[str, Any, str]] = [
     ("DATABASES.default.OPTIONS.options", "", "E001"),
+    ("DATABASES.default.OPTIONS.options", WAITS.format("0", "5s"), "E001"),
+    ("DATABASES.default.OPTIONS.options", WAITS.format("0s", "5s"), "E001"),
+    ("DATABASES.default.OPTIONS.options", WAITS.format("1h", "5s"), "E001"),
+    ("DATABASES.default.OPTIONS.options", WAITS.format("15s", "60s"), "E001"),
+    ("DATABASES.default", SQLITE | {"OPTIONS": SQLITE["OPTIONS"] | {"timeout": 0}}, "E001"),
+    ("DATABASES.default", SQLITE | {"OPTIONS": SQLITE["OPTIONS"] | {"timeout": 600}}, "E001"),
     (
         "CACHES.default.OPTIONS.serializer",
         "django.core.cache.backends.redis.RedisSerializer",
@@ -35,6 +50,8 @@ FLIPS: list[tuple[str, Any, str]] = [
     ("CELERY_TASK_TIME_LIMIT", 1800, "E003"),
     ("CELERY_TASK_ACKS_LATE", False, "E003"),
     ("CELERY_BROKER_TRANSPORT_OPTIONS.visibility_timeout", 600, "E003"),
+    ("CELERY_WORKER_MAX_MEMORY_PER_CHILD", None, "E003"),
+    ("CELERY_WORKER_MAX_TASKS_PER_CHILD", None, "E003"),
     ("CELERY_BEAT_SCHEDULER", "celery.beat:PersistentScheduler", "E004"),
     ("ALLOWED_HOSTS", ["*"], "E005"),
     ("ALLOWED_HOSTS", [".example.com"], "E005"),
@@ -79,6 +96,15 @@ FLIPS: list[tuple[str, Any, str]] = [
     ("CHANNEL_LAYERS.default.BACKEND", "channels_redis.core.RedisChannelLayer", "E021"),
     ("CELERY_ACCEPT_CONTENT", ["json", "pickle"], "E022"),
     ("CONTENT_SECURITY_POLICY.DIRECTIVES.script-src", ["'unsafe-inline'"], "E023"),
+    ("YAHOO_BASE_URL", "http://yahoo.example.com", "E024"),
+    ("YAHOO_BASE_URL", "https://127.0.0.1:8443", "E024"),
+    ("YAHOO_BASE_URL", "https://localhost", "E024"),
+    ("YAHOO_STREAM_URL", "ws://stream.example.com", "E024"),
+    ("FRED_BASE_URL", "http://fred.example.com", "E024"),
+    ("FRED_BASE_URL", "https://10.0.0.8", "E024"),
+    ("FRED_BASE_URL", "https://169.254.169.254", "E024"),
+    ("FRED_BASE_URL", "https://[::1]/", "E024"),
+    ("FRED_BASE_URL", "https://fred.internal", "E024"),
 ]
 # in a process of its own, because settings are read once
 TURN = """
@@ -148,3 +174,36 @@ def test_a_web_process_does_not_start_with_a_broken_rule(tmp_path: Path) -> None
     answer = run("-c", start, ALLOWED_HOSTS="*", ETF_VAR=str(tmp_path))
     assert answer.returncode != 0
     assert "etftrader.E005" in answer.stderr
+
+
+# what the web process is refused for, all at once
+UNSAFE = {
+    "DEBUG": "1",
+    "SECRET_KEY": "short",
+    **dict.fromkeys(("BROKER_URL", "CACHE_URL", "CHANNELS_URL"), "redis://127.0.0.1:1/0"),
+}
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        ("-m", "celery", "-A", "etftrader", "worker", "--pool", "solo"),
+        ("-m", "celery", "-A", "etftrader", "beat"),
+        ("manage.py", "run_live"),
+    ],
+    ids=["worker", "beat", "live"],
+)
+def test_the_other_processes_do_not_start_with_a_broken_rule_either(
+    tmp_path: Path, start: tuple[str, ...]
+) -> None:
+    answer = run(*start, ETF_VAR=str(tmp_path), **UNSAFE)
+    assert answer.returncode not in (0, None)
+    for code in ("E016", "E019"):
+        assert f"etftrader.{code}" in answer.stderr, answer.stderr[-2000:]
+
+
+def test_outbound_addresses_that_are_public_and_encrypted_pass(tmp_path: Path) -> None:
+    """The rule refuses some addresses, not every address."""
+    good = [["FRED_BASE_URL", "https://fred.example.com"], ["YAHOO_BASE_URL", "https://8.8.8.8"]]
+    answer = run("-c", TURN, told=json.dumps(good), ETF_VAR=str(tmp_path))
+    assert json.loads(answer.stdout.strip().splitlines()[-1])[1] == [[], []]

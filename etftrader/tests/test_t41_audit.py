@@ -21,7 +21,7 @@ from etftrader.core.records import AuditEvent, JobRun
 from etftrader.testing import matrix
 from etftrader.testing.plugin import lift_triggers
 from etftrader.tests.test_house import APPEND_ONLY
-from marketdata.models import Instrument
+from marketdata.models import Instrument, QuarantinedPrice
 from portfolios.models import CashTransaction, LedgerEntry, Membership, TokenFamily
 from portfolios.services import accounts, tokens, verification
 from risk.models import Alert, LimitBreach, RiskLimit, StopEvent
@@ -34,6 +34,8 @@ PASSWORD = "a-long-password-1"
 FILE = "ticker,quantity,entry_price,entry_date\nBBB,10,50,2016-06-22\n"
 BUY = {"symbol": "AAA", "side": "buy", "quantity": "10"}
 ANY = {"HTTP_IF_MATCH": "*"}
+BOND = {"instrument": "ACME-26", "coupon_rate": 0.045, "maturity": "2026-05-15"}
+OPTION = {"symbol": "AAA160819C00100000"}
 
 
 @pytest.fixture
@@ -138,8 +140,30 @@ def empty_book(stage: SimpleNamespace) -> dict[str, Any]:
     return {"portfolio_id": world.make_portfolio(cash="0", user=stage.owner, name="Empty").pk}
 
 
+def known_bond(stage: SimpleNamespace) -> dict[str, Any]:
+    answer = Client().post("/api/v1/bonds", BOND, "application/json", **stage.headers)
+    assert answer.status_code == 201, answer.content
+    return {"bond_id": answer.json()["id"]}
+
+
 def refresh_body(stage: SimpleNamespace) -> dict[str, Any]:
     return {"refresh": stage.pair.refresh}
+
+
+def held_price(stage: SimpleNamespace) -> dict[str, Any]:
+    doubt = QuarantinedPrice.objects.create(
+        instrument=Instrument.objects.get(symbol="AAA"),
+        symbol="AAA",
+        dataset="daily_bars",
+        session_date=world.YESTERDAY,
+        source="csv",
+        price_basis="close",
+        raw={"close": "200.0"},
+        value="200.0",
+        compared_with="100",
+        reason="split_without_action",
+    )
+    return {"doubt_id": doubt.pk}
 
 
 def in_book(stage: SimpleNamespace) -> dict[str, Any]:
@@ -197,6 +221,13 @@ AUDITED: dict[str, How] = {
     "POST /api/v1/orders/<uuid:order_id>/cancel": ({}, {}, None),
     f"POST {P}/orders": (BUY, {}, None),
     "POST /api/v1/trades": (in_book, {}, None),
+    "POST /api/v1/options": (OPTION, {}, None),
+    "POST /api/v1/options/batch": ([OPTION], {}, None),
+    "POST /api/v1/bonds": (BOND, {}, None),
+    "POST /api/v1/bonds/batch": ([BOND], {}, None),
+    "PATCH /api/v1/bonds/<uuid:bond_id>": ({"coupon_rate": 0.05}, ANY, known_bond),
+    "POST /api/v1/data/quarantine/<uuid:doubt_id>/accept": ({"note": "a split"}, {}, held_price),
+    "POST /api/v1/data/quarantine/<uuid:doubt_id>/reject": ({}, {}, held_price),
     "POST /api/v1/jobs/<uuid:job_id>/cancel": ({}, {}, job("queued")),
     "POST /api/v1/jobs/<uuid:job_id>/retry": ({}, {}, job("failed")),
 }

@@ -13,7 +13,9 @@ from etftrader.views.as_of import moment_of
 from marketdata.selectors import vix
 from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio
+from portfolios.selectors import access
 from risk.calculations import stop_loss
+from risk.views import feeds
 
 MAX_AGE = 30  # seconds after which a live figure looks old
 COLUMNS: tuple[dict[str, Any], ...] = (
@@ -45,6 +47,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     actor = Actor.of(request)
     moment = moment_of(request)
     portfolios = list(Portfolio.objects.for_actor(actor).open().order_by("name", "pk"))
+    access.note_reading(actor, portfolios)
     panel = request.GET.get("panel")
     context: dict[str, Any] = {"portfolios": portfolios, "moment": moment}
     if panel in (None, "attention"):
@@ -78,7 +81,7 @@ def _attention(actor: Actor, moment: Moment) -> dict[str, Any]:
     alerts = [
         {
             "id": alert.pk,
-            "severity": alert.severity,
+            "severity": feeds.SEVERITY[alert.severity],
             "state": alert.state,
             "title": f"{alert.portfolio.name}: {alert.title}",
             "text": alert.detail,

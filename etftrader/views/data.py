@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from etftrader import day, housekeeping, services
 from etftrader.core.actor import Actor
-from etftrader.core.errors import NotAllowed
+from etftrader.core.errors import Conflict, NotAllowed
 from etftrader.core.pages import done, render_page
 from etftrader.core.records import JobRun
 from etftrader.schedule import STEP
@@ -23,7 +23,6 @@ from marketdata.providers import reference
 from marketdata.selectors import calendar, freshness, sessions
 from marketdata.selectors.freshness import DatasetStatus
 from marketdata.selectors.sessions import Moment
-from marketdata.services import replay
 from portfolios.choices import SnapshotKind
 from portfolios.models import PortfolioSnapshot
 from risk.models import CovarianceSnapshot
@@ -70,7 +69,7 @@ def advance(request: HttpRequest) -> HttpResponse:
     try:
         run = services.update_data(by=actor)
         message = f"Session {run.as_of:%a %-d %b %Y} is being loaded."
-    except replay.NoMoreHistory as error:
+    except Conflict as error:
         message = error.detail
     return done(request, _back(request), message)
 

@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from etftrader.core import formats
 from etftrader.core.actor import Actor
 from etftrader.core.pages import render_page
 from etftrader.selectors import overview as selector
@@ -72,12 +73,20 @@ def _figures(
         "allocation": _allocation(found, by),
         "groupings": [{"key": key, "label": label, "on": key == by} for key, label in GROUPINGS],
         "movers": _movers(found),
-        "exposure": _exposure(found, is_past=is_past),
+        "exposure": _exposure(found),
+        "exposure_sub": f"USD, as of {formats.eastern(found.as_of, 'minute')}",
         "start": _first_steps(portfolio),
         "is_now": not is_past,
-        "refresh_on": "" if is_past else "value.updated data.updated",
-        "refresh_slow": "" if is_past else "order.filled data.updated",
+        "drawn": _drawn(record),
+        "refresh_on": "" if is_past else "value.updated",
     }
+
+
+def _drawn(record: PortfolioRisk | None) -> str:
+    """The session these figures are of, as the value channel names it."""
+    if record is None:
+        return "none"
+    return f"{record.session_date} {'open' if record.value['simulated'] else 'close'}"
 
 
 def _kpis(
@@ -171,6 +180,7 @@ def _var(
             "fmt": "money0",
             "label": "VaR limit used",
             "live": "risk.utilisation" if record is not None else "",
+            "live_limit": "risk.limit" if record is not None else "",
         },
     }
 
@@ -240,26 +250,25 @@ def _movers(found: Worth) -> dict[str, Any] | None:
     }
 
 
-def _exposure(found: Worth, *, is_past: bool) -> list[dict[str, Any]]:
+def _exposure(found: Worth) -> list[dict[str, Any]]:
+    """Parts of one valuation, so that they add up; the panel is drawn anew as a whole."""
     value = found.valuation
     rows = (
-        # without shorts the long side is the gross, which the channel carries
-        ("Long", "", value.long, "" if value.short else "value.gross"),
-        ("Short", "", value.short, ""),
-        ("Gross", "gross_exposure", value.gross, "value.gross"),
-        ("Net", "net_exposure", value.net, "value.net"),
-        ("Cash", "cash", value.cash, "value.cash"),
-        ("NAV", "nav", value.nav, "value.nav"),
+        ("Long", "", value.long),
+        ("Short", "", value.short),
+        ("Gross", "gross_exposure", value.gross),
+        ("Net", "net_exposure", value.net),
+        ("Cash", "cash", value.cash),
+        ("NAV", "nav", value.nav),
     )
     return [
         {
             "label": label,
             "term": term,
             "value": amount,
-            "live": "" if is_past else live,
             "weight": float(amount / value.nav) if value.nav > 0 else None,
         }
-        for label, term, amount, live in rows
+        for label, term, amount in rows
     ]
 
 

@@ -98,7 +98,7 @@ def positions(request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
         "moment": moment,
         "asked": asked,
         "is_now": asked is None,
-        "refresh": "" if asked else "order.filled data.updated",
+        "refresh": "" if asked else "order.filled",
         "found": found,
         "table": _table(
             portfolio, shown, wish, of=len(every), now=asked is None, aging=record is not None

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -14,6 +15,7 @@ from etftrader.selectors import overview
 from etftrader.views.as_of import last_close, moment_of
 from etftrader.views.permissions import may_advance
 from marketdata.selectors.sessions import Moment
+from portfolios.constants import Action
 from portfolios.models import Portfolio
 from risk.models import Alert
 
@@ -37,7 +39,12 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         return {}
     actor = Actor.of(request)
     moment = moment_of(request)
-    portfolios = list(Portfolio.objects.for_actor(actor).open().order_by("name", "pk"))
+    portfolios = list(
+        Portfolio.objects.for_actor(actor)
+        .open()
+        .annotate(may_trade=_may(actor, Action.TRADE), may_manage=_may(actor, Action.MANAGE))
+        .order_by("name", "pk")
+    )
     strip = _strip(moment)
     context: dict[str, Any] = {
         "shell": {
@@ -66,7 +73,12 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return context
 
 
-def frame(request: HttpRequest, portfolio: Portfolio, moment: Moment) -> dict[str, Any]:
+def _may(actor: Actor, action: Action) -> Exists:
+    """For buttons, in the query that reads the rail; the door asks again."""
+    return Exists(Portfolio.objects.for_actor(actor, action).filter(pk=OuterRef("pk")))
+
+
+def frame(request: HttpRequest, portfolio: Any, moment: Moment) -> dict[str, Any]:
     """Tabs, facts and actions of one portfolio's pages."""
     facts: list[Any] = ["Paper" if portfolio.is_paper else "Live", portfolio.base_currency]
     if portfolio.state != "active":
@@ -77,17 +89,20 @@ def frame(request: HttpRequest, portfolio: Portfolio, moment: Moment) -> dict[st
         "tabs": [
             {"key": key, "label": label, "url": reverse(name, args=[portfolio.pk])}
             for key, label, name in _TABS
+            if key != "settings" or portfolio.may_manage
         ],
         "facts": facts,
-        "actions": [
-            {
-                "label": "Check a trade",
-                "url": reverse("trade", args=[portfolio.pk]),
-                "primary": True,
-                "key": "t",
-            }
-        ],
+        "actions": [_trade(portfolio, allowed=portfolio.may_trade)],
     }
+
+
+def _trade(portfolio: Portfolio, *, allowed: bool) -> dict[str, Any]:
+    """The button to the ticket; who may only read is told so."""
+    if not allowed:
+        reason = "You may read this portfolio, not trade in it."
+        return {"label": "Check a trade", "disabled": True, "reason": reason}
+    url = reverse("trade", args=[portfolio.pk])
+    return {"label": "Check a trade", "url": url, "primary": True, "key": "t"}
 
 
 def _worth(request: HttpRequest, portfolio: Portfolio, moment: Moment) -> list[dict[str, Any]]:

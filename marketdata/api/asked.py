@@ -3,10 +3,8 @@
 from datetime import date
 from typing import Any
 
-from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput
-from marketdata.models import Instrument
-from marketdata.selectors import calendar, instruments
+from marketdata.selectors import calendar
 from marketdata.selectors.sessions import Moment
 
 MAX_SYMBOLS = 200
@@ -63,9 +61,3 @@ def symbols(request: Any) -> list[str]:
     if any(len(word) > MAX_SYMBOL for word in wanted):
         raise BadInput(f"A symbol has at most {MAX_SYMBOL} characters.", attr="symbols")
     return wanted
-
-
-def visible(wanted: list[str], actor: Actor) -> dict[str, Instrument]:
-    """What the actor may see of these symbols, by the spelling asked for."""
-    own = Instrument.objects.for_actor(actor).filter(symbol__in=wanted)
-    return instruments.by_symbols(wanted) | {each.symbol.upper(): each for each in own}

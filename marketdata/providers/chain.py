@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
+from etftrader.core.errors import DomainError
 from marketdata.providers.base import (
     BarRow,
     DailyProvider,
@@ -15,15 +17,23 @@ from marketdata.providers.base import (
     YieldRow,
 )
 
+# a source that says so is well
+SAID_NO = frozenset({"provider_not_found", "invalid_symbol"})
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How one source did in the last question: what data quality by provider is made of."""
+    """How one source did in the last question: what data quality by provider is made of.
+
+    `streak` counts its failures since its last answer, in the order it was asked; to have no such
+    symbol is an answer.
+    """
 
     provider: str
     asked: int
     answered: int
     failures: tuple[Failure, ...]
+    streak: int = 0
 
 
 class Fallback:
@@ -50,13 +60,11 @@ class Fallback:
         for source in self._histories:
             if not left:
                 break
-            answers = {each.symbol: each for each in source.histories(left, start, end)}
-            failures = _failures(source.name, left, answers)
+            answers, broken = _answers(source, left, start, end)
+            failures = _failures(source.name, left, answers, broken)
             for failure in failures:
                 said[failure.subject].append(failure)
-            self.tallies.append(
-                Tally(source.name, len(left), len(left) - len(failures), tuple(failures))
-            )
+            self.tallies.append(_tally(source.name, left, failures))
             found |= {name: each for name, each in answers.items() if each.failure is None}
             left = [failure.subject for failure in failures]
         for symbol in said:
@@ -75,15 +83,18 @@ class Fallback:
     def curve(self, start: date, end: date) -> YieldAnswer:
         """Yields of the first source that has any, whole."""
         failures: list[Failure] = []
+        self.tallies = []
         for source in self._yields:
             try:
                 rows = tuple(source.yields(start, end))
-            except ProviderFailed as failure:
-                failures.append(Failure(source.name, failure.code, failure.detail))
-                continue
+                failure = Failure(source.name, "empty_answer", "no yields in this time")
+            except DomainError as error:
+                rows, failure = (), Failure(source.name, error.code, error.detail)
             if rows:
+                self.tallies.append(Tally(source.name, 1, 1, ()))
                 return YieldAnswer(rows, tuple(failures))
-            failures.append(Failure(source.name, "empty_answer", "no yields in this time"))
+            failures.append(failure)
+            self.tallies.append(Tally(source.name, 1, 0, (failure,), 1))
         return YieldAnswer((), tuple(failures))
 
     def yields(self, start: date, end: date) -> Iterator[YieldRow]:
@@ -95,16 +106,45 @@ class Fallback:
         yield from answer.rows
 
 
-def _failures(name: str, asked: Sequence[str], answers: dict[str, SymbolHistory]) -> list[Failure]:
+def _answers(
+    source: Any, symbols: Sequence[str], start: date, end: date
+) -> tuple[dict[str, SymbolHistory], DomainError | None]:
+    """What a source answered, and what broke it off, if anything did."""
+    answers: dict[str, SymbolHistory] = {}
+    try:
+        for each in source.histories(symbols, start, end):
+            answers[each.symbol] = each
+    except DomainError as error:
+        return answers, error
+    return answers, None
+
+
+def _failures(
+    name: str,
+    asked: Sequence[str],
+    answers: dict[str, SymbolHistory],
+    broken: DomainError | None,
+) -> list[Failure]:
     failures = []
     for symbol in asked:
         answer = answers.get(symbol)
         if answer is None:
-            failures.append(Failure(symbol, "empty_answer", f"{name}: no answer"))
+            code, words = (broken.code, broken.detail) if broken else ("empty_answer", "no answer")
+            failures.append(Failure(symbol, code, f"{name}: {words}"))
         elif answer.failure is not None:
             told = answer.failure
             failures.append(replace(told, subject=symbol, detail=f"{name}: {told.detail}"))
     return failures
+
+
+def _tally(name: str, asked: Sequence[str], failures: Sequence[Failure]) -> Tally:
+    failed = {failure.subject for failure in failures if failure.code not in SAID_NO}
+    streak = 0
+    for symbol in reversed(asked):
+        if symbol not in failed:
+            break
+        streak += 1
+    return Tally(name, len(asked), len(asked) - len(failures), tuple(failures), streak)
 
 
 def _joined(symbol: str, said: Sequence[Failure]) -> Failure:

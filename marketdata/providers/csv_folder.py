@@ -5,7 +5,8 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ from marketdata.providers.csv_text import FileRefused, Limits, Verdict
 ENDINGS = (".csv", ".csv.gz")
 PIECE = 1024 * 1024
 MOST_FILES = 10_000
+LONGEST_BREAK = timedelta(days=10)  # a close before it is not the previous one
 MOST_VERDICTS = 1_000  # kept a file: enough to mend its export
 
 Told = TypeVar("Told", csv_files.Line, csv_files.YieldLine)
@@ -72,9 +74,18 @@ class CsvProvider:
         return sorted({line.bar.symbol for line in self._prices()})
 
     def last_session(self) -> date:
-        """The newest day with a price. Raises ProviderFailed when there is none."""
-        newest = max((line.bar.session_date for line in self._prices()), default=None)
-        if newest is None:
+        """The newest day with a price that can be held; levels alone make no session.
+
+        Raises ProviderFailed when there is none.
+        """
+        traded, levels = date.min, date.min
+        for line in self._prices():
+            if line.bar.symbol.startswith("^"):
+                levels = max(levels, line.bar.session_date)
+            else:
+                traded = max(traded, line.bar.session_date)
+        newest = levels if traded == date.min else traded
+        if newest == date.min:
             raise ProviderFailed("the folder has no usable price", code="empty_answer")
         return newest
 
@@ -88,6 +99,24 @@ class CsvProvider:
         for symbol in wanted:
             found = [lines[symbol][day] for day in sorted(lines[symbol])]
             yield _history(symbol, found)
+
+    def ends(self, session_date: date) -> tuple[dict[str, float], dict[str, float]]:
+        """Previous close and close of one session, of the symbols that have both.
+
+        Both in the shares of the session. Raises ProviderFailed when no symbol has both.
+        """
+        previous: dict[str, float] = {}
+        close: dict[str, float] = {}
+        first = session_date - LONGEST_BREAK
+        for answer in self.histories(self.symbols(), first, session_date):
+            if len(answer.bars) < 2 or answer.bars[-1].session_date != session_date:
+                continue
+            split = [each.ratio for each in answer.splits if each.ex_date == session_date]
+            previous[answer.symbol] = answer.bars[-2].close / (split[0] if split else 1.0)
+            close[answer.symbol] = answer.bars[-1].close
+        if not close:
+            raise ProviderFailed("no such session", session_date=session_date.isoformat())
+        return previous, close
 
     def bars(self, symbols: Sequence[str], start: date, end: date) -> Iterator[BarRow]:
         """Bars of the symbols that have any, by symbol, then day."""
@@ -138,6 +167,27 @@ class CsvProvider:
                     said.append(line)
         except FileRefused as refusal:
             said.append(refusal.verdict)
+
+
+def newest_day(folder: Path) -> date:
+    """Return the last day the folder has prices of; read again only when a file changed.
+
+    Raises ProviderFailed.
+    """
+    return _newest_day(folder, tuple(_stamp(folder / name) for name in listed(folder)))
+
+
+@lru_cache(maxsize=4)
+def _newest_day(folder: Path, stamps: tuple[tuple[str, int, int], ...]) -> date:
+    return CsvProvider(folder=folder, until=date.max).last_session()
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    try:
+        told = path.stat(follow_symlinks=False)
+    except OSError:
+        return path.name, 0, 0
+    return path.name, told.st_size, told.st_mtime_ns
 
 
 def look(folder: Path, known: Mapping[str, FileState]) -> Changes:
@@ -211,7 +261,7 @@ def _state(path: Path, before: FileState | None) -> FileState | None:
 def _history(symbol: str, lines: Sequence[csv_files.Line]) -> SymbolHistory:
     if not lines:
         words = "no file has a usable row of this symbol in the time asked for"
-        return SymbolHistory(symbol, failure=Failure(symbol, "empty_answer", words))
+        return SymbolHistory(symbol, failure=Failure(symbol, "provider_not_found", words))
     dividends: list[DividendRow] = [line.dividend for line in lines if line.dividend]
     splits: list[SplitRow] = [line.split for line in lines if line.split]
     return SymbolHistory(symbol, tuple(line.bar for line in lines), tuple(dividends), tuple(splits))

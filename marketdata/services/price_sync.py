@@ -2,163 +2,262 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import date, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from uuid import UUID
 
-from django.conf import settings
-from django.db import transaction
-
 from etftrader.core import clock
-from etftrader.core.errors import BadInput, Unavailable
-from marketdata.calculations import price_checks
+from etftrader.core.errors import BadInput
 from marketdata.choices import RefreshStatus
-from marketdata.models import DataRefresh, Instrument, PriceSeries, TreasuryYield
-from marketdata.providers.base import BarRow, DailyProvider, ProviderFailed, YieldRow
-from marketdata.providers.bundled import BundledProvider
-from marketdata.selectors import calendar, instruments
-from marketdata.services import bar_store
+from marketdata.constants import VIX as VIX_SYMBOL
+from marketdata.models import DataRefresh, Instrument, TreasuryYield
+from marketdata.providers import sources
+from marketdata.providers.chain import Fallback, Tally
+from marketdata.providers.sources import BARS, YIELDS
+from marketdata.providers.sources import VIX as VIX_LEVELS
+from marketdata.selectors import calendar, coverage, instruments
+from marketdata.selectors.provider_states import ASKED, DEGRADED_AFTER
+from marketdata.services import absences, bar_sync, universes, yield_sync
 from marketdata.services import instruments as instrument_service
+from marketdata.services.bar_sync import FAILED, OK, SKIPPED, Brought, Outcome
 
 logger = logging.getLogger(__name__)
 
-FIRST_SESSION = date(2008, 1, 2)  # where the bundled history begins
+FIRST_SESSION = date(2008, 1, 2)  # how far back a series is asked for at first
+SYNCED = (BARS, VIX_LEVELS, YIELDS)
+_MOST_MISSING = 500
 
 
-def provider(*, until: date) -> DailyProvider:
-    """The provider the settings name, which sees nothing after `until`. Raises BadInput."""
-    if settings.MARKETDATA_PROVIDER != "bundled":
-        raise BadInput(
-            f"No provider is called {settings.MARKETDATA_PROVIDER}. "
-            "Set MARKETDATA_PROVIDER=bundled.",
-            attr="MARKETDATA_PROVIDER",
-        )
-    return BundledProvider(until=until)
+@dataclass
+class Synced:
+    """The record of each dataset, and what became of each symbol."""
+
+    records: dict[str, DataRefresh] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
 
 
-def load_history(*, until: date) -> dict[str, DataRefresh]:
-    """Load the provider's instruments and everything it has up to a session; twice is once."""
-    source = provider(until=until)
-    instrument_service.load_reference(rows=source.instruments())
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What one run is asked to bring in."""
+
+    session_date: date
+    run_id: UUID | None
+    start: date | None
+    again_from: date | None
+    named: bool  # symbols were named: they are asked for whatever was known
+
+
+def load_history(*, until: date) -> Synced:
+    """Load what the sources know by name and everything they have up to a session.
+
+    Twice is once.
+    """
+    for source in sources.providers(BARS, until=until):
+        instrument_service.load_reference(rows=source.instruments())
+    universes.discover(until=until)
     return sync(session_date=until)
 
 
-def sync(*, session_date: date, run_id: UUID | None = None) -> dict[str, DataRefresh]:
-    """Fetch what is missing up to a session: daily bars and yields.
+def sync(
+    *,
+    session_date: date,
+    run_id: UUID | None = None,
+    symbols: Sequence[str] | None = None,
+    datasets: Sequence[str] | None = None,
+    start: date | None = None,
+    again_from: date | None = None,
+) -> Synced:
+    """Fetch what is missing up to a session: daily bars, levels of the VIX, yields.
 
-    Only sessions after a series' last one are asked for. An empty answer or a failing source
-    leaves the last good prices and is recorded. Returns the two records.
+    Parameters
+    ----------
+    session_date : date
+        The newest session to be there afterwards; nothing later is asked for.
+    run_id : UUID, optional
+        The run that records and doubts will name.
+    symbols : sequence of str, optional
+        Only these, which need not belong to the universe.
+    datasets : sequence of str, optional
+        Only these of daily_bars, vix and yields.
+    start : date, optional
+        How far back to look for gaps; without it from a series' first bar on.
+    again_from : date, optional
+        Sessions from here on are asked for though they are there: late and corrected prices.
+
+    Returns
+    -------
+    Synced
+        An empty answer or a failing source leaves the last good prices, is recorded as degraded
+        or failed with its reason, and stands in the symbol's outcome.
+
+    Raises
+    ------
+    BadInput
+        A dataset nobody knows, or settings that name no provider.
     """
-    source = provider(until=session_date)
-    universe = instruments.universe()
-    return {
-        "daily_bars": _recorded(
-            "daily_bars", source, session_date, run_id, universe, _sync_bars
-        ),
-        "yields": _recorded("yields", source, session_date, run_id, universe, _sync_yields),
+    unknown = sorted(set(datasets or ()) - set(SYNCED))
+    if unknown:
+        known = ", ".join(SYNCED)
+        raise BadInput(f"{unknown[0][:40]} is not fetched. Known: {known}.", attr="dataset")
+    wish = _Wish(session_date, run_id, start, again_from, symbols is not None)
+    synced = Synced()
+    members = _members(symbols, synced, session_date)
+    chain = sources.chain(until=session_date)
+    for dataset, part in _parts(members, wish, datasets):
+        if dataset == YIELDS:
+            _sync_yields(chain, wish, synced)
+        else:
+            _sync_bars(dataset, chain, part, wish, synced)
+    return synced
+
+
+def _parts(
+    members: Sequence[Instrument], wish: _Wish, datasets: Sequence[str] | None
+) -> list[tuple[str, list[Instrument]]]:
+    """The datasets in their order, each with its instruments."""
+    levels = [each for each in members if each.symbol == VIX_SYMBOL]
+    bars = [each for each in members if each.symbol != VIX_SYMBOL]
+    due = {
+        BARS: bool(bars) or not wish.named,
+        VIX_LEVELS: bool(levels),
+        # who names symbols wants those
+        YIELDS: not wish.named or datasets is not None,
     }
+    of = {BARS: bars, VIX_LEVELS: levels, YIELDS: []}
+    return [
+        (name, of[name]) for name in SYNCED if due[name] and (datasets is None or name in datasets)
+    ]
 
 
-def _recorded(dataset, source, session_date, run_id, universe, work) -> DataRefresh:  # type: ignore[no-untyped-def]
-    started = clock.now()
-    record = DataRefresh(
-        dataset=dataset,
-        source=source.name,
-        session_date=session_date,
-        status=RefreshStatus.SUCCEEDED,
-        expected=0,
-        received=0,
-        run_id=run_id,
-        started_at=started,
-    )
-    try:
-        work(record, source, universe, session_date)
-    except Unavailable as failure:
-        record.status, record.error = RefreshStatus.FAILED, failure.detail[:300]
-        logger.warning("source failed", extra={"dataset": dataset, "error": failure.detail})
-    record.finished_at = clock.now()
-    record.save()
-    return record
+def _members(symbols: Sequence[str] | None, synced: Synced, session_date: date) -> list[Instrument]:
+    if symbols is None:
+        return coverage.due(session_date=session_date)
+    found = instruments.by_symbols(symbols)
+    for symbol in symbols:
+        if symbol.strip().upper() not in found:
+            near = ", ".join(instruments.suggestions(symbol))
+            words = f"unknown_symbol: did you mean {near}?" if near else "unknown_symbol"
+            synced.outcomes.append(Outcome(symbol[:32], FAILED, words))
+    return sorted({each.pk: each for each in found.values()}.values(), key=lambda one: one.symbol)
 
 
 def _sync_bars(
-    record: DataRefresh,
-    source: DailyProvider,
-    universe: Sequence[Instrument],
-    session_date: date,
+    dataset: str, chain: Fallback, members: list[Instrument], wish: _Wish, synced: Synced
 ) -> None:
-    known = dict(PriceSeries.objects.values_list("instrument_id", "last_session"))
-    record.expected = len(universe)
-    for each in universe:
-        last = known.get(each.pk)
-        start = FIRST_SESSION if last is None else last + timedelta(days=1)
-        due = start <= session_date
-        rows = list(source.bars([each.symbol], start, session_date)) if due else []
-        good = _accepted(rows, each)
-        record.written += bar_store.upsert(good, {each.symbol: each})
-        bar_store.pack_series(each, good)
-        newest = good[-1].session_date if good else last
-        if newest == session_date:
-            record.received += 1
-        else:
-            record.missing.append(each.symbol)
-    if record.expected and not record.received:
-        raise ProviderFailed(f"{source.name} has no prices of {session_date}")
-    if record.missing:
-        record.status = RefreshStatus.DEGRADED
-
-
-def _accepted(rows: Sequence[BarRow], instrument: Instrument) -> list[BarRow]:
-    """Rows whose close may be believed; what may not is logged with its reason."""
-    good = []
-    for row in rows:
-        reason = price_checks.check_one(row.close)
-        if reason is None:
-            good.append(row)
-        else:
-            logger.warning(
-                "price refused",
-                extra={
-                    "symbol": instrument.symbol,
-                    "session": str(row.session_date),
-                    "why": reason,
-                },
-            )
-    return good
-
-
-def _sync_yields(
-    record: DataRefresh,
-    source: DailyProvider,
-    universe: Sequence[Instrument],
-    session_date: date,
-) -> None:
-    last = TreasuryYield.objects.order_by("-session_date").values_list("session_date").first()
-    start = last[0] + timedelta(days=1) if last else FIRST_SESSION
-    rows = list(source.yields(start, session_date))
-    _write_yields(rows)
-    newest = calendar.on_or_before(session_date)
-    record.expected = record.received = 1
-    record.written = len(rows)
-    have = TreasuryYield.objects.filter(session_date=newest).exists()
-    if not have:
-        # bond holidays have prices and no yields: late, not failed
-        record.received, record.status = 0, RefreshStatus.DEGRADED
-
-
-@transaction.atomic
-def _write_yields(rows: Sequence[YieldRow]) -> None:
-    TreasuryYield.objects.bulk_create(
-        [
-            TreasuryYield(
-                session_date=row.session_date,
-                tenor=row.tenor,
-                percent=row.percent,
-                source=row.source,
-            )
-            for row in rows
-        ],
-        batch_size=1000,
-        update_conflicts=True,
-        unique_fields=["session_date", "tenor"],
-        update_fields=["percent", "source"],
+    started = clock.now()
+    until = wish.session_date
+    lacking = bar_sync.lacking(
+        members,
+        until=until,
+        since=FIRST_SESSION,
+        start=wish.start,
+        again_from=wish.again_from,
+        named=wish.named,
     )
+    brought = bar_sync.bring_in(
+        chain=chain, members=members, lacking=lacking, until=until, run_id=wish.run_id
+    )
+    synced.outcomes += brought.outcomes
+    there = bar_sync.at_session(members, until)
+    missing = [each.symbol for each in members if each.pk not in there]
+    record = _record(dataset, wish, started, brought.tallies)
+    record.expected, record.received = len(members), len(there)
+    record.written, record.missing = brought.written, missing[:_MOST_MISSING]
+    if missing:
+        record.status = RefreshStatus.DEGRADED if there else RefreshStatus.FAILED
+        record.error = _reason(brought, record.source, until)[:300]
+        logger.warning(
+            "prices missing",
+            extra={"dataset": dataset, "count": len(missing), "error": record.error},
+        )
+    record.save()
+    synced.records[dataset] = record
+
+
+def _reason(brought: Brought, source: str, until: date) -> str:
+    failed = [each for each in brought.outcomes if each.status == FAILED]
+    if failed:
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        return f"{failed[0].item}: {failed[0].reason}{more}"
+    return f"{source or 'no source'} has no prices of {until} for all of them"
+
+
+def _sync_yields(chain: Fallback, wish: _Wish, synced: Synced) -> None:
+    started = clock.now()
+    until = wish.session_date
+    gaps = coverage.yield_gaps(until=until, since=FIRST_SESSION, start=wish.start)
+    known = absences.known([YIELDS]).get(YIELDS, frozenset())
+    recent = calendar.between(wish.again_from, until) if wish.again_from else []
+    lacking = sorted({day for day in gaps if day not in known}.union(recent))
+    written = refused = 0
+    tallies: list[Tally] = []
+    reason = ""
+    if lacking:
+        answer = chain.curve(lacking[0], until)
+        tallies = chain.tallies
+        rows = [row for row in answer.rows if row.session_date in set(lacking)]
+        written, refused = yield_sync.write(rows, until=until, run_id=wish.run_id)
+        if answer.rows:
+            # bond holidays have prices and no yields
+            newest = max(row.session_date for row in answer.rows)
+            came = {row.session_date for row in rows}
+            absences.remember(YIELDS, [day for day in lacking if day < newest and day not in came])
+        reason = "; ".join(f"{each.subject}: {each.detail}" for each in answer.failures)
+    record = _record(YIELDS, wish, started, tallies)
+    record.expected, record.written, record.error = 1, written, reason[:300]
+    record.received = int(TreasuryYield.objects.filter(session_date=until).exists())
+    if not record.received:
+        # on a bond holiday and before the day's curve is published: late, not failed
+        unanswered = not tallies or any(each.answered for each in tallies)
+        record.status = RefreshStatus.DEGRADED if unanswered else RefreshStatus.FAILED
+    record.save()
+    synced.records[YIELDS] = record
+    status = FAILED if record.status == RefreshStatus.FAILED else (OK if written else SKIPPED)
+    words = reason or ("" if written else "nothing new")
+    synced.outcomes.append(
+        Outcome(YIELDS, status, f"{words} {refused} refused" if refused else words)
+    )
+
+
+def _record(dataset: str, wish: _Wish, started: datetime, tallies: Sequence[Tally]) -> DataRefresh:
+    """The unsaved record of a dataset; one of each source that was asked is written."""
+    now = clock.now()
+    common = {"session_date": wish.session_date, "run_id": wish.run_id, "started_at": started}
+    by_source: dict[str, list[Tally]] = {}
+    for tally in tallies:
+        by_source.setdefault(tally.provider, []).append(tally)
+    rows = [
+        DataRefresh(dataset=ASKED, source=name, finished_at=now, **_asked(told), **common)
+        for name, told in by_source.items()
+    ]
+    DataRefresh.objects.bulk_create(rows)
+    used = [name for name, told in by_source.items() if any(each.answered for each in told)]
+    named = used or list(sources.serving(dataset))
+    return DataRefresh(
+        dataset=dataset,
+        source="+".join(named)[:24],
+        status=RefreshStatus.SUCCEEDED,
+        expected=0,
+        received=0,
+        finished_at=now,
+        **common,
+    )
+
+
+def _asked(tallies: Sequence[Tally]) -> dict[str, object]:
+    """What one source's record says: degraded after so many failures in a row."""
+    failures = [failure for tally in tallies for failure in tally.failures]
+    answered = sum(tally.answered for tally in tallies)
+    status = RefreshStatus.SUCCEEDED
+    if failures and not answered:
+        status = RefreshStatus.FAILED
+    elif max(tally.streak for tally in tallies) >= DEGRADED_AFTER:
+        status = RefreshStatus.DEGRADED
+    first = f"{failures[0].subject}: {failures[0].detail}" if failures else ""
+    return {
+        "status": status,
+        "expected": sum(tally.asked for tally in tallies),
+        "received": answered,
+        "missing": [failure.subject for failure in failures][:_MOST_MISSING],
+        "error": first[:300],
+    }

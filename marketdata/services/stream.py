@@ -11,8 +11,8 @@ from marketdata.calculations import live_covariance, price_checks
 from marketdata.constants import OVERNIGHT_WINDOW
 from marketdata.live import MarketState
 from marketdata.models import DailyBar
+from marketdata.providers import sources
 from marketdata.providers.base import Bar
-from marketdata.providers.bundled import BundledProvider
 from marketdata.providers.intraday import DailyMoves, SessionEnds, SimulatedSession
 from marketdata.selectors import calendar
 from marketdata.selectors.sessions import Moment
@@ -26,7 +26,7 @@ def simulated_session(
     factors: Mapping[str, float],
 ) -> tuple[SimulatedSession, SessionEnds]:
     """The minute bars between two real closes, and those closes."""
-    previous, close = BundledProvider(until=session_date).ends(session_date)
+    previous, close = sources.session_ends(session_date)
     ends = SessionEnds(
         session_date=session_date,
         opens_at=calendar.open_time(session_date),

@@ -20,6 +20,7 @@ from etftrader.core.errors import BadInput
 from etftrader.core.idempotency import Answer
 from marketdata.selectors import sessions
 from portfolios.api import documents
+from portfolios.api.owned import OwnedView
 from portfolios.api.rows import ImportBatchRow, ImportedRow
 from portfolios.choices import RowVerdict
 from portfolios.constants import Action
@@ -47,7 +48,7 @@ class FileBody(StrictSerializer):
     )
 
 
-class FileView(ApiView):
+class FileView(OwnedView):
     """What the addresses that take a file share."""
 
     parser_classes = (MultiPartParser, StrictJSONParser)
@@ -186,6 +187,7 @@ class PortfolioImports(FileView):
     def get(self, request: Any, portfolio_id: UUID) -> Response:
         """Newest first."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
+        self.noted = True  # the door wrote the line
         rows = read.batches(actor=self.actor, portfolio_id=portfolio.pk)
         return self.listing(rows, ImportBatchRow)
 
@@ -197,17 +199,19 @@ class PortfolioImports(FileView):
 
 
 @operation(get=Op("signed_in", "Read an import"))
-class OneImport(ApiView):
+class OneImport(OwnedView):
     """GET /api/v1/imports/{import_id}."""
 
     @extend_schema(responses={200: dict})
     def get(self, request: Any, import_id: UUID) -> Response:
         """Counts, result and where to go on."""
-        return Response(documents.import_batch(read.find(actor=self.actor, import_id=import_id)))
+        batch = read.find(actor=self.actor, import_id=import_id)
+        self.shown([batch])
+        return Response(documents.import_batch(batch))
 
 
 @operation(get=Op("signed_in", "List an import's rows with their verdicts", lists=True))
-class ImportRows(ApiView):
+class ImportRows(OwnedView):
     """GET /api/v1/imports/{import_id}/rows."""
 
     serializer_class = ImportedRow
@@ -217,17 +221,20 @@ class ImportRows(ApiView):
     def get(self, request: Any, import_id: UUID) -> Response:
         """In the order of the file; `verdict=error` shows the bad ones."""
         batch = read.find(actor=self.actor, import_id=import_id)
+        self.shown([batch])
         return self.listing(batch.rows.order_by("ordinal"), ImportedRow)
 
 
 @operation(get=Op("signed_in", "The bad rows as a file", limit="export"))
-class ImportErrors(ApiView):
+class ImportErrors(OwnedView):
     """GET /api/v1/imports/{import_id}/errors.csv."""
 
     @extend_schema(responses={(200, "text/csv"): bytes})
     def get(self, request: Any, import_id: UUID) -> HttpResponse:
         """With two more columns: `error_field` and `error_message`."""
-        return error_download(read.find(actor=self.actor, import_id=import_id))
+        batch = read.find(actor=self.actor, import_id=import_id)
+        self.shown([batch])
+        return error_download(batch)
 
 
 def error_download(batch: ImportBatch) -> HttpResponse:

@@ -88,19 +88,36 @@ class Member(ApiView):
     def patch(self, request: Any, portfolio_id: UUID, member_id: UUID) -> Response:
         """The member with the new part."""
         part = self._part(portfolio_id, member_id)
-        versions.check(request, part)
-        asked = self.checked(PartRequest)
-        part = memberships.change(
-            portfolio_id=portfolio_id, member_id=member_id, by=self.actor, **asked
-        )
+        with versions.telling(lambda: self._current(member_id)):
+            version = versions.check(request, part)
+            asked = self.checked(PartRequest)
+            part = memberships.change(
+                portfolio_id=portfolio_id,
+                member_id=member_id,
+                if_match_version=version,
+                by=self.actor,
+                **asked,
+            )
         return versions.tagged(Response(document(part)), part)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Any, portfolio_id: UUID, member_id: UUID) -> Response:
         """The user does not see the portfolio any more."""
-        versions.check(request, self._part(portfolio_id, member_id))
-        memberships.revoke(portfolio_id=portfolio_id, member_id=member_id, by=self.actor)
+        part = self._part(portfolio_id, member_id)
+        with versions.telling(lambda: self._current(member_id)):
+            version = versions.check(request, part)
+            memberships.revoke(
+                portfolio_id=portfolio_id,
+                member_id=member_id,
+                if_match_version=version,
+                by=self.actor,
+            )
         return Response(status=204)
+
+    def _current(self, member_id: UUID) -> tuple[Membership, dict[str, Any]]:
+        parts = Membership.objects.for_actor(self.actor, Action.SHARE).select_related("user")
+        part = parts.get(pk=member_id)
+        return part, document(part) | {"revoked": part.revoked_at is not None}
 
     def _part(self, portfolio_id: UUID, member_id: UUID) -> Membership:
         portfolio = access.portfolio_for(self.actor, portfolio_id, Action.SHARE)

@@ -15,6 +15,7 @@ from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from marketdata.selectors import sessions
 from portfolios.api import documents
+from portfolios.api.owned import OwnedView
 from portfolios.api.rows import PortfolioRow
 from portfolios.constants import Action
 from portfolios.models import Account, Portfolio
@@ -55,7 +56,7 @@ class Reason(StrictSerializer):
     get=Op("signed_in", "List the portfolios you may see", lists=True, query=("closed",)),
     post=Op("signed_in:trade", "Make an empty portfolio"),
 )
-class Portfolios(ApiView):
+class Portfolios(OwnedView):
     """GET, POST /api/v1/portfolios."""
 
     serializer_class = PortfolioRow
@@ -65,6 +66,7 @@ class Portfolios(ApiView):
         """By name; closed ones with `closed=true`."""
         closed = request.query_params.get("closed") == "true"
         rows = read.visible(actor=self.actor, until=sessions.latest(), closed=closed)
+        self.shown([each.portfolio for each in rows])
         return self.listing(rows, PortfolioRow)
 
     @extend_schema(request=NewPortfolio, responses={201: dict})
@@ -109,16 +111,18 @@ class OnePortfolio(ApiView):
     def patch(self, request: Any, portfolio_id: UUID) -> Response:
         """The changed portfolio."""
         row = access.portfolio_for(self.actor, portfolio_id, Action.MANAGE)
-        versions.check(request, row, required=True)
+        version = versions.check(request, row, required=True)
         asked = self.checked(ChangedPortfolio)
-        return self._answer(write.update(portfolio_id=row.pk, by=self.actor, **asked))
+        done = write.update(portfolio_id=row.pk, if_match_version=version, by=self.actor, **asked)
+        return self._answer(done)
 
     @extend_schema(responses={200: dict})
     def delete(self, request: Any, portfolio_id: UUID) -> Response:
         """The closed portfolio; it stays readable."""
         row = access.portfolio_for(self.actor, portfolio_id, Action.MANAGE)
-        versions.check(request, row)
-        return self._answer(write.close(portfolio_id=row.pk, by=self.actor))
+        version = versions.check(request, row)
+        done = write.close(portfolio_id=row.pk, if_match_version=version, by=self.actor)
+        return self._answer(done)
 
     def _answer(self, row: Portfolio) -> Response:
         newest = snapshots.latest(portfolio_id=row.pk, until=sessions.latest())

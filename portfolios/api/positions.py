@@ -12,6 +12,7 @@ from etftrader.core.errors import NotFound
 from etftrader.core.money import plain
 from marketdata.selectors import sessions
 from portfolios.api import documents, reports
+from portfolios.api.owned import OwnedView
 from portfolios.api.rows import AccountRow, PositionRow
 from portfolios.models import Account, Portfolio, Position
 from portfolios.selectors import access
@@ -51,7 +52,7 @@ class PortfolioPositions(ApiView):
 
 
 @operation(get=Op("signed_in", "List the positions of every portfolio you see", lists=True))
-class Positions(ApiView):
+class Positions(OwnedView):
     """GET /api/v1/positions."""
 
     serializer_class = PositionRow
@@ -60,13 +61,14 @@ class Positions(ApiView):
     def get(self, request: Any) -> Response:
         """By portfolio and symbol, valued now."""
         moment = sessions.moment()
-        seen = Portfolio.objects.for_actor(self.actor).open().order_by("name", "pk")
+        seen = list(Portfolio.objects.for_actor(self.actor).open().order_by("name", "pk"))
+        self.shown(seen)
         rows = [row for each in seen for row in written(read.now(portfolio=each, moment=moment))]
         return self.listing(rows, PositionRow)
 
 
 @operation(get=Op("signed_in", "Read a position"))
-class OnePosition(ApiView):
+class OnePosition(OwnedView):
     """GET /api/v1/positions/{position_id}."""
 
     @extend_schema(responses={200: dict})
@@ -80,6 +82,7 @@ class OnePosition(ApiView):
         )
         if row is None:
             raise NotFound("There is no such position.")
+        self.shown([row])
         told: dict[str, Any] = {
             "id": str(row.pk),
             "url": f"{documents.BASE}/positions/{row.pk}",
@@ -102,7 +105,7 @@ class OnePosition(ApiView):
 
 
 @operation(get=Op("signed_in", "List your accounts", lists=True))
-class Accounts(ApiView):
+class Accounts(OwnedView):
     """GET /api/v1/accounts."""
 
     serializer_class = AccountRow
@@ -115,7 +118,7 @@ class Accounts(ApiView):
 
 
 @operation(get=Op("signed_in", "Read an account"))
-class OneAccount(ApiView):
+class OneAccount(OwnedView):
     """GET /api/v1/accounts/{account_id}."""
 
     @extend_schema(responses={200: dict})
@@ -124,6 +127,7 @@ class OneAccount(ApiView):
         row = Account.objects.for_actor(self.actor).filter(pk=account_id).first()
         if row is None:
             raise NotFound("There is no such account.")
+        self.shown([row])
         return Response(documents.account(row))
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django import forms
 
-from etftrader.core.money import MAX_AMOUNT, parse_amount
+from etftrader.core.money import MAX_AMOUNT, TOO_LONG, parse_amount
 from etftrader.core.tables import MAX_BYTES
 from portfolios.models import Portfolio
 
@@ -18,6 +18,7 @@ class PortfolioForm(forms.Form):
     description = forms.CharField(max_length=300, required=False, label="Description")
     cash = forms.CharField(
         max_length=24,
+        error_messages={"max_length": f"This number {TOO_LONG}."},
         required=False,
         label="First deposit, USD",
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
@@ -65,6 +66,7 @@ class CashForm(forms.Form):
     )
     amount = forms.CharField(
         max_length=24,
+        error_messages={"max_length": f"This number {TOO_LONG}."},
         label="Amount, USD",
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
@@ -113,6 +115,8 @@ def _amount(text: str) -> Decimal:
         value = parse_amount(text.replace(",", ""))
     except ValueError as error:
         raise forms.ValidationError(f"{error}. Give an amount such as 1000.50.") from error
-    if not 0 < value <= MAX_AMOUNT:
+    if value <= 0:
         raise forms.ValidationError("An amount is above zero.")
+    if value > MAX_AMOUNT:
+        raise forms.ValidationError(f"An amount is at most {MAX_AMOUNT:,}.")
     return value

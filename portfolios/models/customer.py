@@ -11,11 +11,11 @@ from portfolios.choices import AccountStatus, AccountType
 
 
 class CustomerQuerySet(PersonalQuerySet):
-    """Customers: oneself; everybody for staff."""
+    """Customers: oneself; everybody for staff who may read."""
 
     def for_actor(self, actor: Actor, action: str = "view") -> Self:
         """What the actor may see."""
-        return self if actor.is_staff else super().for_actor(actor, action)
+        return self if actor.reads_all else super().for_actor(actor, action)
 
 
 class AccountQuerySet(CustomerQuerySet):

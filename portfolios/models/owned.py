@@ -18,11 +18,11 @@ class OwnedQuerySet(models.QuerySet):
     def for_actor(self, actor: Actor, action: str = Action.VIEW) -> Self:
         """Rows of portfolios in which the actor may do this.
 
-        Members by role; staff read everything and never act for a user.
+        Members by role; staff of a reading group see everything and never act for a user.
         """
         if actor.user_id is None:
             return self.none()
-        if actor.is_staff and action in (Action.VIEW, Action.VIEW_AUDIT):
+        if actor.reads_all and action in (Action.VIEW, Action.VIEW_AUDIT):
             return self
         # by name: the membership's own table is one of ours
         membership = apps.get_model("portfolios", "Membership")

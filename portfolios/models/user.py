@@ -13,11 +13,11 @@ from etftrader.core.models import PersonalQuerySet
 
 
 class UserQuerySet(models.QuerySet):
-    """Users: oneself; everybody for staff."""
+    """Users: oneself; everybody for staff who may read."""
 
     def for_actor(self, actor: Actor, action: str = "view") -> "UserQuerySet":
         """What the actor may see."""
-        if actor.is_staff:
+        if actor.reads_all:
             return self
         return self.filter(pk=actor.user_id) if actor.user_id else self.none()
 
@@ -75,9 +75,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 class UserPreference(models.Model):
     """How one person likes it."""
 
-    user = models.OneToOneField(
-        User, models.CASCADE, primary_key=True, related_name="preference"
-    )
+    user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="preference")
     theme = models.CharField(max_length=8, default="auto")
     density = models.CharField(max_length=12, default="compact")
     palette = models.CharField(max_length=20, default="teal-vermilion")

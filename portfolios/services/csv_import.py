@@ -144,18 +144,28 @@ def is_long(batch: ImportBatch) -> bool:
 
 
 @transaction.atomic
-def discard(*, batch_id: UUID) -> ImportBatch:
-    """Put a checked file away; nothing of it was booked."""
+def discard(*, batch_id: UUID, by: Actor) -> ImportBatch:
+    """Put a checked file away; nothing of it was booked. Doing it twice changes nothing."""
     batch = ImportBatch.objects.filter(pk=batch_id).first()
     if batch is None:
         raise NotFound("There is no such import.")
     locking.lock_portfolios(batch.portfolio_id)
-    batch.refresh_from_db(fields=["status"])
+    batch.refresh_from_db(fields=["status", "version"])
+    if batch.status == ImportStatus.DISCARDED:
+        return batch
     if batch.status == ImportStatus.COMMITTED:
         raise Conflict("The import was committed; its bookings can be reversed.")
     batch.status = ImportStatus.DISCARDED
     batch.version += 1
     batch.save(update_fields=["status", "version", "updated_at"])
+    audit.record(
+        by=by,
+        action="import.discard",
+        object_type="import",
+        object_id=batch.pk,
+        chain=batch.portfolio_id,
+        after={"file": batch.file_name, "hash": batch.file_hash},
+    )
     return batch
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
-from etftrader.core.errors import BadInput, Conflict, NotFound
+from etftrader.core.errors import BadInput, Conflict, NotFound, VersionMismatch
 from portfolios.choices import Role
 from portfolios.models import Membership, User
 from portfolios.services import locking
@@ -34,12 +34,22 @@ def share(
 
 @transaction.atomic
 def change(
-    *, portfolio_id: UUID, member_id: UUID, role: str, can_trade: bool, by: Actor
+    *,
+    portfolio_id: UUID,
+    member_id: UUID,
+    role: str,
+    can_trade: bool,
+    if_match_version: int | None = None,
+    by: Actor,
 ) -> Membership:
-    """Give a member another role. Raises NotFound, and Conflict for the owner's own part."""
+    """Give a member another role. Locks the portfolio.
+
+    `if_match_version` is the version that was read; None asks for no match. Raises NotFound,
+    VersionMismatch, and Conflict for the owner's own part.
+    """
     _check(role, can_trade)
     locking.lock_portfolios(portfolio_id)
-    part = _member(portfolio_id, member_id)
+    part = _member(portfolio_id, member_id, if_match_version)
     before = _said(part)
     part.role, part.can_trade = role, can_trade
     part.version += 1
@@ -49,10 +59,12 @@ def change(
 
 
 @transaction.atomic
-def revoke(*, portfolio_id: UUID, member_id: UUID, by: Actor) -> None:
-    """End a member's part. Raises NotFound, and Conflict for the owner's own part."""
+def revoke(
+    *, portfolio_id: UUID, member_id: UUID, if_match_version: int | None = None, by: Actor
+) -> None:
+    """End a member's part; refusals and `if_match_version` as in `change`."""
     locking.lock_portfolios(portfolio_id)
-    part = _member(portfolio_id, member_id)
+    part = _member(portfolio_id, member_id, if_match_version)
     part.revoked_at = clock.now()
     part.version += 1
     part.save(update_fields=["revoked_at", "version", "updated_at"])
@@ -69,9 +81,11 @@ def _live(portfolio_id: UUID):  # type: ignore[no-untyped-def]
     return Membership.objects.filter(portfolio_id=portfolio_id, revoked_at__isnull=True)
 
 
-def _member(portfolio_id: UUID, member_id: UUID) -> Membership:
-    part = _live(portfolio_id).filter(pk=member_id).first()
-    if part is None:
+def _member(portfolio_id: UUID, member_id: UUID, wanted: int | None) -> Membership:
+    part = Membership.objects.filter(portfolio_id=portfolio_id, pk=member_id).first()
+    if part is not None and wanted is not None and wanted != part.version:
+        raise VersionMismatch("The part was changed since it was read.", version=part.version)
+    if part is None or part.revoked_at is not None:
         raise NotFound("There is no such member.")
     if part.role == Role.OWNER:
         raise Conflict("The owner's part cannot be changed.")

@@ -10,7 +10,7 @@ from django.db.models import F
 
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
-from etftrader.core.errors import BadInput, Conflict, NotFound
+from etftrader.core.errors import BadInput, Conflict, NotFound, VersionMismatch
 from portfolios.choices import (
     AccountStatus,
     AccountType,
@@ -68,12 +68,19 @@ def create(
 
 
 @transaction.atomic
-def update(*, portfolio_id: UUID, by: Actor, **changes: Any) -> Portfolio:
-    """Change name, texts or rules; raises Conflict when shorts are held and would be forbidden."""
+def update(
+    *, portfolio_id: UUID, if_match_version: int | None = None, by: Actor, **changes: Any
+) -> Portfolio:
+    """Change name, texts or rules. Locks the portfolio.
+
+    `if_match_version` is the version that was read; None asks for no match. Raises
+    VersionMismatch, and Conflict when shorts are held and would be forbidden.
+    """
     unknown = set(changes) - set(EDITABLE)
     if unknown:
         raise BadInput(f"{sorted(unknown)[0]} cannot be changed.", attr=sorted(unknown)[0])
     [portfolio] = locking.lock_portfolios(portfolio_id)
+    _match(portfolio, if_match_version)
     _check_open(portfolio)
     before = _said(portfolio)
     if "name" in changes:
@@ -92,9 +99,15 @@ def update(*, portfolio_id: UUID, by: Actor, **changes: Any) -> Portfolio:
 
 
 @transaction.atomic
-def close(*, portfolio_id: UUID, by: Actor, reason: str = "") -> Portfolio:
-    """Close a portfolio: nothing can be booked any more, everything stays readable."""
+def close(
+    *, portfolio_id: UUID, if_match_version: int | None = None, by: Actor, reason: str = ""
+) -> Portfolio:
+    """Close a portfolio: nothing can be booked any more, everything stays readable.
+
+    `if_match_version` as in `update`.
+    """
     [portfolio] = locking.lock_portfolios(portfolio_id)
+    _match(portfolio, if_match_version)
     if portfolio.status == PortfolioStatus.CLOSED:
         return portfolio
     portfolio.status = PortfolioStatus.CLOSED
@@ -192,6 +205,13 @@ def _check_free_beside(portfolio: Portfolio, name: str) -> None:
 def _check_open(portfolio: Portfolio) -> None:
     if portfolio.status == PortfolioStatus.CLOSED:
         raise Conflict("The portfolio is closed.", code="portfolio_closed")
+
+
+def _match(portfolio: Portfolio, wanted: int | None) -> None:
+    if wanted is not None and wanted != portfolio.version:
+        raise VersionMismatch(
+            "The portfolio was changed since it was read.", version=portfolio.version
+        )
 
 
 def _said(portfolio: Portfolio) -> dict[str, Any]:

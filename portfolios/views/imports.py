@@ -66,10 +66,12 @@ class ImportsPage(LoginRequiredMixin, View):
         return done(request, reverse("import_detail", args=[batch.pk]))
 
     def _context(self, actor: Actor, form: FileForm) -> dict[str, Any]:
+        rows = list(read.batches(actor=actor)[:50])
+        access.note_reading(actor, rows)
         return {
             "form": form,
             "steps": STEPS,
-            "table": book_tables.imports(read.batches(actor=actor)[:50]),
+            "table": book_tables.imports(rows),
         }
 
 
@@ -80,6 +82,7 @@ class ImportPage(LoginRequiredMixin, View):
         """Counts, and the rows; `?verdict=error` shows the bad ones."""
         actor = Actor.of(request)
         batch = read.find(actor=actor, import_id=import_id)
+        access.note_reading(actor, [batch])
         return render_page(request, DETAIL, _detail(request, actor, batch))
 
 
@@ -120,7 +123,7 @@ class DiscardPage(LoginRequiredMixin, View):
         actor = Actor.of(request)
         batch = read.find(actor=actor, import_id=import_id)
         access.portfolio_for(actor, batch.portfolio_id, Action.TRADE)
-        csv_import.discard(batch_id=batch.pk)
+        csv_import.discard(batch_id=batch.pk, by=actor)
         return done(request, reverse("imports"), "The file was put away.")
 
 
@@ -129,7 +132,9 @@ class ErrorsFile(LoginRequiredMixin, View):
 
     def get(self, request: HttpRequest, import_id: UUID) -> HttpResponse:
         """The bad rows with what is wrong, to be mended and brought again."""
-        batch = read.find(actor=Actor.of(request), import_id=import_id)
+        actor = Actor.of(request)
+        batch = read.find(actor=actor, import_id=import_id)
+        access.note_reading(actor, [batch])
         return _file(csv_import.error_file(batch=batch), f"import-{batch.pk}-errors.csv")
 
 

@@ -11,7 +11,7 @@ from django.views import View
 
 from etftrader.core import idempotency
 from etftrader.core.actor import Actor
-from etftrader.core.errors import Conflict, DomainError
+from etftrader.core.errors import Conflict, DomainError, VersionMismatch
 from etftrader.core.idempotency import Answer
 from etftrader.core.pages import UNPROCESSABLE, done, render_page, render_refusal
 from marketdata.selectors import sessions
@@ -35,7 +35,9 @@ class PortfoliosPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Every portfolio one may see; closed ones with `?closed=1`."""
         closed = request.GET.get("closed") == "1"
-        rows = read.visible(actor=Actor.of(request), until=sessions.latest(), closed=closed)
+        actor = Actor.of(request)
+        rows = read.visible(actor=actor, until=sessions.latest(), closed=closed)
+        access.note_reading(actor, [each.portfolio for each in rows])
         context = {"table": book_tables.portfolios(rows), "closed": closed}
         return render_page(request, LIST, context)
 
@@ -152,9 +154,12 @@ class SettingsPage(LoginRequiredMixin, View):
             return render_page(request, SETTINGS, context, status=UNPROCESSABLE)
         said = dict(form.cleaned_data)
         try:
-            if said.pop("version") != portfolio.version:
-                raise Conflict("The portfolio was changed meanwhile. Reload the page.")
-            write.update(portfolio_id=portfolio.pk, by=actor, **said)
+            read_version = said.pop("version")
+            write.update(portfolio_id=portfolio.pk, if_match_version=read_version, by=actor, **said)
+        except VersionMismatch:
+            # the form keeps the old version: only a fresh page shows what it would overwrite
+            error: DomainError = Conflict("The portfolio was changed meanwhile. Reload the page.")
+            return render_refusal(request, SETTINGS, _settings(portfolio, form), error, form=form)
         except DomainError as error:
             return render_refusal(request, SETTINGS, _settings(portfolio, form), error, form=form)
         return done(request, reverse("portfolio_settings", args=[portfolio.pk]), "Saved.")

@@ -22,6 +22,8 @@ from portfolios.services import accounts, browser_sessions, tokens
 
 PROFILE = ("default_portfolio", "notifications_enabled", "shortcuts_enabled")
 EXAMPLE = "etf_YOUR_TOKEN"
+MADE = "made_token"  # in the session, from the POST to the page that shows it
+SHOWN_WITHIN_S = 120
 
 
 def tabs() -> list[dict[str, str]]:
@@ -71,14 +73,15 @@ def _portfolios(actor: Actor) -> Any:
 
 @method_decorator(never_cache, name="dispatch")
 class Tokens(LoginRequiredMixin, View):
-    """GET, POST /settings/tokens/: the text of a new token is in this one answer only."""
+    """GET, POST /settings/tokens/: the text of a new token is shown once, after the redirect."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """The tokens and the form for another."""
-        return render_page(request, "portfolios/tokens.html", _tokens(request, TokenForm()))
+        """The tokens, the form for another, and one that was made a moment ago."""
+        context = _tokens(request, TokenForm()) | _just_made(request)
+        return render_page(request, "portfolios/tokens.html", context)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Make one and show it."""
+        """Make one and lead to where it is shown: a reload makes no second one."""
         form = TokenForm(request.POST)
         template = "portfolios/tokens.html"
         if not form.is_valid():
@@ -95,12 +98,21 @@ class Tokens(LoginRequiredMixin, View):
             )
         except DomainError as error:
             return render_refusal(request, template, _tokens(request, form), error, form=form)
-        context = _tokens(request, TokenForm()) | {
-            "created": row,
+        request.session[MADE] = {
+            "name": row.name,
             "text": text,
-            "samples": samples(request, text),
+            "at": clock.now().timestamp(),
         }
-        return render_page(request, template, context, status=201)
+        return done(request, reverse("tokens"))
+
+
+def _just_made(request: HttpRequest) -> dict[str, Any]:
+    """The token made a moment ago; asking takes it out of the session."""
+    made = request.session.pop(MADE, None)
+    if made is None or clock.now().timestamp() - made["at"] > SHOWN_WITHIN_S:
+        return {}
+    text = made["text"]
+    return {"created": made, "text": text, "samples": samples(request, text)}
 
 
 def samples(request: HttpRequest, token: str) -> list[dict[str, str]]:

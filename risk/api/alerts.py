@@ -11,6 +11,7 @@ from etftrader.core.api.idempotent import once
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import NotFound
+from portfolios.api.owned import OwnedView
 from portfolios.constants import Action
 from portfolios.selectors import access
 from risk.models import Alert
@@ -59,22 +60,26 @@ class Acknowledgement(StrictSerializer):
     note = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 
-@operation(get=Op("signed_in", summary="Alerts of every visible portfolio", lists=True))
-class Alerts(ApiView):
+@operation(
+    get=Op(
+        "signed_in", summary="Alerts of every visible portfolio", lists=True, query=("portfolio",)
+    )
+)
+class Alerts(OwnedView):
     """GET /alerts: newest first."""
 
     serializer_class = AlertSerializer
-    filterset_fields = ("portfolio", "kind", "severity", "state", "symbol", "session_date")
+    filterset_fields = ("kind", "severity", "state", "symbol", "session_date")
     ordering_fields = ("last_seen", "first_seen", "number")
     ordering = ("-last_seen",)
 
     def get(self, request: Any) -> Response:
         """Open, acknowledged and resolved; filter by state."""
-        return self.listing(alert_rows.visible(self.actor), AlertSerializer)
+        return self.listing(self.of_portfolio(alert_rows.visible(self.actor)), AlertSerializer)
 
 
 @operation(get=Op("signed_in", summary="One alert"))
-class OneAlert(ApiView):
+class OneAlert(OwnedView):
     """GET /alerts/{alert_id}."""
 
     serializer_class = AlertSerializer
@@ -82,6 +87,7 @@ class OneAlert(ApiView):
     def get(self, request: Any, alert_id: Any) -> Response:
         """The alert with its version as ETag."""
         alert = _alert(self.actor, alert_id)
+        self.shown([alert])
         return versions.tagged(Response(AlertSerializer(alert).data), alert)
 
 

@@ -15,6 +15,7 @@ from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput, Conflict, NotFound
 from etftrader.core.money import plain
 from marketdata.selectors import sessions
+from portfolios.api.owned import OwnedView
 from portfolios.models import Portfolio
 from portfolios.selectors import access
 from risk.choices import Measure, Unit
@@ -143,6 +144,11 @@ class Limit(ApiView):
         """Close this row and add the next, with a reason."""
         portfolio = editing.portfolio_to_limit(self.actor, portfolio_id)
         row = _row(self.actor, portfolio, limit_id)
+        with versions.telling(lambda: _current(portfolio, row.measure)):
+            changed = self._change(request, portfolio, row)
+        return versions.tagged(Response(document(limit_rows.of_row(changed))), changed)
+
+    def _change(self, request: Any, portfolio: Portfolio, row: RiskLimit) -> RiskLimit:
         versions.check(request, _head(portfolio, row), required=True)
         asked = self.checked(LimitChange)
         given = {
@@ -152,32 +158,32 @@ class Limit(ApiView):
             "hard": asked.get("hard", row.hard),
             "reason": asked["reason"],
         }
-        changed = limits.change(
+        return limits.change(
             portfolio_id=portfolio.pk,
             measure=row.measure,
             if_match_version=row.version,
             by=self.actor,
             **given,
         )
-        return versions.tagged(Response(document(limit_rows.of_row(changed))), changed)
 
     def delete(self, request: Any, portfolio_id: Any, limit_id: Any) -> Response:
         """Close this row; the reason stands in the body or the query."""
         portfolio = editing.portfolio_to_limit(self.actor, portfolio_id)
         row = _row(self.actor, portfolio, limit_id)
-        versions.check(request, _head(portfolio, row), required=True)
         given = request.data.get("reason") if isinstance(request.data, dict) else None
         reason = str(given or request.query_params.get("reason", ""))
         if not reason.strip():
             raise BadInput("Say why the limit is removed.", attr="reason")
-        limits.remove(
-            limit_id=row.pk, reason=reason[:300], if_match_version=row.version, by=self.actor
-        )
+        with versions.telling(lambda: _current(portfolio, row.measure)):
+            versions.check(request, _head(portfolio, row), required=True)
+            limits.remove(
+                limit_id=row.pk, reason=reason[:300], if_match_version=row.version, by=self.actor
+            )
         return Response(status=204)
 
 
 @operation(get=Op("signed_in", summary="Limits of every visible portfolio", lists=True))
-class AllLimits(ApiView):
+class AllLimits(OwnedView):
     """GET /risk/limits: defaults included."""
 
     serializer_class = LimitDocument
@@ -186,6 +192,7 @@ class AllLimits(ApiView):
         """One entry per portfolio."""
         rows = Portfolio.objects.for_actor(self.actor).open().order_by("name", "pk")
         page = self.paginate_queryset(rows) or []
+        self.shown(page)
         found = limit_rows.in_force_many(portfolio_ids=[each.pk for each in page])
         return self.get_paginated_response(
             [
@@ -199,18 +206,18 @@ class AllLimits(ApiView):
         )
 
 
-@operation(get=Op("signed_in", summary="Changes of limit states", lists=True))
-class Breaches(ApiView):
+@operation(get=Op("signed_in", summary="Changes of limit states", lists=True, query=("portfolio",)))
+class Breaches(OwnedView):
     """GET /risk/breaches: within, watch, breach and back, newest first."""
 
     serializer_class = BreachSerializer
-    filterset_fields = ("portfolio", "measure", "to_state", "session_date", "simulated")
+    filterset_fields = ("measure", "to_state", "session_date", "simulated")
     ordering_fields = ("as_of",)
     ordering = ("-as_of",)
 
     def get(self, request: Any) -> Response:
         """Of the portfolios the caller may see."""
-        return self.listing(alert_rows.breaches(self.actor), BreachSerializer)
+        return self.listing(self.of_portfolio(alert_rows.breaches(self.actor)), BreachSerializer)
 
 
 def document(limit: LimitInForce, standing: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -255,6 +262,11 @@ def _row(actor: Actor, portfolio: Portfolio, limit_id: Any) -> RiskLimit:
 def _in_force(portfolio: Portfolio, measure: str) -> LimitInForce:
     found = limit_rows.in_force(portfolio_id=portfolio.pk)
     return next(each for each in found if each.measure == measure)
+
+
+def _current(portfolio: Portfolio, measure: str) -> tuple[LimitInForce, dict[str, Any]]:
+    limit = _in_force(portfolio, measure)
+    return limit, document(limit)
 
 
 def _head(portfolio: Portfolio, row: RiskLimit) -> SimpleNamespace:

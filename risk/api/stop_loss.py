@@ -1,6 +1,5 @@
 """Stops of a portfolio, their rule, and their events."""
 
-from types import SimpleNamespace
 from typing import Any
 
 from rest_framework import serializers
@@ -12,6 +11,7 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.money import plain
 from marketdata.selectors import sessions, vix
+from portfolios.api.owned import OwnedView
 from portfolios.constants import Action
 from portfolios.selectors import access
 from risk.calculations.stop_loss import vix_regime
@@ -90,10 +90,10 @@ class StopLoss(ApiView):
         """The whole rule."""
         portfolio = access.portfolio_for(self.actor, portfolio_id, Action.MANAGE)
         known = stops.rule(portfolio_id=portfolio.pk)
-        versions.check(request, SimpleNamespace(version=known.version), required=True)
+        version = versions.check(request, known, required=True)
         asked = self.checked(RuleRequest)
         rule = stop_loss.set_rule(
-            portfolio_id=portfolio.pk, if_match_version=known.version, by=self.actor, **asked
+            portfolio_id=portfolio.pk, if_match_version=version, by=self.actor, **asked
         )
         return versions.tagged(Response(_rule(rule)), rule)
 
@@ -114,18 +114,20 @@ class PortfolioStopEvents(ApiView):
         return self.listing(rows, StopEventSerializer)
 
 
-@operation(get=Op("signed_in", summary="Events of every visible stop", lists=True))
-class StopEvents(ApiView):
+@operation(
+    get=Op("signed_in", summary="Events of every visible stop", lists=True, query=("portfolio",))
+)
+class StopEvents(OwnedView):
     """GET /stop-loss/events."""
 
     serializer_class = StopEventSerializer
-    filterset_fields = ("portfolio", "kind", "session_date")
+    filterset_fields = ("kind", "session_date")
     ordering_fields = ("session_date",)
     ordering = ("-session_date",)
 
     def get(self, request: Any) -> Response:
         """Newest first."""
-        return self.listing(stops.events(self.actor), StopEventSerializer)
+        return self.listing(self.of_portfolio(stops.events(self.actor)), StopEventSerializer)
 
 
 def stop(level: StopLossLevel) -> dict[str, Any]:

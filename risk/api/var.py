@@ -133,7 +133,8 @@ class Components(ApiView):
             }
             for each in held
         ]
-        total = sum(each.component or 0.0 for each in held)
+        known = [each.component for each in held if each.component is not None]
+        total = None if held and not known else sum(known)
         data = {"components": rows, "total": dollars(total)}
         return Response(answer(portfolio, data, None, metric))
 

@@ -171,7 +171,8 @@ def _components(figures: Figures) -> list[dict[str, Any]]:
 
 def _value(figures: Figures) -> ValueUpdate:
     nav, pnl = figures.nav, figures.day_pnl
-    base = (figures.opening_nav or 0.0) + figures.flows
+    # what comes in works all day, what goes out did until the end: quant.md 3.1, `split`
+    base = (figures.opening_nav or 0.0) + max(figures.flows, 0.0)
     exposures = figures.exposures
     return ValueUpdate(
         as_of=utc(figures.as_of),

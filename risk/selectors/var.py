@@ -1,13 +1,16 @@
 """The risk of a portfolio as doors show it: live where there is a live record, else the close."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
 from marketdata.selectors.sessions import Moment
-from portfolios.choices import SnapshotKind
-from portfolios.models import PortfolioSnapshot
+from portfolios.choices import Quality, SnapshotKind
+from portfolios.models import PortfolioSnapshot, PositionSnapshot
 from risk import live
 from risk.choices import Method
 from risk.live import PortfolioRisk
@@ -15,6 +18,8 @@ from risk.models import PositionRisk, RiskMetric, VarResult
 from risk.selectors import limits as limit_rows
 from risk.selectors.figures import DAILY, Figures, LiveMark, LivePart, messages
 from risk.selectors.limits import LimitInForce
+
+REVISED = "snapshot_revised"  # the lines changed after they were measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +35,62 @@ class Current:
 def latest(
     *, portfolio_id: UUID, until: date, session_date: date | None = None
 ) -> RiskMetric | None:
-    """The newest run not later than a session, or the one of exactly `session_date`."""
+    """The newest run not later than a session, or the one of exactly `session_date`.
+
+    A run whose snapshot was revised since has no figures until it is measured again: the answer
+    says so by its quality and reason, and so do its parts and results.
+    """
     rows = RiskMetric.objects.filter(portfolio_id=portfolio_id, session_date__lte=until)
     if session_date is not None:
         rows = rows.filter(session_date=session_date)
-    return rows.select_related("covariance", "stressed").order_by("-session_date").first()
+    metric = rows.select_related("covariance", "stressed").order_by("-session_date").first()
+    snapshot = _snapshot(metric) if metric is not None else None
+    if metric is not None and snapshot is not None and snapshot.risk_run != metric.pk:
+        # for this answer only; the row is written by the next run
+        metric.quality, metric.reason = Quality.MISSING, REVISED
+        metric.coverage, metric.excluded, metric.equity = None, [], snapshot.nav
+    return metric
 
 
 def parts(metric: RiskMetric) -> list[PositionRisk]:
     """The positions of a run with their instruments, by symbol."""
-    rows = PositionRisk.objects.filter(metric=metric).select_related("instrument")
-    return list(rows.order_by("instrument__symbol"))
+    found = PositionRisk.objects.filter(metric=metric).select_related("instrument")
+    rows = list(found.order_by("instrument__symbol"))
+    for each in rows if metric.reason == REVISED else ():
+        each.exposure = each.marginal = each.component = each.share = each.isolated = None
+        each.reason = REVISED
+    return rows
 
 
 def results(metric: RiskMetric) -> dict[str, VarResult]:
     """The figures of a run by method."""
-    return {each.method: each for each in VarResult.objects.filter(metric=metric)}
+    found = {each.method: each for each in VarResult.objects.filter(metric=metric)}
+    for each in found.values() if metric.reason == REVISED else ():
+        each.var, each.expected_shortfall, each.reason = None, None, REVISED
+    return found
+
+
+def unmeasured(
+    *,
+    start: date | None = None,
+    until: date,
+    portfolio_ids: Iterable[UUID] | None = None,
+    once_measured: bool = False,
+) -> list[tuple[UUID, date]]:
+    """Snapshots without a risk run, by session; `once_measured`: only those that had one."""
+    rows = PortfolioSnapshot.objects.filter(
+        kind=SnapshotKind.ACTUAL, risk_run__isnull=True, session_date__lte=until
+    )
+    if start is not None:
+        rows = rows.filter(session_date__gte=start)
+    if portfolio_ids is not None:
+        rows = rows.filter(portfolio_id__in=list(portfolio_ids))
+    if once_measured:
+        run = RiskMetric.objects.filter(
+            portfolio=OuterRef("portfolio"), session_date=OuterRef("session_date")
+        )
+        rows = rows.filter(Exists(run))
+    return list(rows.order_by("session_date", "pk").values_list("portfolio_id", "session_date"))
 
 
 def current(*, portfolio_id: UUID, moment: Moment) -> Current:
@@ -64,10 +109,13 @@ def current(*, portfolio_id: UUID, moment: Moment) -> Current:
 def of_metric(metric: RiskMetric, limits: list[LimitInForce]) -> PortfolioRisk:
     """A stored run in the shape of the live record, without a line of today."""
     held, snapshot = parts(metric), _snapshot(metric)
-    loss, stress = _losses(metric, snapshot)
+    loss, stress = _losses(metric)
+    lines: Iterable[PositionRisk | PositionSnapshot] = held
+    if metric.reason == REVISED:
+        lines = PositionSnapshot.objects.filter(snapshot=snapshot).select_related("instrument")
     marks = {
-        each.instrument.symbol: LiveMark(None, each.exposure, None)
-        for each in held
+        each.instrument.symbol: LiveMark(None, float(each.exposure), None)
+        for each in lines
         if each.exposure is not None
     }
     equity = float(metric.equity)
@@ -123,12 +171,8 @@ def _snapshot(metric: RiskMetric) -> PortfolioSnapshot | None:
     ).first()
 
 
-def _losses(
-    metric: RiskMetric, snapshot: PortfolioSnapshot | None
-) -> tuple[float | None, float | None]:
-    """VaR and stressed VaR of a run; the snapshot carries both where it belongs to the run."""
-    if snapshot is not None and snapshot.risk_run == metric.pk:
-        return snapshot.var_95_1d, snapshot.stressed_var_95_1d
+def _losses(metric: RiskMetric) -> tuple[float | None, float | None]:
+    """VaR and stressed VaR of a run."""
     found = results(metric)
     model, stress = found.get(Method.PARAMETRIC_EWMA), found.get(Method.STRESSED)
     return (model.var if model else None), (stress.var if stress else None)

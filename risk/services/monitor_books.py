@@ -1,6 +1,6 @@
 """Books kept between bars, and the figures of all of them in one matrix product."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -27,6 +27,16 @@ from risk.selectors import covariance as matrices
 from risk.selectors.book_risk import MANUAL, NO_COVARIANCE, NO_PRICE, Holding
 from risk.selectors.covariance import Matrix
 from risk.selectors.figures import DAILY, HYBRID, Figures, LiveMark, LivePart
+
+# the further right, the less a figure that rests on it is worth
+CLASSES = (
+    PriceClass.LIVE,
+    PriceClass.DELAYED,
+    PriceClass.EOD,
+    PriceClass.MANUAL,
+    PriceClass.STALE,
+    PriceClass.SUSPECT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +154,7 @@ def live_figures(
                 session_date=state.session_date,
                 simulated=True,
                 source=state.source,
-                price_class=str(PriceClass.LIVE),
+                price_class=_worst(PriceClass.LIVE, shelf, outside),
                 cash=book.cash,
                 marks=marks,
                 value_at_risk=loss,
@@ -192,7 +202,7 @@ def closing_figures(shelf: Shelf, portfolio_ids: Sequence[UUID], moment: Moment)
                 session_date=moment.current,
                 simulated=False,
                 source="close",
-                price_class=str(PriceClass.EOD),
+                price_class=_worst(PriceClass.EOD, shelf, book.lines),
                 cash=book.cash,
                 marks=marks,
                 value_at_risk=risk.value_at_risk,
@@ -209,6 +219,13 @@ def closing_figures(shelf: Shelf, portfolio_ids: Sequence[UUID], moment: Moment)
             )
         )
     return found
+
+
+def _worst(best: str, shelf: Shelf, symbols: Iterable[str]) -> str:
+    """The worst class among prices of a class and the closes that these names rest on."""
+    marks = [shelf.closes[symbol] for symbol in symbols if symbol in shelf.closes]
+    found = [each.price_class for each in marks if each.price is not None]
+    return str(max((best, *found), key=lambda each: CLASSES.index(PriceClass(each))))
 
 
 def _opening(portfolio_ids: Sequence[UUID], moment: Moment) -> dict[UUID, Opening]:

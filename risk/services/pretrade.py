@@ -27,7 +27,6 @@ from risk.services.pretrade_inputs import (
     CostEstimate,
     GateInputs,
     ProposedTrade,
-    estimate,
     gather,
     is_stale,
 )
@@ -37,7 +36,6 @@ __all__ = [
     "GateInputs",
     "ProposedTrade",
     "Verdict",
-    "estimate",
     "gather",
     "is_stale",
     "judge",

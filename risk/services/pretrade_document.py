@@ -8,7 +8,7 @@ from typing import Any
 from etftrader.core.money import plain
 from risk.calculations import decomposition
 from risk.choices import Measure
-from risk.constants import HORIZON_DAYS, VAR_CONFIDENCE
+from risk.constants import HORIZON_DAYS, LIQUIDATION_SHARE, VAR_CONFIDENCE
 from risk.live import dollars, utc
 from risk.selectors.limits import LimitInForce, state_of
 from risk.services import pretrade_inputs as gate_inputs
@@ -107,7 +107,7 @@ def _pricing(facts: Facts, trade: ProposedTrade) -> dict[str, Any]:
     known = inputs.liquidity.get(trade.symbol)
     leg = next((each for each in facts.legs if each.symbol == trade.symbol), None)
     adv = known.adv if known else None
-    days = leg.quantity / adv if leg and adv else None
+    participation = abs(leg.quantity) / adv if leg and adv else None
     return {
         "symbol": trade.symbol,
         "price": plain(mark.price) if mark else None,
@@ -119,8 +119,8 @@ def _pricing(facts: Facts, trade: ProposedTrade) -> dict[str, Any]:
         "half_spread_bp": known.half_spread_bp if known else None,
         "liquidity_source": known.source if known else None,
         "estimated_cost": dollars(leg.cost) if leg else None,
-        "participation": days,
-        "days_to_fill": days,
+        "participation": participation,
+        "days_to_fill": None if participation is None else participation / LIQUIDATION_SHARE,
     }
 
 

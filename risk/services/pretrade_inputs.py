@@ -114,9 +114,11 @@ class GateInputs:
 def gather(*, portfolio_id: UUID, symbols: Iterable[str], moment: Moment) -> GateInputs:
     """Collect the inputs of a verdict. No lock is held; nothing is written.
 
-    An input that is missing, fails or takes longer than two seconds is named in `failures`: the
-    verdict refuses on it. The live matrix alone may be absent, with a warning: the daily one is
-    in the database, so trading goes on while the live store is away.
+    An input that fails or takes longer than two seconds is named in `failures`. The verdict
+    refuses on prices and on the daily and the live matrix. It goes on without the stressed matrix
+    and without liquidity: no gate is measured by them, and the document shows nulls and the
+    failure. A live matrix that is only absent is a warning: the daily one is in the database, so
+    trading goes on while the live store is away.
     """
     with _patience():
         return _gather(portfolio_id, {symbol.upper() for symbol in symbols}, moment)
@@ -181,27 +183,6 @@ def is_stale(inputs: GateInputs, moment: Moment) -> bool:
         moment.round,
     )
     return moved or moment.as_of - was.as_of > timedelta(seconds=VERDICT_LIFE_S)
-
-
-def estimate(
-    inputs: GateInputs,
-    symbol: str,
-    *,
-    commission: float,
-    per_unit: float = 0.0,
-    half_spread_bp: float | None = None,
-    impact_y: float = 1.0,
-) -> CostEstimate:
-    """Costs of one symbol: the portfolio's commission, the instrument's own spread and volume."""
-    known = inputs.liquidity.get(symbol)
-    spread = half_spread_bp
-    if spread is None:
-        spread = known.half_spread_bp if known else 0.0
-    sigma = inputs.volatility(symbol)
-    impact = 0.0
-    if known and known.adv and sigma:
-        impact = impact_y * sigma / math.sqrt(known.adv)
-    return CostEstimate(commission, per_unit, spread, impact)
 
 
 def is_covered(instrument: Instrument) -> bool:

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from etftrader.core import clock
+from etftrader.core import clock, jobs
 from etftrader.core.audit import canonical
 from etftrader.core.errors import NotEnoughData
+from etftrader.core.records import JobRun
 from marketdata.choices import Pricing
 from marketdata.selectors import calendar, instruments, prices
 from portfolios.choices import SnapshotKind
@@ -29,6 +30,7 @@ from risk.selectors import book_risk
 from risk.selectors import covariance as matrices
 from risk.selectors.book_risk import MANUAL, NO_PRICE, BookRisk, Holding
 from risk.selectors.covariance import Matrix
+from risk.selectors.var import unmeasured
 from risk.services import covariance
 
 
@@ -79,6 +81,48 @@ def compute_range(*, portfolio_ids: Iterable[UUID], sessions: Sequence[date]) ->
             done = _compute(todays, daily, stressed, day, parts=day in kept)
         runs += len(done)
     return {"runs": runs, "sessions": len(wanted)}
+
+
+def compute_lacking(*, portfolio_ids: Iterable[UUID], start: date, until: date) -> dict[str, int]:
+    """Measure the closes of a range that have no risk run, or lost it with a revised snapshot.
+
+    A session with a matrix of its own is measured by that one, the others as a range is.
+    """
+    wanted = list(portfolio_ids)
+    rows = unmeasured(start=start, until=until, portfolio_ids=wanted)
+    days = sorted({day for _, day in rows})
+    runs, older = 0, []
+    for day in days:
+        own = matrices.newest(session_date=day, kind=CovarianceKind.DAILY)
+        if own is not None and own.session_date == day:
+            runs += len(compute(portfolio_ids=wanted, session_date=day))
+        else:
+            older.append(day)
+    runs += compute_range(portfolio_ids=wanted, sessions=older)["runs"]
+    return {"runs": runs, "sessions": len(days)}
+
+
+def measure_later(
+    *, portfolio_ids: Iterable[UUID], until: date, start: date | None = None
+) -> JobRun | None:
+    """Request the risk that revised snapshots lost, and with `start` all that is lacking since.
+
+    None when nothing is lacking.
+    """
+    wanted = list(portfolio_ids)
+    rows = unmeasured(until=until, portfolio_ids=wanted, once_measured=True)
+    if start is not None:
+        rows += unmeasured(start=start, until=until, portfolio_ids=wanted)
+    if not rows:
+        return None
+    days = sorted(session_date for _, session_date in rows)
+    with transaction.atomic():
+        return jobs.request(
+            "risk.compute",
+            as_of=days[-1],
+            portfolio_ids=sorted({portfolio_id for portfolio_id, _ in rows}),
+            inputs={"start": days[0].isoformat()},
+        )
 
 
 def _daily_at(

@@ -42,6 +42,7 @@ class AlertsPage(LoginRequiredMixin, View):
         page = Paginator(resolved, HISTORY_PAGE).get_page(request.GET.get("page"))
         noted = set(Portfolio.objects.for_actor(actor, Action.NOTE).values_list("pk", flat=True))
         past = list(page.object_list)
+        access.note_reading(actor, [*still, *past])
         context = {
             "open_alerts": [_row(each, noted) for each in still],
             "last": past[0].resolved_at if past and not still else None,

@@ -46,7 +46,7 @@ def kpis(found: Current, mood: StopMood) -> list[dict[str, Any]]:
             "max_age": MAX_AGE if found.is_live else "",
             "reason": reason,
             "lead": True,
-            "sub": _of_nav(risk),
+            "subs": _of_nav(risk),
             "meter": {
                 "value": risk.get("var"),
                 "limit": risk.get("limit"),
@@ -54,7 +54,11 @@ def kpis(found: Current, mood: StopMood) -> list[dict[str, Any]]:
                 "fmt": "money0",
                 "label": "VaR limit used",
                 "live": "risk.utilisation",
-                "note": _headroom(risk),
+                "live_limit": "risk.limit",
+                "note": risk.get("headroom"),
+                "note_fmt": "money0",
+                "note_unit": " headroom",
+                "live_note": "risk.headroom" if risk.get("headroom") is not None else "",
             },
         },
         _kpi(
@@ -260,21 +264,17 @@ def _short(name: str) -> str:
     return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1].rstrip()}…"
 
 
-def _of_nav(risk: Mapping[str, Any]) -> str:
-    share, change = risk.get("var_of_nav"), risk.get("change_since_open")
-    if share is None:
-        return ""
-    if change is None:
-        return f"{share:.2%} of NAV"
-    return f"{share:.2%} of NAV, {formats.show(change, 'signed:money0')} since open"
-
-
-def _headroom(risk: Mapping[str, Any]) -> str:
-    room = risk.get("headroom")
-    if room is None:
-        return ""
-    amount = float(room)
-    return f"${amount:,.0f} headroom" if amount >= 0 else f"${-amount:,.0f} above the limit"
+def _of_nav(risk: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The VaR as a share of NAV and its change since the open; both move with it."""
+    parts = (
+        ("var_of_nav", "pct2", " of NAV"),
+        ("change_since_open", "signed:money0", " since open"),
+    )
+    return [
+        {"value": risk[key], "fmt": fmt, "live": f"risk.{key}", "unit": unit}
+        for key, fmt, unit in parts
+        if risk.get(key) is not None
+    ]
 
 
 def _watch(found: Current) -> float:

@@ -18,7 +18,7 @@ def stops_table(levels: Sequence[StopLossLevel], *, with_portfolio: bool = False
         {"key": "symbol", "label": "Position"},
         {"key": "close", "label": "Close", "fmt": "price"},
         {"key": "extreme", "label": "Peak", "fmt": "price", "term": "high_water", "priority": "p3"},
-        {"key": "stop", "label": "Stop", "fmt": "price", "term": "stop_level"},
+        {"key": "stop", "label": "Stop", "fmt": "price:3", "term": "stop_level"},
         {"key": "distance", "label": "Distance", "fmt": "pct1", "term": "stop_distance"},
         {"key": "vix", "label": "VIX", "fmt": "ratio2", "priority": "p3"},
         {"key": "state", "label": "State", "kind": "tag"},

@@ -1,7 +1,6 @@
 // What every page needs: CSRF for htmx, menus, dialogs, keys, tables, the socket.
 import { start } from "./live.js";
 import { toast } from "./toast.js";
-import { prepare } from "./table.js";
 
 const body = document.body;
 
@@ -59,6 +58,11 @@ document.addEventListener("keydown", (event) => {
 
 for (const message of document.querySelectorAll("#toasts .toast:not(.error,.warning,.bad)")) setTimeout(() => message.remove(), 8000);
 
-prepare();
+function tables() {
+	if (document.querySelector("[data-sort],[data-filter]")) import("./table.js").then(({ prepare }) => prepare());
+}
+
+body.addEventListener("htmx:afterSwap", tables);
+tables();
 if (document.querySelector("[data-sum]")) import("./totals.js").then(({ follow }) => follow());
 start();

@@ -121,13 +121,13 @@ function drawTip(box, stamp) {
 }
 
 function options(box, data) {
-	const { span, chartFmt, limit, watch } = box.dataset;
+	const { span, chartFmt } = box.dataset;
 	const daily = data[0].every((x) => x % 86400 === 0);
 	const timeZone = daily ? "UTC" : "America/New_York";
 	const format = new Intl.DateTimeFormat("en-GB", { timeZone, ...(daily ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" }) });
 	const stamp = (at) => format.format(new Date(at * 1000));
 	const label = (value) => (chartFmt.startsWith("pct") ? show(value, "pct1") : show(value, "moneyk").replace(/\.0+(?=[kMB])/, ""));
-	const levels = [limit, watch].filter(Boolean).map(Number);
+	const levels = () => [box.dataset.limit, box.dataset.watch].filter(Boolean).map(Number);
 	const [from, to] = (span || "").split(",").map(Number);
 	const axis = { stroke: () => colour("ink-3"), font: "11px Inter, sans-serif", ticks: { stroke: () => colour("line-strong"), size: 4, width: 1 } };
 	return {
@@ -139,7 +139,7 @@ function options(box, data) {
 		scales: {
 			x: { range: (_, low, high) => (to ? [Math.min(from, low), Math.max(to, high)] : [low, high]) },
 			y: { range: (_, low, high) => {
-				const [a, b] = [Math.min(low, ...levels), Math.max(high, ...levels)];
+				const [a, b] = [Math.min(low, ...levels()), Math.max(high, ...levels())];
 				const air = (b - a || Math.abs(b) || 1) * 0.08;
 				return [a - air, b + air];
 			} },
@@ -163,6 +163,15 @@ function enhance(box) {
 	new ResizeObserver(() => plot.setSize(size(box))).observe(box);
 }
 
+// The limit moves with what the portfolio is worth.
+function moveLevels(box, { limit, watch }) {
+	if (box.dataset.limit && limit) {
+		box.dataset.limitLabel = box.dataset.limitLabel.replace(/\S+$/, show(limit, box.dataset.chartFmt));
+		box.dataset.limit = limit;
+	}
+	if (box.dataset.watch && watch) box.dataset.watch = watch;
+}
+
 function grow({ channel, data: news, paused }) {
 	for (const { box, plot, data } of charts) {
 		const [wanted, path] = locate(box.dataset.chart);
@@ -174,6 +183,7 @@ function grow({ channel, data: news, paused }) {
 		if (at === newest) data[1][data[1].length - 1] = shown;
 		else data.forEach((column, index) => column.push(index > 1 ? null : index ? shown : at));
 		if (data[0].length > MOST) data.forEach((column) => column.shift());
+		moveLevels(box, news);
 		plot.setData(data);
 	}
 }

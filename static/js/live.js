@@ -1,6 +1,7 @@
 // The one socket of a page: follows numbers, patches.
 import { et } from "./format.js";
 import { patchCell, patchStrip } from "./patch.js";
+import { belongs, compare, follows, plan } from "./session.js";
 import { toast } from "./toast.js";
 
 const SILENCE_MS = 25000;
@@ -20,6 +21,7 @@ let downSince = started;
 let polledAt = started;
 let paused = false;
 let away = false;
+let ended = false;
 let asOf = control?.dataset.asOf || null;
 let ids = 0;
 let pending = null;
@@ -48,7 +50,7 @@ function flush() {
 	if (paused) return;
 	for (const cell of document.querySelectorAll("[data-live]")) {
 		const [channel, path] = locate(cell.dataset.live);
-		if (dirty.has(channel)) patchCell(cell, known.get(channel).data, path);
+		if (dirty.has(channel) && belongs(channel, known.get(channel).data, known)) patchCell(cell, known.get(channel).data, path);
 	}
 	dirty.clear();
 }
@@ -83,8 +85,11 @@ function take(channel, event, message) {
 	}
 	dirty.add(channel);
 	pending ??= setTimeout(flush, PATCH_MS);
-	tell("data", { channel, event, data: whole, paused });
-	if (event && !paused) tell(event, { channel, data });
+	tell("data", { channel, event, data: whole, paused: paused || !belongs(channel, whole, known) });
+	if (paused) return;
+	compare(channel, whole, known);
+	if (event === "data.updated" && follows()) plan();
+	else if (event) tell(event, { channel, data });
 }
 
 function resync(channel, state) {
@@ -139,14 +144,20 @@ function connect() {
 function lost(code) {
 	socket = null;
 	downSince ||= Date.now();
+	// not accepted, or nobody came in: only a new sign-in helps
+	ended = [4401, 4403, 4408].includes(code);
 	draw();
-	if (code === 4401 || code === 4403) return; // only a new sign-in helps
+	if (ended) {
+		import("./redraw.js").then(({ signedOut }) => signedOut(asOf && et(asOf, "full")));
+		return;
+	}
 	const wait = code === 1012 ? 0 : Math.min(30, 2 ** attempts) * 1000;
 	attempts += 1;
 	setTimeout(connect, wait * (0.75 + Math.random() / 2) + Math.random() * 400);
 }
 
 function standing() {
+	if (ended) return ["signed-out", "Signed out, as of"];
 	if (paused) return ["paused", "Paused"];
 	if (!socket || (downSince && Date.now() - started > 4000)) return ["reconnecting", "Reconnecting, last"];
 	if (away) return ["away", "Live updates paused, as of"];
@@ -175,12 +186,12 @@ function everySecond() {
 		silent.onclose = null;
 		silent.close();
 	}
-	const idle = control?.dataset.state === "closed" || paused;
+	const idle = control?.dataset.state === "closed" || paused || ended;
 	for (const cell of document.querySelectorAll("[data-live][data-max-age]")) {
 		const at = known.get(locate(cell.dataset.live)[0])?.at || started;
 		cell.toggleAttribute("data-stale", !idle && now - at > Number(cell.dataset.maxAge) * 1000);
 	}
-	if (downSince && now - downSince > POLL_MS && now - polledAt > POLL_MS) {
+	if (!ended && downSince && now - downSince > POLL_MS && now - polledAt > POLL_MS) {
 		polledAt = now;
 		for (const panel of document.querySelectorAll("[data-poll]")) window.htmx?.trigger(panel, "refresh");
 	}
@@ -189,7 +200,11 @@ function everySecond() {
 
 function toggle() {
 	paused = !paused;
-	if (!paused) { for (const channel of known.keys()) dirty.add(channel); flush(); tell("resumed", {}); }
+	if (!paused) {
+		for (const [channel, { data }] of known) { dirty.add(channel); compare(channel, data, known); }
+		flush();
+		tell("resumed", {});
+	}
 	draw();
 }
 

@@ -79,4 +79,3 @@ document.addEventListener("click", (event) => {
 	if (button) sort(button);
 });
 document.addEventListener("input", (event) => { if (event.target.dataset.filter) filter(event.target); });
-document.body.addEventListener("htmx:afterSwap", prepare);

@@ -16,6 +16,8 @@ function inputs() {
 const approved = () => ["approved", "warned"].includes(last.state) && last.inputs === inputs();
 const complete = () => [...form.elements].every((field) => !field.required || field.value.trim());
 
+const size = (text) => Number(text || 0).toLocaleString("en-US", { maximumFractionDigits: 8 });
+
 function draw() {
 	for (const button of form.querySelectorAll("[data-place]")) {
 		button.disabled = !approved();
@@ -25,7 +27,8 @@ function draw() {
 	const { suggested, maxQuantity } = answer?.dataset ?? {};
 	for (const row of form.querySelectorAll("[data-use-row]")) {
 		row.hidden = !suggested || Number(suggested) <= 0;
-		row.querySelector("[data-max]").textContent = Number(suggested || 0).toLocaleString("en-US", { maximumFractionDigits: 8 });
+		row.querySelector("[data-max]").textContent = size(suggested);
+		row.querySelector("[data-largest]").textContent = size(maxQuantity);
 		row.querySelector("[data-use-note]").hidden = suggested === maxQuantity;
 	}
 }
@@ -33,7 +36,7 @@ function draw() {
 async function check() {
 	clearTimeout(timer);
 	asking?.abort();
-	if (!complete()) { draw(); return; }
+	if (!complete()) { empty(); return; }
 	const asked = inputs();
 	const control = new AbortController();
 	asking = control;
@@ -46,33 +49,54 @@ async function check() {
 			headers: { "HX-Request": "true", "X-CSRFToken": document.body.dataset.csrf },
 			signal: control.signal,
 		});
-		if (answer.status !== 200 && answer.status !== 422) throw new Error(String(answer.status));
-		result.innerHTML = await answer.text();
+		const text = await answer.text();
+		// a refusal comes in the same form; anything else is no answer to the check
+		if (!text.includes("data-check-state")) throw new Error(String(answer.status));
+		result.innerHTML = text;
 		window.htmx?.process(result);
 		const state = result.querySelector("[data-check-state]")?.dataset.checkState || "error";
 		last = { inputs: asked, state, at: Date.now() };
 	} catch (error) {
 		if (error.name === "AbortError") return;
 		last = { inputs: "", state: "error", at: 0 };
-		fail();
+		fail(Number(error.message));
 	}
 	result.classList.remove("checking");
 	result.removeAttribute("aria-busy");
 	draw();
 }
 
-function fail() {
+function say(state, title, text = "") {
 	const box = document.createElement("div");
-	box.className = "verdict error";
-	box.setAttribute("role", "alert");
+	box.className = `verdict ${state}`;
+	box.setAttribute("role", state === "error" ? "alert" : "status");
 	const word = document.createElement("b");
-	word.textContent = "Cannot be checked";
-	box.append(word, " The server did not answer. Nothing was placed.");
+	word.textContent = title;
+	box.append(word, text);
 	result.replaceChildren(box);
+}
+
+function fail(status) {
+	const why = status === 403 ? "This page was open too long: reload it." : status ? `The server answered ${status}.` : "The server did not answer.";
+	say("error", "Cannot be checked", ` ${why} Nothing was placed.`);
+}
+
+// Nothing is approved while the ticket is not filled in.
+function empty() {
+	last = { inputs: "", state: "", at: 0 };
+	say("pending", "Fill in the ticket");
+	result.classList.remove("checking");
+	result.removeAttribute("aria-busy");
+	draw();
 }
 
 function later() {
 	clearTimeout(timer);
+	if (!complete()) {
+		asking?.abort();
+		empty();
+		return;
+	}
 	timer = setTimeout(check, WAIT_MS);
 	draw();
 }
@@ -146,9 +170,9 @@ if (form && result) {
 	form.addEventListener("submit", place, { capture: true });
 	form.addEventListener("click", (event) => {
 		if (!event.target.closest("[data-use-max]")) return;
-		const size = result.querySelector("[data-check-state]")?.dataset.suggested;
+		const wanted = result.querySelector("[data-check-state]")?.dataset.suggested;
 		const field = form.elements.namedItem("quantity");
-		if (size && field) { field.value = size; check(); }
+		if (wanted && field) { field.value = wanted; check(); }
 	});
 	// A tick moves the risk: an approved check on the screen is made again, at most every five seconds.
 	document.body.addEventListener("live:data", (event) => {

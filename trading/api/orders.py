@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,6 +17,7 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput, NotFound
 from marketdata.selectors import sessions
+from portfolios.api.owned import OwnedView
 from portfolios.constants import Action
 from portfolios.models import Portfolio
 from portfolios.selectors import access
@@ -102,6 +104,7 @@ class PortfolioOrders(ApiView):
         portfolio = access.portfolio_for(self.actor, portfolio_id)
         return self.listing(read.of_portfolio(portfolio.pk), OrderSerializer)
 
+    @extend_schema(request=TicketBody, responses={201: OrderSerializer})
     def post(self, request: Request, portfolio_id: UUID) -> Response:
         """Place an order; the answer is 201 accepted or filled, 422 rejected and kept."""
         portfolio = access.portfolio_for(self.actor, portfolio_id, Action.TRADE)
@@ -135,22 +138,28 @@ class OrderCheck(ApiView):
 
 
 @operation(
-    get=Op("signed_in", "List the orders of every portfolio you see", lists=True),
+    get=Op(
+        "signed_in",
+        "List the orders of every portfolio you see",
+        lists=True,
+        query=("portfolio",),
+    ),
     post=Op("signed_in:trade", "Place a market order", limit="orders", money=True),
 )
-class Orders(ApiView):
+class Orders(OwnedView):
     """Orders of all portfolios; POST names its portfolio or an account with one."""
 
     pagination_class = Pages
-    filterset_fields = FILTERS | {"portfolio": ["exact"]}
+    filterset_fields = FILTERS
     ordering_fields = ("created_at", "session_date")
     serializer_class = OrderSerializer
     queryset = Order.objects.none()
 
     def get(self, request: Request) -> Response:
         """List."""
-        return self.listing(read.visible(self.actor), OrderSerializer)
+        return self.listing(self.of_portfolio(read.visible(self.actor)), OrderSerializer)
 
+    @extend_schema(request=OrderBody, responses={201: OrderSerializer})
     def post(self, request: Request) -> Response:
         """Place an order; the answers are those of the portfolio's own address."""
         body = OrderBody(data=request.data)
@@ -172,18 +181,20 @@ class Orders(ApiView):
 
 
 @operation(get=Op("signed_in", "Read an order"))
-class OrderDetail(ApiView):
+class OrderDetail(OwnedView):
     """One order."""
 
     serializer_class = OrderSerializer
 
     def get(self, request: Request, order_id: UUID) -> Response:
         """Read it, with its version as ETag."""
-        return detail(request, _one(read.visible(self.actor).filter(pk=order_id)))
+        order = _one(read.visible(self.actor).filter(pk=order_id))
+        self.shown([order])
+        return detail(request, order)
 
 
 @operation(get=Op("signed_in", "Find an order by its client order id", query=("portfolio_id",)))
-class OrderByClientId(ApiView):
+class OrderByClientId(OwnedView):
     """An order by the name its sender gave it; portfolios are searched newest order first."""
 
     serializer_class = OrderSerializer
@@ -191,13 +202,10 @@ class OrderByClientId(ApiView):
     def get(self, request: Request, cid: str) -> Response:
         """Read it."""
         rows = read.visible(self.actor).filter(client_order_id=cid)
-        wanted = request.query_params.get("portfolio_id")
-        if wanted is not None:
-            try:
-                rows = rows.filter(portfolio_id=UUID(wanted))
-            except ValueError as error:
-                raise BadInput("A portfolio id is a UUID.", attr="portfolio_id") from error
-        return detail(request, _one(rows))
+        portfolio = self.asked_portfolio("portfolio_id")
+        order = _one(rows if portfolio is None else rows.filter(portfolio=portfolio))
+        self.shown([order])
+        return detail(request, order)
 
 
 @operation(post=Op("portfolio:trade", "Cancel what of an order is not filled", money=True))
@@ -206,17 +214,28 @@ class OrderCancel(ApiView):
 
     serializer_class = OrderSerializer
 
+    @extend_schema(request=None, responses={200: OrderSerializer})
     def post(self, request: Request, order_id: UUID) -> Response:
         """Cancel."""
         order = _one(read.visible(self.actor).filter(pk=order_id))
         access.portfolio_for(self.actor, order.portfolio_id, Action.TRADE)
-        versions.check(request, order)
+        with versions.telling(lambda: self._current(order_id)):
+            version = versions.check(request, order)
 
-        def effect() -> Response:
-            done = orders.cancel(order_id=order.pk, by=self.actor, moment=sessions.moment())
-            return Response(OrderSerializer(done).data)
+            def effect() -> Response:
+                done = orders.cancel(
+                    order_id=order.pk,
+                    if_match_version=version,
+                    by=self.actor,
+                    moment=sessions.moment(),
+                )
+                return Response(OrderSerializer(done).data)
 
-        return once(request, effect)
+            return once(request, effect)
+
+    def _current(self, order_id: UUID) -> tuple[Order, Any]:
+        order = _one(read.visible(self.actor).filter(pk=order_id))
+        return order, OrderSerializer(order).data
 
 
 def detail(request: Request, order: Order) -> Response:

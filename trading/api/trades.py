@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -9,10 +10,11 @@ from etftrader.core.api.lists import CursorPages
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import NotFound
+from portfolios.api.owned import OwnedView
 from portfolios.constants import Action
 from portfolios.selectors import access
 from trading.api import orders
-from trading.api.serializers import TradeBody, TradeSerializer
+from trading.api.serializers import OrderSerializer, TradeBody, TradeSerializer
 from trading.models import Trade
 from trading.selectors import trades
 
@@ -45,20 +47,24 @@ class PortfolioTrades(TradeList):
 
 
 @operation(
-    get=Op("signed_in", "List the trades of every portfolio you see", lists=True),
+    get=Op(
+        "signed_in",
+        "List the trades of every portfolio you see",
+        lists=True,
+        query=("portfolio",),
+    ),
     post=Op(
         "signed_in:trade", "Trade by symbol: order, check and fill", limit="orders", money=True
     ),
 )
-class Trades(TradeList):
+class Trades(TradeList, OwnedView):
     """Fills of all portfolios; POST {portfolio_id, symbol, side, quantity} trades."""
-
-    filterset_fields = FILTERS | {"portfolio": ["exact"]}
 
     def get(self, request: Request) -> Response:
         """List."""
-        return self.listing(trades.visible(self.actor), TradeSerializer)
+        return self.listing(self.of_portfolio(trades.visible(self.actor)), TradeSerializer)
 
+    @extend_schema(request=TradeBody, responses={201: OrderSerializer})
     def post(self, request: Request) -> Response:
         """Place the order; the answer is the order, 422 when the check refuses it."""
         body = TradeBody(data=request.data)
@@ -70,7 +76,7 @@ class Trades(TradeList):
 
 
 @operation(get=Op("signed_in", "Read a trade"))
-class TradeDetail(ApiView):
+class TradeDetail(OwnedView):
     """One fill."""
 
     serializer_class = TradeSerializer
@@ -80,4 +86,5 @@ class TradeDetail(ApiView):
         trade = trades.visible(self.actor).filter(pk=trade_id).first()
         if trade is None:
             raise NotFound("There is no such trade.")
+        self.shown([trade])
         return Response(TradeSerializer(trade).data)

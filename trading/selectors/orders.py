@@ -90,9 +90,9 @@ def timeline(order: Order) -> list[Step]:
     if order.check_made is not None:
         made = order.check_made
         refused = made.status != "APPROVED"
-        steps.append(
-            Step(made.as_of, f"Checked: {made.status.lower()}", "", "bad" if refused else "done")
-        )
+        warned = not refused and set(made.warnings) - {"REDUCING"}
+        told = f"Checked: {made.status.lower()}{' with warnings' if warned else ''}"
+        steps.append(Step(made.as_of, told, "", "bad" if refused else "done"))
     steps += [_step(event) for event in order.events.order_by("number")]
     return steps
 

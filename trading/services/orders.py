@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 from etftrader.core.actor import Actor
-from etftrader.core.errors import Conflict, NotFound
+from etftrader.core.errors import Conflict, NotFound, VersionMismatch
 from marketdata.models import Instrument
 from marketdata.selectors.sessions import Moment
 from portfolios.choices import PortfolioStatus
@@ -107,17 +107,21 @@ def check(*, portfolio_id: UUID, ticket: Ticket, by: Actor, moment: Moment) -> P
 
 
 @transaction.atomic
-def cancel(*, order_id: UUID, by: Actor, moment: Moment) -> Order:
-    """Take back what of an order is not filled.
+def cancel(
+    *, order_id: UUID, if_match_version: int | None = None, by: Actor, moment: Moment
+) -> Order:
+    """Take back what of an order is not filled; `if_match_version` is the version that was read.
 
     Whoever gets the portfolio's lock first wins: against a fill, the loser is told the state.
-    Raises NotFound, and Conflict with the present state when it no longer works.
+    Raises NotFound, VersionMismatch, and Conflict with the present state when it no longer works.
     """
     known = Order.objects.filter(pk=order_id).values_list("portfolio_id", flat=True).first()
     if known is None:
         raise NotFound("There is no such order.")
     locking.lock_portfolios(known)
     order = Order.objects.select_related("instrument").get(pk=order_id)
+    if if_match_version is not None and if_match_version != order.version:
+        raise VersionMismatch("The order has moved on since it was read.", version=order.version)
     transitions.move(order, OrderState.CANCELLED, by=by, as_of=moment.as_of)
     return order
 

@@ -31,12 +31,17 @@ class OrdersPage(LoginRequiredMixin, View):
     """GET /portfolios/<portfolio_id>/orders/: the tabs Open and All orders."""
 
     def get(self, request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
-        """Orders, newest first; rejected ones say which checks failed."""
+        """Orders, newest first; rejected ones say which checks failed.
+
+        An address without a tab opens on what waits, or on all orders when nothing does.
+        """
         actor = Actor.of(request)
         portfolio = access.portfolio_for(actor, portfolio_id)
         # a panel that refreshes itself names its tab, the address of the page may not
-        show = ALL if ALL in (request.GET.get("show"), request.GET.get("panel")) else OPEN
-        page = _page(request, read.of_portfolio(portfolio.pk, working_only=show == OPEN))
+        asked = (request.GET.get("show"), request.GET.get("panel"))
+        waiting = read.of_portfolio(portfolio.pk, working_only=True)
+        show = OPEN if OPEN in asked or (ALL not in asked and waiting.exists()) else ALL
+        page = _page(request, waiting if show == OPEN else read.of_portfolio(portfolio.pk))
         rows = list(page.object_list)
         works = any(order.state in order_states.OPEN for order in rows)
         table = tables.orders(
@@ -119,7 +124,7 @@ def _frame(portfolio: Portfolio, show: str) -> dict[str, Any]:
     trades = reverse("trades", kwargs={"portfolio_id": portfolio.pk})
     return {"portfolio": portfolio, "tab": "orders"} | {
         "views": [
-            {"key": OPEN, "label": "Open", "url": base},
+            {"key": OPEN, "label": "Open", "url": f"{base}?show={OPEN}"},
             {"key": ALL, "label": "All orders", "url": f"{base}?show={ALL}"},
             {"key": "trades", "label": "Trades", "url": trades},
         ],

@@ -12,7 +12,7 @@ from django.views import View
 
 from etftrader.core import idempotency
 from etftrader.core.actor import Actor
-from etftrader.core.errors import BadInput, DomainError
+from etftrader.core.errors import BadInput, DomainError, NotAllowed
 from etftrader.core.idempotency import Answer
 from etftrader.core.pages import UNPROCESSABLE, done, is_fragment, render_page, render_refusal
 from marketdata.selectors import instruments, sessions
@@ -53,8 +53,16 @@ class TicketPage(LoginRequiredMixin, View):
     def post(self, request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
         """Check or place."""
         actor = Actor.of(request)
-        portfolio = access.portfolio_for(actor, portfolio_id, Action.TRADE)
         form = TicketForm(request.POST)
+        try:
+            portfolio = access.portfolio_for(actor, portfolio_id, Action.TRADE)
+        except NotAllowed as error:
+            if not is_fragment(request):
+                raise
+            barred = TicketForm({})
+            barred.errors.clear()
+            barred.add_error(None, error.detail)
+            return _panel(request, barred, status=error.status)
         if is_fragment(request):
             return self._fragment(request, portfolio, form, actor)
         if not form.is_valid():
@@ -76,20 +84,15 @@ class TicketPage(LoginRequiredMixin, View):
     def _fragment(
         self, request: HttpRequest, portfolio: Portfolio, form: TicketForm, actor: Actor
     ) -> HttpResponse:
-        context: dict[str, Any] = {"portfolio": portfolio}
-        status = 200
+        shown = None
         try:
             if form.is_valid():
-                context["check"] = check_panel.of(_check(portfolio, form, actor))
+                shown = check_panel.of(_check(portfolio, form, actor))
         except BadInput as error:
             _blame(form, error)
         except DomainError as error:
             form.add_error(None, error.detail)
-        if form.errors:
-            status = UNPROCESSABLE
-        return render_page(
-            request, CHECK, {**context, "form": form}, panels={"check": CHECK}, status=status
-        )
+        return _panel(request, form, shown, status=UNPROCESSABLE if form.errors else 200)
 
     def _place(
         self, request: HttpRequest, portfolio: Portfolio, form: TicketForm, actor: Actor
@@ -150,6 +153,22 @@ def _check(portfolio: Portfolio, form: TicketForm, actor: Actor) -> PreTradeChec
     )
 
 
+def _panel(
+    request: HttpRequest, form: TicketForm, shown: dict[str, Any] | None = None, *, status: int
+) -> HttpResponse:
+    context = {"form": form, "check": shown}
+    return render_page(request, CHECK, context, panels={"check": CHECK}, status=status)
+
+
+def _barred(request: HttpRequest, portfolio: Portfolio) -> str:
+    """Why this person may not trade here; nothing when they may."""
+    try:
+        access.portfolio_for(Actor.of(request), portfolio.pk, Action.TRADE)
+    except NotAllowed as error:
+        return error.detail
+    return ""
+
+
 def _fresh(given: dict[str, str]) -> TicketForm:
     """A form with a key of its own: the same page sent twice is one order."""
     return TicketForm(initial={**given, "idempotency_key": uuid.uuid4().hex})
@@ -184,6 +203,7 @@ def _context(
         "form": form,
         "place": "",
         "symbol": symbol,
+        "barred": _barred(request, portfolio),
     }
     known = instruments.by_symbols([symbol]) if symbol and symbol.isprintable() else {}
     if known:

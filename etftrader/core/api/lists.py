@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+from django_filters import ModelChoiceFilter, ModelMultipleChoiceFilter
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import NotFound as PageNotFound
 from rest_framework.pagination import CursorPagination, LimitOffsetPagination
@@ -64,6 +66,14 @@ class CursorPages(CursorPagination):
 
 class StrictFilters(DjangoFilterBackend):
     """The view's filter set, then its ordering from an allow-list."""
+
+    def get_filterset_class(self, view: Any, queryset: Any = None) -> Any:
+        """The view's filters. A filter that looks a related row up would tell which ids exist."""
+        found = super().get_filterset_class(view, queryset)
+        for name, each in found.base_filters.items() if found else ():
+            if isinstance(each, ModelChoiceFilter | ModelMultipleChoiceFilter):
+                raise ImproperlyConfigured(f"{view.__class__.__name__}: {name} is a relation")
+        return found
 
     def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
         """Filter and order."""

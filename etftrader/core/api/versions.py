@@ -1,5 +1,7 @@
 """Versions of objects: ETag out, If-Match in."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rest_framework.response import Response
@@ -23,8 +25,13 @@ def is_unchanged(request: Any, thing: Any) -> bool:
     return etag(thing) in _tags(request, "HTTP_IF_NONE_MATCH")
 
 
-def check(request: Any, thing: Any, *, required: bool = False) -> None:
+def check(request: Any, thing: Any, *, required: bool = False) -> int | None:
     """Refuse a change that was thought out on another version.
+
+    Returns
+    -------
+    int or None
+        The version the service has to find again under its lock; None where any will do.
 
     Raises
     ------
@@ -37,11 +44,31 @@ def check(request: Any, thing: Any, *, required: bool = False) -> None:
     if not tags:
         if required:
             raise PreconditionRequired("Send If-Match with the ETag you read.")
-        return
-    if "*" not in tags and etag(thing) not in tags:
+        return None
+    if "*" in tags:
+        return None
+    if etag(thing) not in tags:
         raise VersionMismatch(
             "It was changed since you read it.", current=etag(thing), version=thing.version
         )
+    return thing.version
+
+
+@contextmanager
+def telling(current: Callable[[], tuple[Any, Any]]) -> Iterator[None]:
+    """Let a VersionMismatch from within carry the object as it stands now.
+
+    Parameters
+    ----------
+    current : callable
+        Answers the row (or whatever has its version) and the object's document, read anew.
+    """
+    try:
+        yield
+    except VersionMismatch as error:
+        thing, document = current()
+        told = {"current": etag(thing), "version": thing.version, "object": document}
+        raise VersionMismatch(error.detail, **(error.figures | told)) from error
 
 
 def _tags(request: Any, header: str) -> list[str]:

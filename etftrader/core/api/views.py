@@ -9,6 +9,7 @@ from rest_framework.serializers import BaseSerializer
 
 from etftrader.core.actor import Actor
 from etftrader.core.api import lists
+from etftrader.core.errors import VersionMismatch
 
 
 class ApiView(GenericAPIView):
@@ -37,6 +38,21 @@ class ApiView(GenericAPIView):
         super().initial(request, *args, **kwargs)
         lists.check_parameters(request, self)
 
+    def handle_exception(self, exc: Exception) -> Response:
+        """A 412 carries the object as it stands now, where the address can be read."""
+        if isinstance(exc, VersionMismatch) and "object" not in exc.figures:
+            exc = self._with_current(exc)
+        return super().handle_exception(exc)
+
+    def _with_current(self, refusal: VersionMismatch) -> VersionMismatch:
+        read = getattr(self, "get", None)
+        answer = read(self.request, *self.args, **self.kwargs) if read else None
+        if answer is None or "ETag" not in answer or not answer.data:
+            return refusal
+        tag = answer["ETag"]
+        told = {"current": tag, "version": int(tag.strip('"v')), "object": answer.data}
+        return VersionMismatch(refusal.detail, **(refusal.figures | told))
+
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Every answer tells how much is left."""
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -54,10 +70,14 @@ class ApiView(GenericAPIView):
         asked.is_valid(raise_exception=True)
         return asked.validated_data
 
+    def shown(self, rows: Any) -> None:
+        """Hear which rows a list is about to tell; views that keep account of it override this."""
+
     def listing(self, rows: Any, serializer: type[BaseSerializer], **context: Any) -> Response:
         """A page of a queryset or a list: filtered, ordered, cut."""
         if hasattr(rows, "order_by"):
             rows = self.filter_queryset(rows)
         page = self.paginate_queryset(rows)
+        self.shown(page)
         told = {**self.get_serializer_context(), **context}
         return self.get_paginated_response(serializer(page, many=True, context=told).data)

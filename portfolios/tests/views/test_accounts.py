@@ -151,13 +151,28 @@ def test_the_profile_is_kept(user: User) -> None:
 def test_a_token_is_shown_once_with_a_call_to_paste(user: User) -> None:
     browser, _ = sign_in()
     made = browser.post("/settings/tokens/", {"name": "nb", "scopes": ["read"], "life": "90"})
-    page = made.content.decode()
-    assert made.status_code == 201
+    # a page that answers the POST would make a second token when it is reloaded
+    assert (made.status_code, made["Location"]) == (303, "/settings/tokens/")
+    page = browser.get("/settings/tokens/").content.decode()
     row = ApiToken.objects.get()
     text = page.split("Authorization: Token ")[1].split("&quot;")[0]
     assert text.startswith(row.prefix)
     assert tokens.user_of_token(token=text)
     assert text not in browser.get("/settings/tokens/").content.decode()
+    assert text not in str(dict(browser.session))
+
+
+def test_a_token_nobody_came_for_is_not_shown_later(user: User) -> None:
+    browser, _ = sign_in()
+    browser.post("/settings/tokens/", {"name": "nb", "scopes": ["read"], "life": "90"})
+    session = browser.session
+    session["made_token"] |= {"at": session["made_token"]["at"] - 121}
+    session.save()
+
+    page = browser.get("/settings/tokens/")
+
+    assert "created" not in page.context
+    assert "made_token" not in browser.session
 
 
 def test_a_token_is_revoked_by_its_owner_only(user: User) -> None:

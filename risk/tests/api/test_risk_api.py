@@ -182,6 +182,8 @@ def test_staff_of_the_risk_managers_may_limit_any_portfolio(stage):
     manager = factories.make_user("manager@example.com", is_staff=True)
     body = {"measure": "var", "value": "0.01", "reason": "house rule"}
     address = at(portfolio, "risk/limits")
+    assert client_of(manager).post(address, body, format="json").status_code == 404
+    manager.groups.add(Group.objects.get(name="Viewer"))
     assert client_of(manager).post(address, body, format="json").status_code == 403
 
     manager.groups.add(Group.objects.get(name="Risk manager"))

@@ -11,7 +11,7 @@ from django.test import override_settings
 from etftrader.core import livestate, push
 from marketdata import live as market_live
 from marketdata.models import Instrument
-from marketdata.selectors import calendar
+from marketdata.selectors import calendar, prices
 from marketdata.selectors.sessions import Moment
 from marketdata.services import stream
 from portfolios.models import Portfolio
@@ -130,6 +130,44 @@ def test_what_is_brought_in_or_paid_in_while_a_session_plays_is_no_gain(stage):
     # and the page that values the book now says the same
     flow = holdings.flows(portfolio_id=portfolio.pk, after=factories.START, until=PLAYED)
     assert flow == Decimal(300) * Decimal("131.5") + 5_000
+
+
+@pytest.mark.parametrize("amount", [-500_000, 500_000])
+def test_what_goes_out_worked_all_day_and_what_comes_in_does_too(stage, amount):
+    portfolio, state = stage
+    opening = float(portfolio.snapshots.get(session_date=factories.START).nav)
+    if amount < 0:
+        ledger.book_flow(
+            portfolio_id=portfolio.pk, amount=Decimal(-amount), session_date=factories.START,
+            source="test:before", by=factories.HOUSE,
+        )  # fmt: skip
+        snapshots.take(portfolio_ids=[portfolio.pk], session_date=factories.START)
+        opening -= amount
+    ledger.book_flow(
+        portfolio_id=portfolio.pk, amount=Decimal(amount), session_date=PLAYED,
+        source="test:flow", by=factories.HOUSE,
+    )  # fmt: skip
+
+    value = monitor.revalue(state=at(state, 2, 1.01), moment=moment_of(2))[portfolio.pk].value
+
+    base = opening + max(amount, 0)
+    assert value["day_return"] == pytest.approx(float(value["day_pnl"]) / base, rel=1e-5)
+
+
+def test_a_value_is_as_fresh_as_the_oldest_price_in_it(stage):
+    portfolio, state = stage
+    mixed = factories.make_portfolio(name="Mixed", cash=2_000_000)
+    fund = factories.make_private(mixed)
+    factories.hold(mixed, "SPY", 1_000)
+    mark = prices.marks(instruments=[fund], session_date=factories.START)[fund.pk]
+
+    found = monitor.revalue(state=at(state, 3), moment=moment_of(3))
+
+    assert found[portfolio.pk].value["price_class"] == "live"
+    assert found[mixed.pk].value["price_class"] == mark.price_class != "live"
+    # between sessions the closes count, the oldest of them
+    at_rest = monitor.revalue_one(portfolio_id=mixed.pk, moment=factories.closing())
+    assert at_rest.value["price_class"] == mark.price_class
 
 
 def test_it_agrees_with_one_book_at_a_time(stage):

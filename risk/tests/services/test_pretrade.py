@@ -254,6 +254,16 @@ def test_the_document_is_json_with_every_block_and_is_kept(market):
     }  # fmt: skip
 
 
+def test_an_order_is_filled_at_a_fifth_of_the_volume_a_day(market):
+    portfolio = factories.make_rotation()
+
+    [price] = judged(portfolio, "SPY", "sell", 300).document["pricing"]
+
+    assert 0 < price["participation"] < 1
+    # |q| / (20 % x ADV)
+    assert price["days_to_fill"] == pytest.approx(price["participation"] / 0.20)
+
+
 def test_a_verdict_writes_nothing_by_itself(market):
     portfolio = factories.make_rotation()
 

@@ -62,7 +62,7 @@ def test_the_check_fragment_carries_verdict_and_largest_size(browser, book):
     assert 'data-check-state="rejected"' in text
     assert 'data-max-quantity="911"' in text
     assert 'data-suggested="901"' in text  # 1 % of an unused limit stays free
-    assert "VaR would pass its limit" in text
+    assert "VaR would exceed its limit" in text
     assert "<html" not in text
     assert PreTradeCheck.objects.count() == 1
     assert not Order.objects.exists()
@@ -128,7 +128,7 @@ def test_a_rejected_order_keeps_the_inputs_and_shows_the_failing_check(browser, 
     key = re.search(r'name="idempotency_key" value="([0-9a-f]{32})"', text).group(1)
     assert answer.status_code == 422
     assert "Nothing was traded" in text
-    assert "VaR would pass its limit" in text
+    assert "VaR would exceed its limit" in text
     assert 'value="950"' in text
     assert key != said["idempotency_key"]
     assert Order.objects.get().state == "rejected"
@@ -156,14 +156,15 @@ def test_the_blotter_shows_open_and_all_orders_with_failing_checks(browser, book
     world.quote("AAA", Decimal(100), age_s=120)
     browser.post(page(book, "trade/"), typed(browser, book, quantity="5") | {"place": ""})
 
-    waiting = browser.get(page(book, "orders/")).content.decode()
+    waiting = browser.get(page(book, "orders/?show=open")).content.decode()
+    assert browser.get(page(book, "orders/")).context["view"] == "open"
     everything = browser.get(page(book, "orders/?show=all")).content.decode()
 
-    assert "VaR would pass its limit" not in waiting
+    assert "VaR would exceed its limit" not in waiting
     # cancelling writes, so the button posts: a link could not
     order = Order.objects.get(state="accepted")
     assert f'hx-post="{page(book, f"orders/{order.pk}/cancel/")}"' in waiting
-    assert "VaR would pass its limit" in everything
+    assert "VaR would exceed its limit" in everything
 
 
 def test_a_panel_refreshes_itself_alone(browser, book):
@@ -251,3 +252,50 @@ def test_a_page_costs_a_bounded_number_of_queries(
 
     with django_assert_max_num_queries(12):
         browser.get(page(book, name))
+
+
+def test_orders_open_on_the_tab_where_the_last_one_is(browser, book):
+    browser.post(page(book, "trade/"), typed(browser, book) | {"place": ""})
+    assert Order.objects.get().state == "filled"
+
+    answer = browser.get(page(book, "orders/"))
+
+    assert answer.context["view"] == "all"
+    assert "No order waits." not in answer.content.decode()
+    assert "No order waits." in browser.get(page(book, "orders/?show=open")).content.decode()
+
+
+def reader(book):
+    viewer = world.make_user("reader@example.com")
+    Membership.objects.create(portfolio=book, user=viewer, role="viewer")
+    client = Client()
+    client.force_login(viewer)
+    return client
+
+
+def test_who_may_not_trade_reads_why_instead_of_a_ticket(browser, book):
+    text = reader(book).get(page(book, "trade/")).content.decode()
+
+    assert "Your role in this portfolio does not include this." in text
+    assert "data-ticket" not in text
+    assert 'name="quantity"' not in text
+    assert 'name="quantity"' in browser.get(page(book, "trade/")).content.decode()
+
+
+def test_a_refused_check_says_why_in_the_place_of_the_check(browser, book):
+    said = typed(browser, book)
+
+    answer = reader(book).post(page(book, "trade/?panel=check"), said, **HTMX)
+
+    text = answer.content.decode()
+    assert answer.status_code == 403
+    assert 'data-check-state="error"' in text
+    assert "Your role in this portfolio does not include this." in text
+
+
+def test_a_quantity_of_too_many_digits_is_called_too_long(browser, book):
+    for quantity in ("1234567890123", "1.123456789", "1" * 25):
+        said = typed(browser, book, quantity=quantity)
+        text = browser.post(page(book, "trade/"), said).content.decode()
+        assert "is too long: at most 12 digits" in text
+        assert "plain decimal" not in text

@@ -1,0 +1,126 @@
+"""What a finished run leads to: alerts for those it concerns, and the risk of what it changed."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from etftrader.core import jobs
+from etftrader.core.records import OPEN, JobRun
+from etftrader.schedule import STEPS
+from marketdata.selectors import sessions
+from portfolios.models import Portfolio
+from risk.choices import AlertKind, Severity
+from risk.models import Alert
+from risk.services import alerts, var
+
+AUDIT = "etftrader.check_audit"
+SNAPSHOTS, RISK, LIMITS = "portfolios.take_snapshots", "risk.compute", "risk.check_limits"
+LABELS = {step.task: step.label for step in STEPS} | {AUDIT: "Audit chain"}
+WAITS = "needs_failed"
+# what was found wrong in the books: the sentence people read first
+FOUND = {
+    "ledger_mismatch": "The books do not add up",
+    "audit_broken": "The audit chain is broken",
+}
+
+Problem = tuple[str, str]  # code, sentence
+
+
+def heed(*, run_id: UUID) -> None:
+    """Raise what a run's failures call for, resolve what it mended, measure what it changed.
+
+    Bears being called twice. A run that was opened again meanwhile is left to its next end.
+    """
+    run = JobRun.objects.filter(pk=run_id).first()
+    if run is None or run.status in OPEN:
+        return
+    _tell(run)
+    if not run.step:
+        _follow(run)
+
+
+def _tell(run: JobRun) -> None:
+    """One alert per portfolio and job while it fails; staff see those of every portfolio."""
+    if run.job not in LABELS and run.status != "dead":
+        return
+    bad, good = _concerned(run)
+    key = f"run:{run.job}"
+    as_of = sessions.moment().as_of
+    for portfolio_id, (code, detail) in bad.items():
+        found = code in FOUND
+        alerts.raise_once(
+            portfolio_id=portfolio_id,
+            kind=AlertKind.BOOKS if found else AlertKind.DATA,
+            key=key,
+            severity=Severity.CRITICAL if found or run.status == "dead" else Severity.WARNING,
+            title=FOUND.get(code, f"{LABELS.get(run.job, run.job)} failed"),
+            detail=f"{detail} (session {run.as_of})",
+            as_of=as_of,
+            session_date=run.as_of,
+        )
+    # an earlier session that goes well says nothing of a later one
+    mended = Alert.objects.filter(key=key, session_date__lte=run.as_of).exclude(state="resolved")
+    for portfolio_id in mended.values_list("portfolio_id", flat=True):
+        if portfolio_id not in bad and (good is None or portfolio_id in good):
+            alerts.resolve(portfolio_id=portfolio_id, key=key, as_of=as_of)
+
+
+def _concerned(run: JobRun) -> tuple[dict[UUID, Problem], set[UUID] | None]:
+    """Portfolios it failed for, each with its problem, and those it went well for (None: all).
+
+    A portfolio that only waits for an earlier step is neither: that step has told already.
+    """
+    failed = {
+        UUID(each["item"]): _problem(each.get("reason"))
+        for each in run.items
+        if each["status"] == "failed" and _is_portfolio(each["item"])
+    }
+    bad = {key: problem for key, problem in failed.items() if problem[0] != WAITS}
+    if run.portfolio_ids:
+        asked = {UUID(each) for each in run.portfolio_ids}
+        if run.status in ("failed", "dead") and not run.items:
+            problem = _problem(run.error)
+            return ({} if problem[0] == WAITS else dict.fromkeys(asked, problem)), set()
+        known = Portfolio.objects.filter(pk__in=bad).values_list("pk", flat=True)
+        return {key: bad[key] for key in known}, asked - set(failed)
+    if run.status not in ("failed", "dead"):
+        return {}, None
+    if run.job == AUDIT:
+        known = Portfolio.objects.filter(pk__in=bad).values_list("pk", flat=True)
+        return {key: bad[key] for key in known}, None
+    problem = _problem(run.error or next((each.get("reason") for each in run.items), None))
+    if problem[0] == WAITS or run.job not in LABELS:
+        return {}, set()
+    # nobody's figures of this session are whole
+    books = Portfolio.objects.open().filter(ledger_seq__gt=0).values_list("pk", flat=True)
+    return dict.fromkeys(books, problem), set()
+
+
+def _problem(reason: Any) -> Problem:
+    if isinstance(reason, dict):
+        return str(reason.get("code", "")), str(reason.get("detail", ""))
+    return "", str(reason or "")
+
+
+def _is_portfolio(item: str) -> bool:
+    try:
+        UUID(item)
+    except ValueError:
+        return False
+    return True
+
+
+def _follow(run: JobRun) -> None:
+    """Snapshots taken on demand are followed by their risk, and that by the limits of now."""
+    portfolio_ids = [UUID(each) for each in run.portfolio_ids]
+    if run.job == SNAPSHOTS:
+        start = date.fromisoformat(run.inputs.get("start") or str(run.as_of))
+        var.measure_later(portfolio_ids=portfolio_ids, start=start, until=run.as_of)
+    if (
+        run.job == RISK
+        and run.as_of == sessions.latest()
+        and run.status in ("succeeded", "partial")
+    ):
+        jobs.request(
+            LIMITS, as_of=run.as_of, portfolio_ids=portfolio_ids, requested_by=run.requested_by
+        )

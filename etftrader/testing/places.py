@@ -1,0 +1,137 @@
+"""Where an operation takes ids: path, nested path, query, filter, body, batch element, export.
+
+Read off the registry and the API's description, so that a new field is asked about or makes the
+matrix red.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from etftrader.core.api.lists import known_parameters
+from etftrader.management.commands import write_openapi
+from etftrader.testing.matrix import Operation, operations
+
+# a parameter of the path, the query or the body, and the thing it names
+NAMES = {
+    "portfolio_id": "portfolio_id",
+    "portfolio": "portfolio_id",
+    "chain": "portfolio_id",
+    "object_id": "portfolio_id",
+    "actor_id": "user_id",
+    "member_id": "member_id",
+    "token_id": "token_id",
+    "sign_in_id": "sign_in_id",
+    "transaction_id": "transaction_id",
+    "import_id": "import_id",
+    "position_id": "position_id",
+    "account_id": "account_id",
+    "account": "account_id",
+    "limit_id": "limit_id",
+    "alert_id": "alert_id",
+    "order_id": "order_id",
+    "trade_id": "trade_id",
+    "job_id": "job_id",
+    "id": "check_id",
+    "cid": "cid",
+    "symbol": "symbol",
+    "symbols": "symbol",
+    "instrument__symbol": "symbol",
+    "instrument": "symbol",
+    "underlying": "symbol",
+}
+# everybody's, or the house's own: there is no foreign one
+SHARED = {"bond_id", "doubt_id"}
+# names that stand for something else at one operation
+ELSEWHERE = {
+    ("post", "api/v1/bonds", "instrument"): "the new bond's own symbol",
+    ("post", "api/v1/bonds/batch", "instrument"): "the new bond's own symbol",
+    ("post", "api/v1/options", "instrument"): "the new contract's own symbol",
+    ("post", "api/v1/options/batch", "instrument"): "the new contract's own symbol",
+    ("post", "api/v1/options", "symbol"): "the new contract's own symbol",
+    ("post", "api/v1/options/batch", "symbol"): "the new contract's own symbol",
+}
+PLAIN = set(
+    """
+    action active allow_short amount as_of asset_class average_price base_currency bs_price
+    can_trade client_order_id closed commission confirm_duplicate content context convexity country
+    coupon_rate currency cursor dataset date delimiter delta description duration email enabled
+    encoding end everywhere executed_at__gte executed_at__lt expires_at expiry expiry__gte
+    expiry__lte face_value file file_name frequency gamma hard implied_volatility interval issued
+    job kind limit maturity maturity__gte maturity__lte maturity_years measure minutes mode name
+    new_password note notes object_type offset old_password option_type order_type ordering partial
+    password pricing q quantity ratchet reason recorded_at__gte recorded_at__lt refresh rho
+    risk_free_rate role scopes search sector segment session_date session_date__gte
+    session_date__lte severity side simulated source start state state__in status step strike style
+    theta to_state type unit value vega verdict volatility watch whole_shares ytm
+    """.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One spot of an operation where an id can stand."""
+
+    operation: Operation
+    kind: str  # path, nested, export, query, filter, body, batch
+    name: str
+    thing: str
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.kind} {self.name}"
+
+
+def found() -> tuple[list[Place], list[str]]:
+    """Every place, and every parameter nobody has classified."""
+    description = json.loads(write_openapi.text())
+    places: list[Place] = []
+    unknown: list[str] = []
+    for operation in operations():
+        for kind, name in _parameters(operation, description):
+            if (operation.method, operation.route, name) in ELSEWHERE:
+                continue
+            if name in NAMES:
+                places.append(Place(operation, kind, name, NAMES[name]))
+            elif name not in PLAIN | SHARED:
+                unknown.append(f"{operation} {kind} {name}")
+    return places, unknown
+
+
+def _parameters(operation: Operation, description: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    names = [name for _, name in operation.parameters]
+    for name in names:
+        kind = "path" if name == names[0] else "nested"
+        yield ("export" if operation.route.endswith(".csv") else kind), name
+    own = operation.op.query
+    for name in known_parameters(operation.view, operation.method.upper()):
+        yield ("query" if name in own else "filter"), name
+    path = "/" + operation.route
+    for converter, name in operation.parameters:
+        path = path.replace(f"<{converter}:{name}>", f"{{{name}}}").replace(
+            f"<{name}>", f"{{{name}}}"
+        )
+    body = description["paths"].get(path, {}).get(operation.method, {}).get("requestBody", {})
+    known = set()
+    for each in body.get("content", {}).values():
+        known |= set(_fields(each["schema"], description["components"]["schemas"], "body"))
+    yield from sorted(known)
+
+
+def _fields(
+    schema: dict[str, Any], components: dict[str, Any], kind: str
+) -> Iterator[tuple[str, str]]:
+    """(kind, name) of a body's fields, through references, lists and nested objects."""
+    if "$ref" in schema:
+        schema = components[schema["$ref"].rpartition("/")[2]]
+    if schema.get("type") == "array":
+        items = schema["items"]
+        if "$ref" in items or "properties" in items:
+            yield from _fields(items, components, "batch")
+    for each in (*schema.get("allOf", ()), *schema.get("oneOf", ()), *schema.get("anyOf", ())):
+        yield from _fields(each, components, kind)
+    for name, inner in schema.get("properties", {}).items():
+        if not inner.get("readOnly"):
+            yield kind, name
+            if inner.get("type") == "object" or "$ref" in inner:
+                yield from _fields(inner, components, kind)

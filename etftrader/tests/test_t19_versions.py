@@ -1,0 +1,176 @@
+"""T-19, small: two editors with one ETag; one change is kept, the other is told what stands now.
+
+Seeded fault it must catch: the version is compared before the lock and not again under it.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+
+from etftrader.testing import matrix
+from marketdata.models import Bond, Instrument
+from portfolios.models import Membership, Portfolio
+from risk.models import RiskLimit
+from risk.services import stop_loss
+from trading.tests import world
+
+P = "/api/v1/portfolios/<uuid:portfolio_id>"
+WAITING_S = 0.6  # long enough for both editors to reach the lock
+
+
+def of_book(stage: SimpleNamespace) -> int:
+    return Portfolio.objects.get(pk=stage.book.pk).version
+
+
+def of_member(stage: SimpleNamespace) -> int:
+    return Membership.objects.get(pk=stage.ids["member_id"]).version
+
+
+def of_limit(stage: SimpleNamespace) -> int:
+    return RiskLimit.objects.get(portfolio=stage.book, closed_at=None).version
+
+
+def of_bond(stage: SimpleNamespace) -> int:
+    return Bond.objects.get(pk=stage.ids["bond_id"]).instrument.version
+
+
+# what each editor sends, and where the version stands
+EDITABLE: dict[str, tuple[list[dict[str, Any]], Callable[[SimpleNamespace], int]]] = {
+    f"PATCH {P}": ([{"name": "Left"}, {"name": "Right"}], of_book),
+    f"DELETE {P}": ([{}, {}], of_book),
+    f"PATCH {P}/members/<uuid:member_id>": ([{"role": "editor"}, {"role": "viewer"}], of_member),
+    f"DELETE {P}/members/<uuid:member_id>": ([{}, {}], of_member),
+    f"PATCH {P}/risk/limits/<uuid:limit_id>": (
+        [{"value": "0.4", "reason": "left"}, {"value": "0.5", "reason": "right"}],
+        of_limit,
+    ),
+    f"DELETE {P}/risk/limits/<uuid:limit_id>": (
+        [{"reason": "left"}, {"reason": "right"}],
+        of_limit,
+    ),
+    f"PUT {P}/stop-loss": (
+        [
+            {"enabled": True, "mode": stop_loss.MODES[0], "ratchet": True},
+            {"enabled": False, "mode": stop_loss.MODES[0], "ratchet": True},
+        ],
+        lambda stage: 0,
+    ),
+    "PATCH /api/v1/bonds/<uuid:bond_id>": (
+        [{"coupon_rate": "0.01"}, {"coupon_rate": "0.02"}],
+        of_bond,
+    ),
+}
+# ended, not edited: they have no version, and ending them twice is ending them
+ENDED = {
+    "DELETE /api/v1/auth/tokens/<uuid:token_id>",
+    "DELETE /api/v1/auth/sessions",
+    "DELETE /api/v1/auth/sessions/<uuid:sign_in_id>",
+}
+CHANGES = {
+    str(each): each for each in matrix.operations() if each.method in ("put", "patch", "delete")
+}
+
+
+@pytest.fixture
+def stage(transactional_db: None, settings: Any) -> SimpleNamespace:
+    settings.RATE_LIMITS = dict.fromkeys(settings.RATE_LIMITS, (1_000_000, 1))
+    world.make_market()
+    book = world.make_portfolio()
+    world.lift_var_limit(book)
+    owner = book.account.customer.user
+    world.add_to_group(owner, "Operator")
+    friend = world.make_user("friend@example.com")
+    part = Membership.objects.create(portfolio=book, user=friend, role="viewer")
+    note = Instrument.objects.create(symbol="NOTE", name="Note", kind="bond", price_basis="close")
+    bond = Bond.objects.create(
+        instrument=note, coupon_rate="0.03", frequency=2, maturity="2026-06-15", face_value="100"
+    )
+    limit = RiskLimit.objects.get(portfolio=book)
+    ids = {
+        "portfolio_id": book.pk,
+        "member_id": part.pk,
+        "limit_id": limit.pk,
+        "bond_id": bond.pk,
+    }
+    return SimpleNamespace(book=book, owner=owner, ids=ids)
+
+
+def edit_at_once(stage: SimpleNamespace, name: str, version: int) -> list[Any]:
+    """Both editors pass the first look, then wait for the lock that is held here."""
+    bodies, _ = EDITABLE[name]
+    operation = CHANGES[name]
+    path, answers = operation.path(stage.ids), []
+    clients = [Client() for _ in bodies]
+    for client in clients:
+        client.force_login(stage.owner)
+
+    def edit(client: Client, body: dict[str, Any]) -> None:
+        try:
+            send = getattr(client, operation.method)
+            answers.append(send(path, body, "application/json", HTTP_IF_MATCH=f'"v{version}"'))
+        finally:
+            connection.close()
+
+    editors = [
+        threading.Thread(target=edit, args=pair) for pair in zip(clients, bodies, strict=True)
+    ]
+    with transaction.atomic():
+        Portfolio.objects.select_for_update().get(pk=stage.book.pk)
+        Instrument.objects.select_for_update().get(symbol="NOTE")
+        for editor in editors:
+            editor.start()
+        time.sleep(WAITING_S)
+        assert not answers, "nobody waited for the lock"
+    for editor in editors:
+        editor.join()
+    return answers
+
+
+def test_every_change_of_a_row_is_on_one_of_the_lists() -> None:
+    assert not set(EDITABLE) & ENDED
+    assert set(EDITABLE) | ENDED == set(CHANGES)
+
+
+@pytest.mark.parametrize("name", EDITABLE)
+def test_of_two_editors_with_one_version_one_is_told_what_stands_now(
+    stage: SimpleNamespace, name: str
+) -> None:
+    version = EDITABLE[name][1](stage)
+
+    answers = edit_at_once(stage, name, version)
+
+    statuses = sorted(each.status_code for each in answers)
+    assert statuses in ([200, 412], [204, 412]), [each.content for each in answers]
+    [refused] = [each.json() for each in answers if each.status_code == 412]
+    assert refused["code"] == "version_mismatch"
+    assert refused["version"] != version
+    assert refused["current"] == f'"v{refused["version"]}"'
+    assert refused["object"], "the current object is missing"
+
+
+@pytest.mark.parametrize("name", EDITABLE)
+def test_a_stale_version_is_refused_with_the_current_object(
+    stage: SimpleNamespace, name: str
+) -> None:
+    bodies, version_of = EDITABLE[name]
+    operation = CHANGES[name]
+    client = Client()
+    client.force_login(stage.owner)
+    send = getattr(client, operation.method)
+    before = version_of(stage)
+    path = operation.path(stage.ids)
+    if operation.method == "delete":
+        path += "?reason=left" if "limits" in path else ""
+
+    answer = send(path, bodies[0], "application/json", HTTP_IF_MATCH='"v999"')
+
+    assert answer.status_code == 412
+    assert answer.json()["version"] == before
+    assert answer.json()["object"]
+    assert version_of(stage) == before

@@ -1,0 +1,248 @@
+"""Daily bars: fetched where sessions are missing, restated, judged, written in bulk."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Min
+
+from etftrader.core import audit
+from marketdata.calculations import price_checks
+from marketdata.choices import ActionKind, ActionStatus, Source
+from marketdata.constants import VIX
+from marketdata.models import CorporateAction, DailyBar, Instrument
+from marketdata.providers import sources
+from marketdata.providers.base import BarRow, DividendRow, SplitRow, SymbolHistory
+from marketdata.providers.chain import Fallback, Tally
+from marketdata.selectors import calendar, coverage
+from marketdata.services import absences, bar_store, corporate_actions, price_gate
+
+PIECE = 200  # symbols a question: what is in memory at once
+OK, SKIPPED, FAILED = "ok", "skipped", "failed"
+_LEVELS = (5.0, 200.0)  # of the VIX: within them a day may double it
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one symbol or dataset."""
+
+    item: str
+    status: str
+    reason: str = ""
+
+
+@dataclass
+class Brought:
+    """What a round of fetching did."""
+
+    written: int = 0
+    held: int = 0
+    refused: int = 0
+    outcomes: list[Outcome] = field(default_factory=list)
+    tallies: list[Tally] = field(default_factory=list)
+
+    def note(self, symbol: str, status: str, reason: str = "") -> None:
+        """Keep one symbol's outcome."""
+        self.outcomes.append(Outcome(symbol, status, reason[:300]))
+
+
+def bring_in(
+    *,
+    chain: Fallback,
+    members: Sequence[Instrument],
+    lacking: Mapping[UUID, Sequence[date]],
+    until: date,
+    run_id: UUID | None = None,
+) -> Brought:
+    """Fetch the missing sessions of each instrument; who lacks nothing is not asked about.
+
+    No transaction is open while a source is asked; each piece of symbols is written in one.
+    """
+    brought = Brought()
+    by_start: dict[date, list[Instrument]] = {}
+    for each in members:
+        if each.pk in lacking:
+            by_start.setdefault(lacking[each.pk][0], []).append(each)
+        else:
+            brought.note(each.symbol, SKIPPED, "nothing was missing")
+    for start, group in sorted(by_start.items()):
+        for place in range(0, len(group), PIECE):
+            piece = {each.symbol: each for each in group[place : place + PIECE]}
+            answers = list(chain.histories(list(piece), start, until))
+            brought.tallies += chain.tallies
+            wanted = {symbol: frozenset(lacking[each.pk]) for symbol, each in piece.items()}
+            write(piece, answers, until=until, wanted=wanted, run_id=run_id, brought=brought)
+    return brought
+
+
+def write(
+    instruments: Mapping[str, Instrument],
+    answers: Sequence[SymbolHistory],
+    *,
+    until: date,
+    brought: Brought,
+    wanted: Mapping[str, frozenset[date]] | None = None,
+    run_id: UUID | None = None,
+) -> None:
+    """Put answers through the gate and into the tables; `wanted` leaves other sessions alone.
+
+    Splits and dividends are recorded first: a known split explains the price after it.
+    """
+    events: list[SplitRow | DividendRow] = []
+    for answer in answers:
+        events += [*answer.splits, *answer.dividends]
+    if events:
+        corporate_actions.record(rows=events, session_date=until)
+    pending = _pending(instruments.values()) if any(answer.splits for answer in answers) else {}
+    good: dict[str, list[BarRow]] = {}
+    for answer in answers:
+        each = instruments[answer.symbol]
+        if answer.failure is not None:
+            brought.note(each.symbol, FAILED, f"{answer.failure.code}: {answer.failure.detail}")
+            continue
+        asked = wanted[each.symbol] if wanted is not None else None
+        rows = in_stored_shares(answer, pending.get(each.pk, frozenset()))
+        rows = [row for row in rows if asked is None or row.session_date in asked]
+        passed = admit(each, rows, until=until, run_id=run_id)
+        good[each.symbol] = passed.rows
+        brought.held += passed.held
+        brought.refused += passed.refused
+        brought.outcomes.append(_outcome(each, passed, asked, answer, until))
+    with transaction.atomic():
+        # two runs at once would each rebuild the series from what they saw
+        audit.serialise("daily bars")
+        every = [row for rows in good.values() for row in rows]
+        changed = bar_store.upsert(every, dict(instruments))
+        for symbol, rows in good.items() if changed else ():
+            bar_store.pack_series(instruments[symbol], rows)
+    brought.written += changed
+
+
+def in_stored_shares(answer: SymbolHistory, pending: frozenset[date]) -> list[BarRow]:
+    """An answer's prices in the shares the stored ones are in: after the splits applied so far.
+
+    A pending split restates what is stored when it is applied, these rows with the rest. Volumes
+    go the other way; adjusted closes are left as their source has them.
+    """
+    return [_restated(row, answer.splits, pending) for row in answer.bars]
+
+
+def _restated(row: BarRow, splits: Sequence[SplitRow], pending: frozenset[date]) -> BarRow:
+    factor = 1.0
+    for split in splits:
+        if split.ex_date <= row.session_date:
+            continue
+        if row.source in sources.AS_TRADED:
+            factor *= 1.0 if split.ex_date in pending else split.ratio
+        else:
+            factor /= split.ratio if split.ex_date in pending else 1.0
+    if factor == 1.0:
+        return row
+
+    def divided(price: float | None) -> float | None:
+        return None if price is None else price / factor
+
+    return replace(
+        row,
+        open=divided(row.open),
+        high=divided(row.high),
+        low=divided(row.low),
+        close=row.close / factor,
+        volume=None if row.volume is None else round(row.volume * factor),
+    )
+
+
+def admit(
+    instrument: Instrument, rows: Sequence[BarRow], *, until: date, run_id: UUID | None = None
+) -> price_gate.Passed:
+    """The price gate, but for what may move as far as it likes.
+
+    The bundle's files were reviewed before they were shipped, with the real days on which a price
+    went half as high again; the VIX does that in any year. Garbage is refused there too.
+    """
+    free = [row for row in rows if _may_jump(row)]
+    passed = price_gate.admit(
+        instrument=instrument,
+        rows=[row for row in rows if not _may_jump(row)],
+        until=until,
+        run_id=run_id,
+    )
+    both = sorted([*free, *passed.rows], key=lambda row: row.session_date)
+    return price_gate.Passed(both, passed.held, passed.refused)
+
+
+def _may_jump(row: BarRow) -> bool:
+    if row.source == Source.BUNDLED:
+        return price_checks.check_one(row.close) is None
+    low, high = _LEVELS
+    return row.symbol == VIX and low <= row.close <= high
+
+
+def _pending(instruments: Iterable[Instrument]) -> dict[UUID, frozenset[date]]:
+    rows = CorporateAction.objects.filter(
+        instrument__in=[each.pk for each in instruments],
+        kind=ActionKind.SPLIT,
+        status=ActionStatus.PENDING,
+    )
+    found: dict[UUID, set[date]] = {}
+    for key, ex_date in rows.values_list("instrument_id", "ex_date"):
+        found.setdefault(key, set()).add(ex_date)
+    return {key: frozenset(days) for key, days in found.items()}
+
+
+def _outcome(
+    each: Instrument,
+    passed: price_gate.Passed,
+    asked: frozenset[date] | None,
+    answer: SymbolHistory,
+    until: date,
+) -> Outcome:
+    if asked is not None:
+        came = {row.session_date for row in answer.bars}
+        # a late price of the newest session is asked for again, an old hole is not
+        holes = [day for day in asked if day not in came and day < until]
+        absences.remember(each.symbol, _inside(each, holes, came))
+    if passed.held or passed.refused:
+        words = f"{passed.held} held back, {passed.refused} refused, {len(passed.rows)} taken"
+        status = OK if passed.rows else (SKIPPED if passed.held else FAILED)
+        return Outcome(each.symbol, status, words)
+    return Outcome(each.symbol, OK, "" if passed.rows else "the source has no new session")
+
+
+def _inside(each: Instrument, holes: Sequence[date], came: set[date]) -> list[date]:
+    """The holes after a series' first session: what lies before it is not looked for anyway."""
+    if not holes:
+        return []
+    stored = DailyBar.objects.filter(instrument=each).aggregate(first=Min("session_date"))["first"]
+    first = min([*came, *([stored] if stored else [])], default=date.max)
+    return [day for day in holes if day > first]
+
+
+def at_session(members: Sequence[Instrument], day: date) -> set[UUID]:
+    """Which instruments have a price of a session."""
+    rows = DailyBar.objects.filter(instrument__in=[each.pk for each in members], session_date=day)
+    return set(rows.values_list("instrument_id", flat=True))
+
+
+def lacking(
+    members: Sequence[Instrument],
+    *,
+    until: date,
+    since: date,
+    start: date | None,
+    again_from: date | None,
+    named: bool,
+) -> dict[UUID, list[date]]:
+    """The sessions to ask for. What is asked for by name is asked again, whatever was known."""
+    found = coverage.gaps(of=members, until=until, since=since, start=start, doubts_too=named)
+    if not named:
+        known = absences.known([each.symbol for each in members if each.pk in found])
+        for each in members:
+            holes = known.get(each.symbol, frozenset())
+            found[each.pk] = [day for day in found.get(each.pk, []) if day not in holes]
+    if again_from is not None:
+        recent = calendar.between(again_from, until)
+        found = {each.pk: sorted({*found.get(each.pk, []), *recent}) for each in members}
+    return {key: days for key, days in found.items() if days}

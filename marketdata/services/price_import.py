@@ -1,0 +1,200 @@
+"""Files of prices and yields: judged line by line, brought in, and a folder of them watched."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from etftrader.core import jobs
+from etftrader.core.errors import BadInput, Unavailable
+from etftrader.core.records import OPEN, JobRun
+from marketdata.choices import Source
+from marketdata.models import Instrument
+from marketdata.providers import csv_files, csv_folder, sources
+from marketdata.providers.base import DividendRow, SplitRow, SymbolHistory, YieldRow
+from marketdata.providers.csv_folder import MOST_VERDICTS, FileState
+from marketdata.providers.csv_text import FileRefused, Verdict
+from marketdata.selectors import calendar, instruments
+from marketdata.services import bar_sync, universes, yield_sync
+from marketdata.services.bar_sync import Brought
+
+logger = logging.getLogger(__name__)
+
+KINDS = ("bars", "yields")
+JOB = "marketdata.import_files"
+
+
+@dataclass
+class Imported:
+    """What one file brought, and what of it could not be used, line by line."""
+
+    name: str
+    kind: str = ""
+    rows: int = 0  # usable lines
+    written: int = 0  # rows of tables that changed
+    held: int = 0
+    refused: int = 0
+    created: list[str] = field(default_factory=list)  # symbols nobody knew before
+    verdicts: list[Verdict] = field(default_factory=list)  # the first thousand
+    bad_lines: int = 0
+    reason: str = ""  # why the file as a whole was not read to its end
+
+    def say(self, verdict: Verdict) -> None:
+        """Keep one line's verdict."""
+        self.bad_lines += 1
+        if len(self.verdicts) < MOST_VERDICTS:
+            self.verdicts.append(verdict)
+
+
+def import_file(
+    *,
+    path: Path,
+    until: date,
+    kind: str = "",
+    symbol: str = "",
+    run_id: UUID | None = None,
+) -> Imported:
+    """Bring one file in: every usable line up to a session, corrections included.
+
+    `kind` is told by the header where it is not given; `symbol` names the rows of a file without
+    that column. A file that breaks off is not taken at all. Twice is once. Raises BadInput for an
+    unknown kind.
+    """
+    if kind and kind not in KINDS:
+        raise BadInput(f"A file holds {' or '.join(KINDS)}.", attr="kind")
+    told = Imported(path.name)
+    try:
+        told.kind = kind or csv_files.kind_of(path)
+        if told.kind == "yields":
+            _import_yields(path, until, run_id, told)
+        else:
+            _import_bars(path, symbol or _stem(path), until, run_id, told)
+    except FileRefused as refusal:
+        told.say(refusal.verdict)
+        told.reason = refusal.detail
+    return told
+
+
+def import_files(*, names: list[str], until: date, run_id: UUID | None = None) -> dict[str, Any]:
+    """Bring files of the watched folder in; the answer is a run's, with a state to look from.
+
+    A file that was refused belongs to what was seen: it is read again when it changes.
+    """
+    folder = _folder()
+    seen = csv_folder.look(folder, {}).state
+    items = []
+    counts = {"rows": 0, "written": 0, "held": 0, "bad_lines": 0}
+    for name in names:
+        if name not in seen:
+            items.append(_item(name, "skipped", "the file is gone"))
+            continue
+        told = import_file(path=folder / name, until=until, run_id=run_id)
+        counts = {each: counts[each] + getattr(told, each) for each in counts}
+        items.append(_item(name, "failed" if told.reason else "ok", _words(told)))
+    state = {name: asdict(each) for name, each in seen.items() if name in names}
+    return {"items": items, "counts": counts, "state": state}
+
+
+def watch(*, session_date: date) -> JobRun | None:
+    """Ask for the import of what is new or changed in CSV_FOLDER since the last look.
+
+    None where nothing is, where an import waits, or where no folder is read.
+    """
+    if Source.CSV not in sources.configured() or not settings.CSV_FOLDER:
+        return None
+    if JobRun.objects.filter(job=JOB, status__in=OPEN).exists():
+        return None
+    try:
+        changes = csv_folder.look(_folder(), known_files())
+    except Unavailable as failure:
+        logger.warning("the folder was not looked at", extra={"error": failure.detail})
+        return None
+    names = sorted({*changes.new, *changes.changed})
+    if not names:
+        return None
+    with transaction.atomic():
+        return jobs.request(JOB, as_of=session_date, inputs={"files": names})
+
+
+def known_files() -> Mapping[str, FileState]:
+    """The files of the folder as the imports so far have seen them."""
+    known: dict[str, FileState] = {}
+    runs = JobRun.objects.filter(job=JOB, status__in=("succeeded", "partial", "failed"))
+    for result in runs.order_by("finished_at").values_list("result", flat=True):
+        told = result.get("state", {})
+        known |= {name: FileState(**each) for name, each in told.items()}
+    return known
+
+
+def _import_yields(path: Path, until: date, run_id: UUID | None, told: Imported) -> None:
+    rows: list[YieldRow] = []
+    for line in csv_files.yields(path, until=until):
+        if isinstance(line, Verdict):
+            told.say(line)
+        else:
+            told.rows += 1
+            rows += line.rows
+    told.written, told.refused = yield_sync.write(rows, until=until, run_id=run_id)
+
+
+def _import_bars(path: Path, symbol: str, until: date, run_id: UUID | None, told: Imported) -> None:
+    lines: dict[str, list[csv_files.Line]] = {}
+    for line in csv_files.bars(path, symbol=symbol, until=until):
+        if isinstance(line, Verdict):
+            told.say(line)
+        elif not calendar.is_session(line.bar.session_date):
+            told.say(_closed(line))
+        else:
+            told.rows += 1
+            lines.setdefault(line.bar.symbol, []).append(line)
+    told.created = universes.create_from_files(lines)
+    known = instruments.by_symbols(lines)
+    answers = [_history(each, lines[each]) for each in sorted(lines) if each in known]
+    brought = Brought()
+    for place in range(0, len(answers), bar_sync.PIECE):
+        piece = answers[place : place + bar_sync.PIECE]
+        named: dict[str, Instrument] = {each.symbol: known[each.symbol] for each in piece}
+        bar_sync.write(named, piece, until=until, run_id=run_id, brought=brought)
+    told.written, told.held, told.refused = brought.written, brought.held, brought.refused
+
+
+def _history(symbol: str, lines: list[csv_files.Line]) -> SymbolHistory:
+    dividends: list[DividendRow] = [line.dividend for line in lines if line.dividend]
+    splits: list[SplitRow] = [line.split for line in lines if line.split]
+    return SymbolHistory(symbol, tuple(line.bar for line in lines), tuple(dividends), tuple(splits))
+
+
+def _closed(line: csv_files.Line) -> Verdict:
+    if line.bar.session_date < calendar.FIRST:
+        why = f"the calendar of sessions begins on {calendar.FIRST}"
+        return Verdict(line.line, "date", "before_calendar", why, "Remove the line")
+    why = f"the exchange was closed on {line.bar.session_date}"
+    return Verdict(line.line, "date", "not_a_session", why, "Remove the line or correct its date")
+
+
+def _stem(path: Path) -> str:
+    return path.name.split(".csv")[0].upper()
+
+
+def _folder() -> Path:
+    return Path(settings.CSV_FOLDER)
+
+
+def _words(told: Imported) -> str:
+    if told.reason:
+        return told.reason[:300]
+    words = [f"{told.rows} lines, {told.written} changed"]
+    words += [f"{told.bad_lines} not usable"] if told.bad_lines else []
+    words += [f"{told.held} held back"] if told.held else []
+    words += [f"new: {', '.join(told.created[:10])}"] if told.created else []
+    return ", ".join(words)
+
+
+def _item(name: str, status: str, reason: str) -> dict[str, Any]:
+    return {"item": name, "status": status, "reason": reason}
