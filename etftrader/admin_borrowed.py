@@ -123,10 +123,10 @@ class GroupAdmin(AuditedAdmin):
     ordering = ("name",)
     filter_horizontal = ("permissions",)
 
-    def formfield_for_manytomany(self, field: Any, request: Any = None, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         """Rights with what they are rights on, in one query."""
-        kwargs.setdefault("queryset", field.remote_field.model.objects.select_related())
-        return super().formfield_for_manytomany(field, request, **kwargs)
+        kwargs.setdefault("queryset", db_field.remote_field.model.objects.select_related())
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 
 class OutstandingTokenAdmin(ReadOnlyAdmin):

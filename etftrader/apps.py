@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate  # noqa: TID251  migrate's own, no model's
 from django.utils.module_loading import autodiscover_modules
 
 
@@ -14,9 +14,7 @@ class EtftraderConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect what hears events; make the Celery app the current one."""
-        from etftrader import celery, checks  # noqa: F401  both register themselves
-
-        from etftrader import roles
+        from etftrader import celery, checks, roles  # noqa: F401  both register themselves
 
         celery.app.set_default()
         # sent once an app: when the last one is done, every permission is there

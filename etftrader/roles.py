@@ -1,4 +1,4 @@
-"""What the site's groups may do in the admin. Written after every migration, from the admin itself."""
+"""What the site's groups may do in the admin; written after every migration."""
 
 from typing import Any
 

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
-from django.db import transaction
 
 from etftrader import day, housekeeping, outcomes
 from etftrader.core import audit, events, jobs
@@ -63,8 +62,7 @@ def heartbeat(**later: object) -> None:
 @shared_task(name="etftrader.verify_audit")
 def verify_audit(**later: object) -> None:
     """Ask for the nightly check of the audit chains: a run, so that what it finds is kept."""
-    with transaction.atomic():
-        jobs.request(outcomes.AUDIT, as_of=sessions.latest(), scope="all chains")
+    jobs.request(outcomes.AUDIT, as_of=sessions.latest(), scope="all chains")
 
 
 @shared_task(name=outcomes.AUDIT)

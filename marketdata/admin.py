@@ -23,16 +23,15 @@ from marketdata.models import (
     Quote,
     ReplayClock,
     SessionOverride,
-    TreasuryYield,
     Universe,
     UniverseMember,
     Valuation,
 )
-from marketdata.selectors import prices, sessions
+from marketdata.selectors import prices, rates, sessions
 
 STAMPS = ("version", "created_at", "updated_at")
 TABLES = ("last_bars", "last_minutes", "last_ticks", "last_yields")
-SHOWN, YIELDS = 20, 30
+SHOWN = 20
 # ledger and valuation rest on these
 FIXED = ("symbol", "owner_id", "kind", "multiplier", "pricing", "currency", "price_basis")
 
@@ -92,14 +91,20 @@ class InstrumentAdmin(AuditedAdmin):
 
     @admin.display(description="Last Treasury yields")
     def last_yields(self, instrument: Instrument) -> str:
-        """The newest thirty tenors, newest session first."""
-        rows = TreasuryYield.objects.order_by("-session_date", "tenor")[:YIELDS]
-        names = ("session_date", "tenor", "percent", "source")
-        return _table(("Session", "Tenor", "Percent", "Source"), names, rows)
+        """The newest curve the market clock knows."""
+        curve = rates.curve(session_date=sessions.latest())
+        if curve is None:
+            return "—"
+        rows = [
+            {"day": curve.session_date, "tenor": name, "percent": percent, "source": curve.source}
+            for name, percent in curve.percent.items()
+        ]
+        head = ("Session", "Tenor", "Percent", "Source")
+        return _table(head, ("day", "tenor", "percent", "source"), rows)
 
 
 def _table(head: Sequence[str], names: Sequence[str], rows: Iterable[Any]) -> str:
-    """Rows as a table of their attributes, escaped."""
+    """Rows or dicts as a table, escaped."""
     lines = format_html_join(
         "",
         "<tr>{}</tr>",
@@ -113,7 +118,7 @@ def _table(head: Sequence[str], names: Sequence[str], rows: Iterable[Any]) -> st
 
 
 def _cell(row: Any, name: str) -> Any:
-    value = getattr(row, name)
+    value = row[name] if isinstance(row, dict) else getattr(row, name)
     return "—" if value is None else value
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db import connection, models, transaction
+from django.db import models, transaction
+from django.db.models import F
 from django.http import HttpRequest
 
 from etftrader.core import audit
@@ -70,19 +71,13 @@ class AuditedAdmin(WatchedAdmin):
 
     list_per_page = 50
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        """The row; under its lock when it is about to be written."""
-        found = super().get_object(request, object_id, from_field)
-        if found is None or request.method != "POST" or not connection.in_atomic_block:
-            return found
-        self.model._base_manager.select_for_update().filter(pk=found.pk).first()
-        return super().get_object(request, object_id, from_field)
-
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save; who read the version before is told that it has moved on."""
         if change and form.has_changed() and hasattr(obj, "version"):
-            obj.version += 1
+            obj.version = F("version") + 1
         super().save_model(request, obj, form, change)
+        if change and hasattr(obj, "version"):
+            obj.refresh_from_db(fields=["version"])
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """After the rows that hang on it: the line."""
@@ -112,7 +107,7 @@ class AuditedAdmin(WatchedAdmin):
     def set_field(self, request: HttpRequest, queryset: Any, name: str, value: Any) -> int:
         """Set one field of chosen rows, for actions; the answer counts the changed ones."""
         with transaction.atomic():
-            rows = [each for each in queryset.select_for_update() if getattr(each, name) != value]
+            rows = [each for each in queryset if getattr(each, name) != value]
             for row in rows:
                 before = {name: getattr(row, name)}
                 setattr(row, name, value)

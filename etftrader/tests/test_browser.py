@@ -205,6 +205,7 @@ def test_nothing_is_approved_in_an_empty_ticket(balanced):
     balanced.open(book(balanced, "Long/Short") + "trade/")
     for field, value in (("Quantity", "10"), ("Symbol", "AMD")):
         fill_ticket(page, "AMD", 10)
+        page.get_by_text("Sell", exact=True).click()
         verdict = page.locator("#ticket-check .verdict")
         expect(verdict).to_contain_text("Approved")
         page.get_by_label(field).fill("")

@@ -376,7 +376,8 @@ def test_a_command_beside_the_start_finds_the_same_application(tmp_path):
         data.write(folder.ENVIRONMENT, runner.shared(data, made))
     """
     with launcher(script, str(tmp_path)) as making:
-        assert making.communicate(timeout=20) and making.returncode == 0
+        told, _ = making.communicate(timeout=20)
+    assert making.returncode == 0, told
     file = tmp_path / folder.ENVIRONMENT
 
     told = manage(tmp_path, "shell", "-c", "from django.conf import settings as s; print(s.VAR)")

@@ -90,8 +90,8 @@ def american(
     values = np.full((2, reason.size), np.nan)
     sign = np.where(given[-1] != 0.0, 1.0, -1.0)
     expired = (reason == 0) & (given[5] <= 0.0)
-    values[0, expired] = np.maximum(sign * (given[0] - given[1]), 0.0)[expired]
-    values[1, expired] = 0.0
+    worth = sign[expired] * (given[0][expired] - given[1][expired])
+    values[:, expired] = np.maximum(worth, 0.0), np.zeros(worth.size)
     alive = np.flatnonzero((reason == 0) & ~expired)
     with np.errstate(all="ignore"):
         for start in range(0, alive.size, SIDE_BY_SIDE):

@@ -5,6 +5,8 @@ from datetime import date
 from fractions import Fraction
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
 from marketdata.calculations.splits import exact_ratio, whole
 from marketdata.choices import ActionKind, ActionStatus
 from marketdata.models import CorporateAction, Instrument, OptionContract
@@ -52,6 +54,18 @@ def adjusted_options(action: CorporateAction) -> tuple[list[OptionContract], lis
     return (
         [each for each in contracts if not each.adjusted],
         [each for each in contracts if each.adjusted],
+    )
+
+
+def split_after(session_date: date) -> Exists:
+    """A column for a query of bars: whether a split after the session has restated the row."""
+    return Exists(
+        CorporateAction.objects.filter(
+            instrument_id=OuterRef("instrument_id"),
+            kind=ActionKind.SPLIT,
+            status=ActionStatus.APPLIED,
+            ex_date__gt=session_date,
+        )
     )
 
 

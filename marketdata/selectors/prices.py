@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from etftrader.core.money import FILL_PRICE
 from marketdata.calculations.returns import simple_returns
 from marketdata.calculations.splits import times
-from marketdata.choices import PriceClass, Pricing
+from marketdata.choices import InstrumentKind, PriceClass, Pricing
 from marketdata.constants import DELAYED_AGE, LIVE_AGE, MAX_STALE_SESSIONS
 from marketdata.models import DailyBar, Instrument, PriceSeries, Quote, ReplayClock
 from marketdata.selectors import calendar, corporate_actions
@@ -80,13 +80,22 @@ def marks(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID
         session_date__lte=session_date,
         session_date__gt=session_date - _LOOK_BACK,
     ).order_by("-session_date")
-    for bar in rows:
+    rescaled: set[UUID] = set()
+    for bar in rows.annotate(split_later=corporate_actions.split_after(session_date)):
         bars.setdefault(bar.instrument_id, []).append(bar)
+        if bar.split_later:
+            rescaled.add(bar.instrument_id)
     for each in asked:
         if each.pk not in bars:
             bars[each.pk] = _last_known(each, session_date)
+            rescaled.add(each.pk)  # not known from the query above
+        elif each.kind == InstrumentKind.OPTION:
+            rescaled.add(each.pk)  # by a split of its underlying
     found = {each.pk: _mark(each, bars[each.pk], session_date) for each in asked}
-    later = corporate_actions.factors(instruments=asked, session_date=session_date)
+    doubtful = [each for each in asked if each.pk in rescaled and each.pricing == Pricing.AUTO]
+    if not doubtful:
+        return found
+    later = corporate_actions.factors(instruments=doubtful, session_date=session_date)
     for key, steps in later.items():
         found[key] = in_units(found[key], corporate_actions.factor(steps, session_date))
     return found

@@ -21,6 +21,7 @@ from portfolios.services import booking, locking
 ZERO = Decimal(0)
 GENESIS = "0" * 64
 MAX_PROBLEMS = 20
+UNSOUND = "The books do not add up"
 
 
 @transaction.atomic
@@ -56,11 +57,13 @@ def check_books(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[UU
 def halt_unsound(
     *, portfolio_id: UUID, problems: Sequence[str], session_date: date | None = None
 ) -> Portfolio:
-    """Stop all trading of a portfolio whose books do not add up."""
+    """Stop all trading of a portfolio whose books do not add up; a halted one is left as it is."""
     [portfolio] = locking.lock_portfolios(portfolio_id)
     before = portfolio.state
+    if before == PortfolioState.HALTED and portfolio.state_reason.startswith(UNSOUND):
+        return portfolio
     portfolio.state = PortfolioState.HALTED
-    portfolio.state_reason = f"The books do not add up: {problems[0]}"[:300]
+    portfolio.state_reason = f"{UNSOUND}: {problems[0]}"[:300]
     portfolio.version += 1
     portfolio.save(update_fields=["state", "state_reason", "version", "updated_at"])
     audit.record(

@@ -67,8 +67,9 @@ def telling(current: Callable[[], tuple[Any, Any]]) -> Iterator[None]:
         yield
     except VersionMismatch as error:
         thing, document = current()
-        told = {"current": etag(thing), "version": thing.version, "object": document}
-        raise VersionMismatch(error.detail, **(error.figures | told)) from error
+        told: dict[str, Any] = {"current": etag(thing), "version": thing.version}
+        figures: dict[str, Any] = {**error.figures, **told, "object": document}
+        raise VersionMismatch(error.detail, **figures) from error
 
 
 def _tags(request: Any, header: str) -> list[str]:

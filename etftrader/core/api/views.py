@@ -50,8 +50,9 @@ class ApiView(GenericAPIView):
         if answer is None or "ETag" not in answer or not answer.data:
             return refusal
         tag = answer["ETag"]
-        told = {"current": tag, "version": int(tag.strip('"v')), "object": answer.data}
-        return VersionMismatch(refusal.detail, **(refusal.figures | told))
+        told: dict[str, Any] = {"current": tag, "version": int(tag.strip('"v'))}
+        figures: dict[str, Any] = {**refusal.figures, **told, "object": answer.data}
+        return VersionMismatch(refusal.detail, **figures)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Every answer tells how much is left."""

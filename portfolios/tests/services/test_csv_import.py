@@ -260,3 +260,15 @@ def test_broken_files_never_fail_otherwise_than_with_a_refusal(portfolio, seed):
         accepted += 1
         assert batch.counts["total"] == ImportRow.objects.filter(batch=batch).count()
     assert accepted
+
+
+def test_putting_a_file_away_leaves_one_line(portfolio):
+    batch = check(portfolio, TWO)
+
+    for _ in range(2):
+        csv_import.discard(batch_id=batch.pk, by=actor())
+
+    line = AuditEvent.objects.get(action="import.discard")
+    assert (line.object_id, line.chain) == (str(batch.pk), str(portfolio.pk))
+    assert line.actor_label == actor().label
+    assert line.after["hash"] == batch.file_hash

@@ -99,6 +99,16 @@ def test_unsound_books_are_halted_with_an_audit_line_and_not_repaired():
     assert AuditEvent.objects.filter(action="portfolio.halt").count() == 1
 
 
+def test_a_halted_book_is_not_halted_again_every_night():
+    portfolio = make_portfolio()
+    first = verification.halt_unsound(portfolio_id=portfolio.pk, problems=["cash is off"])
+
+    again = verification.halt_unsound(portfolio_id=portfolio.pk, problems=["cash is off"])
+
+    assert again.version == first.version
+    assert AuditEvent.objects.filter(action="portfolio.halt").count() == 1
+
+
 def test_the_command_answers_one_where_something_is_wrong():
     portfolio = book()
     out = io.StringIO()
