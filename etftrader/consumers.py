@@ -191,6 +191,9 @@ class StreamConsumer(AsyncWebsocketConsumer):
         for channel in granted:
             await self._snapshot(channel)
         await hub.watching()
+        if hub.away:
+            # the word that it went may have come before anybody listened
+            await self.beat()
 
     async def _snapshot(self, channel: str) -> None:
         """The stored state first, then only what is newer."""
