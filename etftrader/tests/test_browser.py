@@ -293,7 +293,8 @@ def test_both_pages_of_the_api_are_drawn_without_asking_another_host(growth):
     asked = []
     growth.page.on("request", lambda request: asked.append(request.url))
     growth.open("/api/v1/docs")
-    expect(growth.page.get_by_text("/api/v1/portfolios", exact=True).first).to_be_visible()
+    paths = growth.page.get_by_text("/api/v1/accounts", exact=True)
+    expect(paths.first).to_be_visible(timeout=30_000)
     growth.page.get_by_role("link", name="Reference").click()
     expect(growth.page.get_by_role("heading", name="List your accounts")).to_be_visible(
         timeout=30_000

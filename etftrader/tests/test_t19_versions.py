@@ -123,6 +123,7 @@ def edit_at_once(stage: SimpleNamespace, name: str, version: int) -> list[Any]:
     with transaction.atomic():
         Portfolio.objects.select_for_update().get(pk=stage.book.pk)
         Instrument.objects.select_for_update().get(symbol="NOTE")
+        Bond.objects.select_for_update().get(pk=stage.ids["bond_id"])
         for editor in editors:
             editor.start()
         time.sleep(WAITING_S)
