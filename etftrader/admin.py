@@ -6,12 +6,12 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from etftrader import services
 from etftrader.core.actor import Actor
 from etftrader.core.admin import ReadOnlyAdmin
 from etftrader.core.api.registry import OPERATORS
 from etftrader.core.errors import DomainError
 from etftrader.core.records import AuditEvent, IdempotencyKey, JobRun, OutboxEvent
+from etftrader.services import acts
 
 
 @admin.action(description="Run again")
@@ -21,7 +21,7 @@ def run_again(modeladmin: Any, request: HttpRequest, queryset: QuerySet[JobRun])
     count = 0
     for run in queryset:
         try:
-            services.retry(run=run, by=by)
+            acts.retry(run=run, by=by)
             count += 1
         except DomainError as error:
             messages.error(request, f"{run.job} of {run.as_of}: {error.detail}")

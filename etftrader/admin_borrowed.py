@@ -4,7 +4,6 @@ Theirs would let a holder of one right run any task, show tokens, revive used on
 may do what without a trace.
 """
 
-import json
 from typing import Any
 
 from django import forms
@@ -14,16 +13,7 @@ from django.http import HttpRequest
 from django_celery_beat.models import PeriodicTask
 
 from etftrader.core.admin import AuditedAdmin, ReadOnlyAdmin
-from etftrader.schedule import STEPS, TIMERS
-
-# what the timetable may start: its name, the task, the task's arguments
-ENTRIES: dict[str, tuple[str, str]] = {
-    **{timer.name: (timer.task, "{}") for timer in TIMERS},
-    **{
-        f"day: {step.name}": ("etftrader.run_step", json.dumps({"step": step.name}))
-        for step in STEPS
-    },
-}
+from etftrader.services.timetable import ENTRIES, entry_of
 
 
 class SuperuserAdmin(AuditedAdmin):
@@ -78,14 +68,6 @@ class EntryForm(forms.ModelForm):
             self.instance.task, self.instance.kwargs = ENTRIES[entry]
             self.instance.args = "[]"
         return found
-
-
-def entry_of(row: PeriodicTask) -> str:
-    """The timetable's name of what a row runs; empty for anything else."""
-    for name, (task, kwargs) in ENTRIES.items():
-        if row.task == task and row.args in ("", "[]") and row.kwargs == kwargs:
-            return name
-    return ""
 
 
 @admin.action(description="Switch on", permissions=["change"])

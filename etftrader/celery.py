@@ -9,7 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "etftrader.settings")
 
 app = Celery("etftrader")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.imports = ("etftrader.core.jobs",)
+app.conf.imports = ("etftrader.core.jobs", "etftrader.core.job_sweep")
 app.autodiscover_tasks(["etftrader", "trading", "risk", "portfolios", "marketdata"])
 
 

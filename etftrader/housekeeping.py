@@ -6,7 +6,6 @@ from typing import Any
 from axes.models import AccessAttempt, AccessLog
 from django.contrib.sessions.models import Session
 from django.db.models import Q, QuerySet
-from django_celery_beat.models import PeriodicTask
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from etftrader.core import clock, livestate
@@ -16,7 +15,7 @@ from marketdata.services import minute_bars
 from portfolios.choices import ImportStatus
 from portfolios.models import ApiToken, ImportBatch, TokenFamily
 
-BEAT_KEY = "life:worker"
+BEAT_KEY, SENDER_KEY = "life:worker", "life:timetable"
 BEAT_TTL_S = 600
 CLOCKS_DIFFER = timedelta(hours=1)  # more than two machines and the tokens' leeway ever do
 BATCH = 1000  # rows a transaction: writers on SQLite wait for no more than that
@@ -27,10 +26,24 @@ def beat() -> None:
     livestate.client().set(BEAT_KEY, clock.now().isoformat(), ex=BEAT_TTL_S)
 
 
+def send() -> None:
+    """Note that the timetable is awake, whether or not anything is due."""
+    livestate.client().set(SENDER_KEY, clock.now().isoformat(), ex=BEAT_TTL_S)
+
+
 def last_beat() -> datetime | None:
     """When a worker last showed itself; None when that is not known."""
+    return _shown(BEAT_KEY)
+
+
+def last_sent() -> datetime | None:
+    """When the timetable last showed itself; None when that is not known."""
+    return _shown(SENDER_KEY)
+
+
+def _shown(key: str) -> datetime | None:
     try:
-        text = livestate.client().get(BEAT_KEY)
+        text = livestate.client().get(key)
     except livestate.LiveError:
         return None
     return datetime.fromisoformat(text.decode()) if text else None  # type: ignore[union-attr]
@@ -44,16 +57,6 @@ def waiting_events() -> int:
 def failed_jobs() -> int:
     """How many runs ended badly and stay so."""
     return JobRun.objects.filter(status__in=("failed", "dead")).count()
-
-
-def batches(*, limit: int) -> list[JobRun]:
-    """The newest requests to run a day, newest first."""
-    return list(JobRun.objects.filter(job="etftrader.run_day").order_by("-created_at")[:limit])
-
-
-def timetable() -> list[PeriodicTask]:
-    """Every entry of the timetable by name, as administrators left it."""
-    return list(PeriodicTask.objects.select_related("crontab", "interval").order_by("name"))
 
 
 def prune(*, keep: timedelta) -> dict[str, int]:

@@ -12,6 +12,7 @@ _NOTES = {
     "waiting": "Market closed; the next session is played while somebody watches",
     "ended": "There is no more history after this session",
 }
+_LIVE_NOTES = {"open": "The exchange is open", "waiting": "Market closed"}
 
 
 def state_of(moment: Moment) -> str:
@@ -31,7 +32,7 @@ def market_message(moment: Moment, state: MarketState | None = None) -> dict[str
         "bar": moment.bar,
         "bars": moment.bars,
         "simulated": moment.simulated,
-        "note": _NOTES[name],
+        "note": (_LIVE_NOTES if moment.live else _NOTES)[name],
         "strip": strip(moment, state),
     }
 
@@ -83,5 +84,3 @@ def _prices(moment: Moment) -> list[dict[str, Any]]:
 
 def _row(symbol: str, last: float, change: float | None) -> dict[str, Any]:
     return {"symbol": symbol, "last": last, "change": change, "kind": "price"}
-
-

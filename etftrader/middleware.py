@@ -101,9 +101,7 @@ def _store_page(request: HttpRequest, exception: Exception) -> HttpResponse | No
     if fault is None or fault.status_code < 500 or request.path.startswith(API):
         return None
     logger.warning("store failed", extra={"error": str(exception)[:200]})
-    page = render_to_string(
-        "503.html", {"detail": str(fault.detail), "status": fault.status_code}
-    )
+    page = render_to_string("503.html", {"detail": str(fault.detail), "status": fault.status_code})
     headers = {"Retry-After": str(problems.RETRY_S[503])}
     return HttpResponse(page, status=fault.status_code, headers=headers)
 

@@ -1,12 +1,16 @@
 """What a finished run leads to: alerts for those it concerns, and the risk of what it changed."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from etftrader.core import jobs
+from etftrader.core.jobs import WAITS
 from etftrader.core.records import OPEN, JobRun
 from etftrader.schedule import STEPS
+from marketdata.choices import QuarantineState
+from marketdata.models import QuarantinedPrice
 from marketdata.selectors import sessions
 from portfolios.models import Portfolio
 from risk.choices import AlertKind, Severity
@@ -14,9 +18,10 @@ from risk.models import Alert
 from risk.services import alerts, var
 
 AUDIT = "etftrader.check_audit"
+DOUBTS, NAMED = "prices_held", 5
+PRICED, REVISE = ("marketdata.sync_prices", "marketdata.import_files"), "etftrader.revise"
 SNAPSHOTS, RISK, LIMITS = "portfolios.take_snapshots", "risk.compute", "risk.check_limits"
 LABELS = {step.task: step.label for step in STEPS} | {AUDIT: "Audit chain"}
-WAITS = "needs_failed"
 # what was found wrong in the books: the sentence people read first
 FOUND = {
     "ledger_mismatch": "The books do not add up",
@@ -32,15 +37,44 @@ def heed(*, run_id: UUID) -> None:
     Bears being called twice. A run that was opened again meanwhile is left to its next end.
     """
     run = JobRun.objects.filter(pk=run_id).first()
-    if run is None or run.status in OPEN:
+    if run is None or run.status in (*OPEN, JobRun.Status.CANCELLED):
         return
     _tell(run)
     if not run.step:
         _follow(run)
 
 
+def tell_of_doubts() -> None:
+    """One alert of the house while prices are held back; it says how many, and ends with them."""
+    held = QuarantinedPrice.objects.filter(state=QuarantineState.HELD)
+    count = held.count()
+    told = Alert.objects.of_book(None).filter(key=DOUBTS).exclude(state="resolved").first()
+    if not count and told is None:
+        return
+    moment = sessions.moment()
+    if not count:
+        alerts.resolve(portfolio_id=None, key=DOUBTS, as_of=moment.as_of)
+        return
+    names = list(held.order_by("symbol").values_list("symbol", flat=True).distinct()[: NAMED + 1])
+    more = " and others" if len(names) > NAMED else ""
+    detail = f"{', '.join(names[:NAMED])}{more}; the last accepted prices stay in use"
+    title = f"{count} price{'' if count == 1 else 's'} held back"
+    if told is not None and (told.title, told.detail) == (title, detail):
+        return
+    alerts.raise_once(
+        portfolio_id=None,
+        kind=AlertKind.DATA,
+        key=DOUBTS,
+        severity=Severity.WARNING,
+        title=title,
+        detail=detail,
+        as_of=moment.as_of,
+        session_date=moment.current,
+    )
+
+
 def _tell(run: JobRun) -> None:
-    """One alert per portfolio and job while it fails; staff see those of every portfolio."""
+    """One alert per portfolio and job while it fails; of a step of all books one, for staff."""
     if run.job not in LABELS and run.status != "dead":
         return
     bad, good = _concerned(run)
@@ -65,8 +99,10 @@ def _tell(run: JobRun) -> None:
             alerts.resolve(portfolio_id=portfolio_id, key=key, as_of=as_of)
 
 
-def _concerned(run: JobRun) -> tuple[dict[UUID, Problem], set[UUID] | None]:
+def _concerned(run: JobRun) -> tuple[Mapping[UUID | None, Problem], set[UUID] | None]:
     """Portfolios it failed for, each with its problem, and those it went well for (None: all).
+
+    No portfolio stands for the house: what failed concerns every book, and no owner can mend it.
 
     A portfolio that only waits for an earlier step is neither: that step has told already.
     """
@@ -91,9 +127,7 @@ def _concerned(run: JobRun) -> tuple[dict[UUID, Problem], set[UUID] | None]:
     problem = _problem(run.error or next((each.get("reason") for each in run.items), None))
     if problem[0] == WAITS or run.job not in LABELS:
         return {}, set()
-    # nobody's figures of this session are whole
-    books = Portfolio.objects.open().filter(ledger_seq__gt=0).values_list("pk", flat=True)
-    return dict.fromkeys(books, problem), set()
+    return {None: problem}, set()
 
 
 def _problem(reason: Any) -> Problem:
@@ -111,7 +145,12 @@ def _is_portfolio(item: str) -> bool:
 
 
 def _follow(run: JobRun) -> None:
-    """Snapshots taken on demand are followed by their risk, and that by the limits of now."""
+    """Prices brought in on demand are followed by the valuations they change, snapshots by their
+    risk, and that by the limits of now.
+    """
+    if run.job in PRICED and run.result.get("changed"):
+        changed = run.result["changed"]
+        jobs.request(REVISE, as_of=sessions.latest(), inputs={"changed": changed})
     portfolio_ids = [UUID(each) for each in run.portfolio_ids]
     if run.job == SNAPSHOTS:
         start = date.fromisoformat(run.inputs.get("start") or str(run.as_of))

@@ -6,23 +6,39 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
+from celery.signals import worker_ready
 
-from etftrader import day, housekeeping, outcomes
-from etftrader.core import audit, events, jobs
+from etftrader import bookings, day, housekeeping, outcomes, revision
+from etftrader.core import audit, clock, events, job_sweep, jobs
 from etftrader.core.actor import system
-from marketdata.selectors import sessions
+from marketdata.selectors import calendar, sessions
+from marketdata.services import fundamentals
 from marketdata.services.replay import ClockMoved
 
 logger = logging.getLogger(__name__)
 
 BY = system("beat")
+SYNC = "marketdata.sync_prices"
+NEWEST = 5  # sessions whose late and corrected prices are asked for in the evening
 
 
 @shared_task(name="etftrader.run_step")
 def run_step(*, step: str, session_date: str = "", **later: object) -> None:
-    """Request one step of the day for the workers; the latest session unless one is named."""
-    when = date.fromisoformat(session_date) if session_date else sessions.latest()
+    """Request one step of the day for the workers; of its own session unless one is named."""
+    when = date.fromisoformat(session_date) if session_date else day.session_of(step)
     day.run_step(name=step, session_date=when, by=BY)
+
+
+@shared_task(name="etftrader.book_actions")
+def book_actions(
+    *, session_date: str, portfolio_ids: list[str], run_id: str = "", **later: object
+) -> dict[str, Any]:
+    """Splits and dividends in the books, and in the orders that wait."""
+    return bookings.book(
+        session_date=date.fromisoformat(session_date),
+        portfolio_ids=[UUID(each) for each in portfolio_ids],
+        run_id=UUID(run_id) if run_id else None,
+    )
 
 
 @shared_task(name="etftrader.run_day")
@@ -47,15 +63,51 @@ def advance(*, session_date: str, round: int | None = None, **later: object) -> 
 def sweep(**later: object) -> None:
     """Deliver, requeue and catch up what a crash or an outage left behind."""
     delivered = events.sweep()
-    counts = jobs.sweep()
+    counts = job_sweep.sweep()
+    outcomes.tell_of_doubts()
     caught = day.catch_up()
     if delivered or caught or any(counts.values()):
         logger.info("swept", extra={"events": delivered, "steps": len(caught), **counts})
 
 
+@shared_task(name="etftrader.verify_prices")
+def verify_prices(**later: object) -> None:
+    """In the evening of a live session: late and corrected prices of the newest ones."""
+    today = clock.now().astimezone(calendar.NEW_YORK).date()
+    if sessions.is_live() and calendar.is_session(today):
+        jobs.request(SYNC, as_of=sessions.latest(), inputs={"again": NEWEST})
+
+
+@shared_task(name="etftrader.backfill")
+def backfill(**later: object) -> None:
+    """Once a week while the market is live: every session that any series lacks."""
+    if sessions.is_live():
+        jobs.request(SYNC, as_of=sessions.latest())
+
+
+@shared_task(name="etftrader.sync_funds")
+def sync_funds(**later: object) -> None:
+    """Once a week while the market is live: what the funds and companies of the universe are."""
+    if sessions.is_live():
+        jobs.request(fundamentals.JOB, as_of=sessions.latest())
+
+
+@shared_task(name="etftrader.revise")
+def revise(*, session_date: str, changed: dict[str, str], **later: object) -> dict[str, Any]:
+    """Value and measure again what hangs on prices that changed (symbol -> since when)."""
+    since = {symbol: date.fromisoformat(day) for symbol, day in changed.items()}
+    return _told(revision.revise(changed=since, by=BY))
+
+
 @shared_task(name="etftrader.heartbeat")
 def heartbeat(**later: object) -> None:
     """Show that Beat sends and a worker consumes."""
+    housekeeping.beat()
+
+
+@worker_ready.connect
+def shown(**later: object) -> None:
+    """A worker that has come up is there before Beat asks it."""
     housekeeping.beat()
 
 

@@ -2,22 +2,20 @@
 
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from threading import Event
 
 from django.conf import settings
 from django.db import close_old_connections
 
 from etftrader import day
+from etftrader.conductor import Conductor
 from etftrader.core import push
 from etftrader.core.actor import system
 from etftrader.core.errors import DomainError
 from etftrader.leader import Leadership
 from etftrader.market_strip import market_message
+from etftrader.playing import Play, show
 from marketdata import live
-from marketdata.live import MarketState
-from marketdata.providers.base import Bar
 from marketdata.selectors import sessions
 from marketdata.selectors.sessions import Moment
 from marketdata.services import replay, stream
@@ -25,7 +23,6 @@ from marketdata.services.replay import ClockMoved, NoMoreHistory, NoNewerSession
 from portfolios.models import Portfolio
 from risk.selectors import covariance
 from risk.services import monitor
-from trading.services import execution
 
 logger = logging.getLogger(__name__)
 
@@ -34,19 +31,13 @@ IDLE_S, STANDBY_S, AFTER_ERROR_S = 0.5, 2.0, 2.0
 BEAT_S = 5.0  # how often an idle stream says that it is there
 
 
-@dataclass(slots=True)
-class Play:
-    """A session being played: the bars to come and the state they act on."""
-
-    moment: Moment
-    bars: Iterator[Bar]
-    previous_close: dict[str, float]
-    state: MarketState
-
-
 def run(*, stop: Event) -> None:
-    """Play sessions while somebody watches, until told to stop. One process leads."""
+    """Play sessions while somebody watches, or follow the live market, until told to stop.
+
+    One process leads.
+    """
     leadership = Leadership("live")
+    conductor = Conductor()
     told = 0.0
     try:
         while not stop.is_set():
@@ -54,7 +45,9 @@ def run(*, stop: Event) -> None:
                 stop.wait(STANDBY_S)
                 continue
             try:
-                if _play_one(stop):
+                if sessions.is_live():
+                    conductor.turn(stop=stop)
+                elif _play_one(stop):
                     continue
                 if time.monotonic() - told > BEAT_S:
                     _tell_standing()
@@ -124,19 +117,6 @@ def play_session(moment: Moment, *, stop: Event) -> None:
     push.send_now("market", "market.updated", market_message(sessions.moment()))
 
 
-def show(play: Play, bar: Bar) -> None:
-    """Act on one bar: state, waiting orders, values and risk of every book."""
-    play.state = stream.apply_bar(state=play.state, bar=bar)
-    try:
-        live.save(play.state)
-    except live.livestate.LiveError as error:
-        logger.warning("live state not kept", extra={"error": str(error)[:200]})
-    live.publish_quotes(play.state)
-    push.publish("market", "market.updated", market_message(play.moment, play.state))
-    execution.fill_waiting(moment=play.moment)
-    monitor.revalue(state=play.state, moment=play.moment)
-
-
 def _prepare(moment: Moment) -> Play:
     """The session's bars and state; after a restart the shown bars are taken in again."""
     matrix = covariance.in_force(session_date=moment.session_date)
@@ -150,6 +130,7 @@ def _prepare(moment: Moment) -> Play:
         covariance=matrix.values,
         factors=factors,
     )
+    assert matrix.snapshot_id is not None
     state = stream.begin(
         moment=moment,
         labels=matrix.labels,

@@ -7,18 +7,44 @@ from etftrader.api.aliases import alias_urlpatterns
 from etftrader.api.description import description_urlpatterns
 from etftrader.api.urls import roof_urlpatterns
 from etftrader.core.api.routes import nowhere
-from etftrader.views import dashboard, data, health, icon, jobs, overview, positions, words
+from etftrader.views import (
+    dashboard,
+    data,
+    health,
+    icon,
+    jobs,
+    overview,
+    positions,
+    quarantine,
+    quote_chain,
+    schedules,
+    update,
+    words,
+)
+from etftrader.views import quote as quotes
 from etftrader.views.styleguide import styleguide
 
 pages = [
     path("", dashboard.dashboard, name="dashboard"),
     path("portfolios/<uuid:portfolio_id>/", overview.overview, name="overview"),
     path("portfolios/<uuid:portfolio_id>/positions/", positions.positions, name="positions"),
+    path("quotes/", quotes.find, name="quotes"),
+    path("quotes/<str:symbol>/", quotes.quote, name="quote"),
+    path("quotes/<str:symbol>/options/", quote_chain.options, name="quote_options"),
     path("data/", data.data, name="data"),
     path("data/advance/", data.advance, name="advance"),
+    path("data/update/", update.data_update, name="data_update"),
+    path("data/quarantine/", quarantine.held, name="quarantine"),
+    path("data/quarantine/decide/", quarantine.decide, name="quarantine_decide"),
+    path("data/quarantine/<uuid:doubt_id>/", quarantine.doubt, name="doubt"),
+    path("schedules/", schedules.schedules, name="schedules"),
+    path("schedules/<int:schedule_id>/", schedules.schedule, name="schedule"),
+    path("schedules/<int:schedule_id>/run/", schedules.run, name="schedule_run"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<uuid:job_id>/", jobs.job, name="job_detail"),
     path("jobs/<uuid:job_id>/retry/", jobs.retry, name="job_retry"),
+    path("jobs/<uuid:job_id>/retry-failed/", jobs.mend, name="job_mend"),
+    path("jobs/<uuid:job_id>/cancel/", jobs.cancel, name="job_cancel"),
     path("glossary/", words.glossary, name="glossary"),
     path("favicon.ico", icon.favicon, name="favicon"),
     path("styleguide/", styleguide, name="styleguide"),

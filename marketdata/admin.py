@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
 from etftrader.core.admin import AuditedAdmin, ReadOnlyAdmin
+from etftrader.core.errors import DomainError
 from marketdata.models import (
     Bond,
     CorporateAction,
@@ -28,6 +31,7 @@ from marketdata.models import (
     Valuation,
 )
 from marketdata.selectors import prices, rates, sessions
+from marketdata.services import instrument_edits, session_overrides
 
 STAMPS = ("version", "created_at", "updated_at")
 TABLES = ("last_bars", "last_minutes", "last_ticks", "last_yields")
@@ -43,10 +47,25 @@ class AliasInline(admin.TabularInline):
     extra = 0
 
 
+class InstrumentForm(forms.ModelForm):
+    """Reference data; what somebody holds stays in use."""
+
+    def clean_active(self) -> bool:
+        """Retiring asks the books first."""
+        active = bool(self.cleaned_data["active"])
+        if not active and self.initial.get("active"):
+            try:
+                instrument_edits.require_unused(self.instance)
+            except DomainError as refusal:
+                raise ValidationError(refusal.detail) from refusal
+        return active
+
+
 @admin.register(Instrument)
 class InstrumentAdmin(AuditedAdmin):
     """Reference data; bars, ticks and yields are shown, never typed."""
 
+    form = InstrumentForm
     list_display = ("symbol", "name", "kind", "sector", "segment", "price_basis", "active")
     list_filter = ("kind", "asset_class", "sector", "active", "pricing")
     search_fields = ("symbol", "name")
@@ -301,9 +320,64 @@ class ValuationAdmin(ReadOnlyAdmin):
     ordering = ("-as_of_date",)
 
 
+class SessionOverrideForm(forms.ModelForm):
+    """A closure or a short day; one that has passed says that it is a correction."""
+
+    correction = forms.BooleanField(
+        required=False,
+        help_text="The session has passed, and this is what it really was.",
+    )
+
+    class Meta:
+        model = SessionOverride
+        fields = ("date", "exchange", "closed", "closes_at", "reason")
+
+    def clean(self) -> dict[str, Any]:
+        """What the exchange can do, on a day it may still be said of."""
+        given = super().clean() or {}
+        if self.errors or not set(self.changed_data) - {"reason", "correction"}:
+            return given
+        names = ("closed", "closes_at", "exchange", "correction")
+        wish = session_overrides.Wish(day=given["date"], **{name: given[name] for name in names})
+        moment = sessions.moment()
+        try:
+            self._check_former(moment, given["correction"])
+            session_overrides.check(wish, moment=moment)
+        except DomainError as refusal:
+            attr = refusal.figures.get("attr")
+            raise ValidationError({attr: refusal.detail}) from refusal  # type: ignore[dict-item]
+        return given
+
+    def _check_former(self, moment: sessions.Moment, correction: bool) -> None:
+        """Moving an override takes it from the day it stood on."""
+        former = self.initial.get("date")
+        past = former and session_overrides.is_past(former, moment=moment)
+        if past and "date" in self.changed_data:
+            raise DomainError("An override of a past session stays on its day.", attr="date")
+        if past and not correction:
+            raise DomainError("The session has passed: say correction.", attr="correction")
+
+
 @admin.register(SessionOverride)
 class SessionOverrideAdmin(AuditedAdmin):
-    """Days on which the exchange differs from the shipped calendar."""
+    """Days on which the exchange differs from the shipped calendar; every process takes them up."""
 
+    form = SessionOverrideForm
     list_display = ("date", "exchange", "closed", "closes_at", "reason")
     ordering = ("-date",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What a past session was stays on record; it is corrected, not forgotten."""
+        if obj is not None and session_overrides.is_past(obj.date, moment=sessions.moment()):
+            return False
+        return super().has_delete_permission(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save, and tell everybody."""
+        super().save_model(request, obj, form, change)
+        session_overrides.announce()
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete, and tell everybody."""
+        super().delete_model(request, obj)
+        session_overrides.announce()

@@ -32,6 +32,7 @@ class PriceClass(TextChoices):
     STALE = "stale"
     SUSPECT = "suspect"
     MANUAL = "manual"
+    MODEL = "model"  # an option's value by its newest volatility, quoted by nobody
 
 
 class Source(TextChoices):

@@ -5,9 +5,27 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
+from celery.signals import task_prerun
 
 from marketdata.selectors import calendar, sessions
-from marketdata.services import price_import, price_sync
+from marketdata.services import (
+    corporate_actions,
+    fundamentals,
+    nightly_greeks,
+    price_import,
+    price_sync,
+    resolving,
+)
+
+MOST_NAMED = 500  # symbols in a run's result
+
+
+@shared_task(name="marketdata.apply_actions")
+def apply_actions(*, session_date: str, run_id: str = "", **later: object) -> dict[str, Any]:
+    """Apply splits, dividends and new symbols in effect by a session; one item each."""
+    return corporate_actions.apply_due(
+        session_date=date.fromisoformat(session_date), run_id=UUID(run_id) if run_id else None
+    )
 
 
 @shared_task(name="marketdata.sync_prices")
@@ -20,14 +38,17 @@ def sync_prices(
     start: str = "",
     end: str = "",
     again: int = 0,
+    only: list[str] | None = None,
     **later: object,
 ) -> dict[str, Any]:
     """Fetch what is missing up to a session; one item a symbol, one for the yields.
 
-    Run again it asks for what still is missing, that is for what failed; with `again` also for
-    so many of the newest sessions, for late and corrected prices.
+    With `again` also so many of the newest sessions, for late and corrected prices; with `only`
+    nothing but these items of an earlier attempt.
     """
     until = date.fromisoformat(end or session_date)
+    if only is not None:
+        symbols, datasets = price_sync.named(only)
     synced = price_sync.sync(
         session_date=until,
         again_from=calendar.previous(calendar.next(until), again) if again else None,
@@ -42,22 +63,99 @@ def sync_prices(
             for each in synced.outcomes
         ],
         "counts": {name: record.written for name, record in synced.records.items()},
+        "changed": _changed(synced.changed),
+        "applied": synced.applied,
     }
+
+
+def _changed(days: dict[str, date]) -> dict[str, str]:
+    """Since when prices differ, by symbol; many symbols are one star."""
+    if len(days) > MOST_NAMED:
+        return {"*": min(days.values()).isoformat()}
+    return {symbol: day.isoformat() for symbol, day in days.items()}
+
+
+@shared_task(name="marketdata.compute_greeks")
+def compute_greeks(
+    *,
+    session_date: str,
+    held: list[str] | None = None,
+    watched: list[str] | None = None,
+    run_id: str = "",
+    only: list[str] | None = None,
+    **later: object,
+) -> dict[str, Any]:
+    """Quotes and Greeks of options at a close; one item an underlying.
+
+    `held` are instruments of options, `watched` those of underlyings; `only` names items of an
+    earlier attempt.
+    """
+    return nightly_greeks.run(
+        session_date=date.fromisoformat(session_date),
+        held=[UUID(each) for each in held or ()],
+        watched=[UUID(each) for each in watched or ()],
+        only=only,
+        run_id=UUID(run_id) if run_id else None,
+    )
 
 
 @shared_task(name="marketdata.import_files")
 def import_files(
-    *, session_date: str, files: list[str], run_id: str = "", **later: object
+    *,
+    session_date: str,
+    files: list[str],
+    run_id: str = "",
+    only: list[str] | None = None,
+    **later: object,
 ) -> dict[str, Any]:
-    """Bring in files of the watched folder, one item a file."""
-    return price_import.import_files(
-        names=files,
+    """Bring in files of the watched folder, one item a file; `only` those of an earlier attempt."""
+    told = price_import.import_files(
+        names=only or files,
+        known=files,
         until=date.fromisoformat(session_date),
         run_id=UUID(run_id) if run_id else None,
     )
+    return told | {"changed": _changed(told["changed"])}
 
 
 @shared_task(name="marketdata.watch_files")
 def watch_files(**later: object) -> None:
     """Ask for the import of what is new or changed in the folder of CSV files."""
     price_import.watch(session_date=sessions.latest())
+
+
+@shared_task(name="marketdata.resolve_symbols")
+def resolve_symbols(
+    *, session_date: str, symbols: list[str], run_id: str = "", **later: object
+) -> dict[str, Any]:
+    """Look symbols up at the sources and fetch their prices, one item a symbol."""
+    outcomes = resolving.bring_in(
+        symbols=symbols,
+        session_date=date.fromisoformat(session_date),
+        run_id=UUID(run_id) if run_id else None,
+    )
+    return {"items": [{"item": e.item, "status": e.status, "reason": e.reason} for e in outcomes]}
+
+
+@shared_task(name="marketdata.sync_fundamentals")
+def sync_fundamentals(
+    *,
+    session_date: str,
+    symbols: list[str] | None = None,
+    run_id: str = "",
+    only: list[str] | None = None,
+    **later: object,
+) -> dict[str, Any]:
+    """Ask what funds and companies are, one item a symbol; `only` names items asked again."""
+    outcomes = fundamentals.sync(
+        session_date=date.fromisoformat(session_date),
+        symbols=only if only is not None else symbols,
+        run_id=UUID(run_id) if run_id else None,
+    )
+    return {"items": [{"item": e.item, "status": e.status, "reason": e.reason} for e in outcomes]}
+
+
+@task_prerun.connect
+def know_the_calendar(**sent: object) -> None:
+    """A worker lives long: it takes up session overrides before every task."""
+    sessions.moment()

@@ -71,6 +71,8 @@ class UserAdmin(AuditedAdmin, BaseUserAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Who is made inactive is signed out everywhere, and stays so if made active again."""
         super().save_model(request, obj, form, change)
+        if not change:
+            accounts.complete(user=obj)
         if change and "is_active" in form.changed_data:
             accounts.end_everywhere(user_id=obj.pk, by=Actor.of(request))
 
@@ -256,7 +258,8 @@ class PortfolioSnapshotAdmin(ReadOnlyAdmin):
     """What portfolios were worth."""
 
     list_display = (
-        "portfolio", "session_date", "nav", "daily_pnl", "var_95_1d", "quality", "revision",
+        "portfolio", "session_date", "nav", "daily_pnl", "net_delta_exposure", "var_95_1d",
+        "quality", "revision",
     )  # fmt: skip
     list_filter = ("quality",)
     date_hierarchy = "session_date"
@@ -267,7 +270,10 @@ class PortfolioSnapshotAdmin(ReadOnlyAdmin):
 class PositionSnapshotAdmin(ReadOnlyAdmin):
     """Each position in a snapshot."""
 
-    list_display = ("snapshot", "instrument", "quantity", "price", "exposure", "reason")
+    list_display = (
+        "snapshot", "instrument", "quantity", "price", "exposure", "delta_exposure", "delta",
+        "reason",
+    )  # fmt: skip
     list_select_related = ("snapshot", "instrument")
 
 

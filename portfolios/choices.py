@@ -48,6 +48,7 @@ class EntryKind(TextChoices):
     SPLIT = "split"  # units only, at no cost
     DIVIDEND = "dividend"  # owed from the ex-date on
     PAYMENT = "payment"  # what was owed, in cash
+    SETTLEMENT = "settlement"  # an expired contract, at its intrinsic value
 
 
 class LedgerAccount(TextChoices):
@@ -91,3 +92,11 @@ class Quality(TextChoices):
     FALLBACK = "fallback"
     STALE = "stale"
     MISSING = "missing"
+
+
+class ItemState(TextChoices):
+    """How a symbol on a watchlist stands."""
+
+    RESOLVED = "resolved"
+    LOOKING_UP = "looking_up"
+    UNRESOLVED = "unresolved"

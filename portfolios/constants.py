@@ -50,8 +50,12 @@ SNAPSHOT_MONEY = (
     "short_exposure",
     "gross_exposure",
     "net_exposure",
+    "gross_delta_exposure",
+    "net_delta_exposure",
+    "receivables",
     "flows",
     "fees",
+    "income",
     "realized_pnl",
     "unrealized_pnl",
     "daily_pnl",
@@ -64,6 +68,10 @@ SNAPSHOT_FACTS = (
     "drawdown",
     "position_count",
     "coverage",
+    "gamma_1pct_dollars",
+    "theta_dollars",
+    "vega_dollars",
+    "rho_dollars",
     "quality",
     "warnings",
     "ledger_seq",
@@ -73,3 +81,6 @@ MAX_TAGS_PER_POSITION = 20  # product.md 2.8
 MAX_TAGS_PER_USER = 100
 REGULATION_T_INITIAL = Decimal("0.5")  # equity over gross exposure, quant.md 1.6
 MIN_RATIO_SESSIONS = 20  # ratios of performance need that many returns, ui.md 5.13
+MAX_WATCHLISTS = 50  # lists a person
+MAX_WATCHED = 200  # symbols a list: as many as one socket follows
+MAX_UNKNOWN_SYMBOLS = 200  # of one person, over all lists

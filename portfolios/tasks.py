@@ -9,7 +9,7 @@ from celery import shared_task
 
 from marketdata.selectors import calendar
 from portfolios.models import Portfolio
-from portfolios.services import csv_import, snapshots, verification
+from portfolios.services import csv_import, snapshots, verification, watchlists
 
 
 @shared_task(name="portfolios.take_snapshots")
@@ -62,6 +62,12 @@ def commit_import(
     """Book a checked file that is too long for a request."""
     batch = csv_import.commit_queued(batch_id=UUID(batch_id), partial=partial)
     return {"counts": batch.result}
+
+
+@shared_task(name="portfolios.attach_symbols")
+def attach_symbols(**later: object) -> None:
+    """Give symbols that wait on watchlists the instruments that exist by now."""
+    watchlists.attach()
 
 
 def _checked(portfolio_id: UUID, problems: Sequence[str]) -> dict[str, Any]:

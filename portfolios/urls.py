@@ -3,11 +3,22 @@
 from django.urls import path
 
 from portfolios.account_urls import account_urls
-from portfolios.views import imports, portfolios
+from portfolios.views import greeks, imports, portfolios, watchlists
 
 book_urls = [
     path("portfolios/", portfolios.PortfoliosPage.as_view(), name="portfolios"),
     path("portfolios/new/", portfolios.NewPortfolio.as_view(), name="portfolio_create"),
+    path("portfolios/<uuid:portfolio_id>/greeks/", greeks.GreeksPage.as_view(), name="greeks"),
+    path(
+        "portfolios/<uuid:portfolio_id>/greeks/calculate/",
+        greeks.CalculatePage.as_view(),
+        name="greeks_calculate",
+    ),
+    path(
+        "portfolios/<uuid:portfolio_id>/greeks/<str:underlying>/",
+        greeks.UnderlyingPage.as_view(),
+        name="greeks_underlying",
+    ),
     path(
         "portfolios/<uuid:portfolio_id>/cash/",
         portfolios.CashPage.as_view(),
@@ -31,4 +42,39 @@ book_urls = [
     path("import/<uuid:import_id>/errors.csv", imports.ErrorsFile.as_view(), name="import_errors"),
 ]
 
-urlpatterns = [*account_urls, *book_urls]
+watchlist_urls = [
+    path("watchlists/", watchlists.WatchlistsPage.as_view(), name="watchlists"),
+    path("watchlists/new/", watchlists.NewWatchlist.as_view(), name="watchlist_new"),
+    path("watchlists/<uuid:watchlist_id>/", watchlists.WatchlistsPage.as_view(), name="watchlist"),
+    path(
+        "watchlists/<uuid:watchlist_id>/symbols/",
+        watchlists.AddSymbols.as_view(),
+        name="watchlist_add",
+    ),
+    path(
+        "watchlists/<uuid:watchlist_id>/arrange/",
+        watchlists.Arrange.as_view(),
+        name="watchlist_arrange",
+    ),
+    path(
+        "watchlists/<uuid:watchlist_id>/rename/",
+        watchlists.RenameWatchlist.as_view(),
+        name="watchlist_rename",
+    ),
+    path(
+        "watchlists/<uuid:watchlist_id>/delete/",
+        watchlists.DeleteWatchlist.as_view(),
+        name="watchlist_delete",
+    ),
+    *(
+        path(
+            f"watchlists/symbols/<uuid:item_id>/{act}/",
+            watchlists.OneSymbol.as_view(),
+            {"act": act},
+            name=f"watchlist_symbol_{act}",
+        )
+        for act in ("replace", "retry", "remove")
+    ),
+]
+
+urlpatterns = [*account_urls, *book_urls, *watchlist_urls]

@@ -85,7 +85,9 @@ class VarResultAdmin(ReadOnlyAdmin):
 class PositionRiskAdmin(ReadOnlyAdmin):
     """Parts per position."""
 
-    list_display = ("metric", "instrument", "exposure", "component", "share", "reason")
+    list_display = (
+        "metric", "instrument", "exposure", "delta_exposure", "component", "share", "reason",
+    )  # fmt: skip
     list_select_related = ("metric", "instrument")
     ordering = ("-pk",)
 

@@ -13,7 +13,7 @@ from etftrader.core import livestate, push
 from risk.constants import LIVE_POINTS, LIVE_TTL_S
 from risk.models import Alert
 
-VERSION = 1
+VERSION = 2
 
 
 class RiskUpdate(TypedDict):
@@ -179,7 +179,7 @@ def alert_data(alert: Alert) -> dict[str, Any]:
     return {
         "id": str(alert.pk),
         "number": alert.number,
-        "portfolio": str(alert.portfolio_id),
+        "portfolio": str(alert.portfolio_id) if alert.portfolio_id else None,
         "kind": alert.kind,
         "key": alert.key,
         "severity": alert.severity,
@@ -196,12 +196,17 @@ def alert_data(alert: Alert) -> dict[str, Any]:
         "last_seen": utc(alert.last_seen),
         "count": alert.count,
         "acknowledged_by": alert.acknowledged_label or None,
-        "url": f"/portfolios/{alert.portfolio_id}/risk/",
+        "url": f"/portfolios/{alert.portfolio_id}/risk/" if alert.portfolio_id else "/jobs/",
     }
 
 
 def publish_alert(alert: Alert, event: str) -> None:
-    """Tell the alerts channel of the portfolio; the row is the record."""
+    """Tell the alerts channel of the portfolio; the row is the record.
+
+    Alerts of the house have no channel: the pages of staff ask for them.
+    """
+    if alert.portfolio_id is None:
+        return
     push.publish(f"portfolio.{alert.portfolio_id}.alerts", event, alert_data(alert))
 
 

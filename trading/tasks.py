@@ -7,7 +7,7 @@ from uuid import UUID
 from celery import shared_task
 
 from marketdata.selectors import sessions
-from trading.services import execution
+from trading.services import execution, expiry
 
 
 def _ids(portfolio_ids: list[str] | None) -> list[UUID] | None:
@@ -34,6 +34,20 @@ def fill_waiting(
         "items": [],
         "warnings": warnings,
     }
+
+
+@shared_task(name="trading.expire_options")
+def expire_options(
+    *, session_date: str, portfolio_ids: list[str], run_id: str = "", **later: object
+) -> dict[str, Any]:
+    """Settle contracts that have expired; a portfolio in which one had to stay is named."""
+    items = expiry.expire(
+        portfolio_ids=[UUID(each) for each in portfolio_ids],
+        session_date=date.fromisoformat(session_date),
+        run_id=UUID(run_id) if run_id else None,
+    )
+    settled = sum(len(each.get("settled", ())) for each in items)
+    return {"counts": {"settled": settled}, "items": items}
 
 
 @shared_task(name="trading.expire_orders")

@@ -1,40 +1,34 @@
 """Is the data fresh, what is the day doing, and: the next session, or what is missing, please."""
 
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from etftrader import day, housekeeping, services
-from etftrader.core import clock, jobs
+from etftrader import day
+from etftrader.core.actor import TRADE
 from etftrader.core.api.fields import StrictSerializer
 from etftrader.core.api.fields import moment as told
 from etftrader.core.api.idempotent import once
 from etftrader.core.api.jobs import accepted, document
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
-from etftrader.core.errors import BadInput, Conflict, NotAllowed
-from etftrader.core.outbound.rules import checked_symbol
+from etftrader.core.errors import BadInput, NotAllowed
 from etftrader.core.records import JobRun
+from etftrader.services import acts, batches, updates
 from etftrader.views.permissions import may_advance, may_operate
 from marketdata.selectors import freshness, sessions
 from marketdata.selectors.sessions import Moment
 from marketdata.services.price_sync import SYNCED
 from portfolios.constants import Action
-from portfolios.models import Position
+from portfolios.selectors.access import portfolio_for
 from risk.choices import CovarianceKind
 from risk.selectors import covariance as matrices
 
 RECENT = 20
-MOST_SYMBOLS = 200
-OWNERS_WAIT = timedelta(minutes=5)  # between two updates an owner asks for
-
-
-class Nothing(StrictSerializer):
-    """A body without fields."""
+MOST_SYMBOLS = updates.MOST_SYMBOLS
 
 
 class UpdateWish(StrictSerializer):
@@ -91,7 +85,7 @@ class Advancing(ApiView):
             raise NotAllowed("Only operators move the market clock.")
 
         def effect() -> Response:
-            return accepted(services.update_data(by=self.actor))
+            return accepted(acts.update_data(by=self.actor))
 
         return once(request, effect)
 
@@ -106,7 +100,10 @@ class DataUpdate(Advancing):
     @extend_schema(request=UpdateWish, responses={202: dict})
     def post(self, request: Any) -> Response:
         """202 with the job; 409 `no_more_history` at a replay's end."""
-        wish = self.checked(UpdateWish)
+        return self.bring(request, self.checked(UpdateWish))
+
+    def bring(self, request: Any, wish: dict[str, Any]) -> Response:
+        """202 with the job: live what the wish names, in a replay the next close. See `fetch`."""
         if sessions.is_live():
             return self.fetch(request, wish)
         if wish:
@@ -119,41 +116,12 @@ class DataUpdate(Advancing):
 
     def fetch(self, request: Any, wish: dict[str, Any]) -> Response:
         """202 with the run that fetches. Raises BadInput, NotAllowed, Conflict."""
-        latest = sessions.latest()
-        inputs = _inputs(wish, latest)
         everything = may_operate(self.actor) or self.actor.is_staff
-        if not everything:
-            self._require_own(inputs.get("symbols"))
 
         def effect() -> Response:
-            if not everything:
-                self._require_pause()
-            run = jobs.request(
-                "marketdata.sync_prices",
-                as_of=latest,
-                inputs=inputs,
-                requested_by=self.actor.user_id,
-                request_id=self.actor.request_id,
-            )
-            return accepted(run)
+            return accepted(updates.fetch(wish=wish, everything=everything, by=self.actor))
 
         return once(request, effect)
-
-    def _require_own(self, symbols: list[str] | None) -> None:
-        """An owner may refresh what the own books hold. Raises NotAllowed."""
-        owned = Position.objects.for_actor(self.actor, Action.CALCULATE).open()
-        held = set(owned.values_list("instrument__symbol", flat=True))
-        foreign = [each for each in symbols or () if each not in held]
-        if not symbols or foreign:
-            words = f"{foreign[0]} is not in a book of yours." if foreign else "Name your symbols."
-            raise NotAllowed(f"Only operators update everything. {words}", attr="symbols")
-
-    def _require_pause(self) -> None:
-        recent = JobRun.objects.for_actor(self.actor).filter(
-            job="marketdata.sync_prices", created_at__gt=clock.now() - OWNERS_WAIT
-        )
-        if recent.filter(requested_by=self.actor.user_id).exists():
-            raise Conflict("You asked less than five minutes ago.", code="asked_recently")
 
 
 @operation(
@@ -175,64 +143,80 @@ class Clock(Advancing):
         return self.advance(request)
 
 
+class BatchWish(StrictSerializer):
+    """Whose work it is; without a portfolio everybody's."""
+
+    portfolio_id = serializers.UUIDField(required=False)
+
+
 class Batch(ApiView):
-    """What the batches share: some steps of the latest session, run again."""
+    """What the batches share: work on the latest session, done again for everybody or a book."""
 
-    steps: tuple[str, ...] = ()
+    kind = ""
 
-    @extend_schema(request=Nothing, responses={202: dict})
+    @extend_schema(request=BatchWish, responses={202: dict})
     def post(self, request: Any) -> Response:
-        """202 with the job."""
-        self.checked(Nothing)
+        """202 with the job. Owners name a portfolio of theirs, once in five minutes."""
+        portfolio_id = self.checked(BatchWish).get("portfolio_id")
+        everything = may_operate(self.actor) and TRADE in self.actor.scopes
+        portfolio = None
+        if portfolio_id is not None:
+            portfolio = portfolio_for(self.actor, portfolio_id, Action.CALCULATE)
+        elif not everything:
+            words = "Only operators do it for everybody. Name your portfolio."
+            raise NotAllowed(words, attr="portfolio_id")
 
         def effect() -> Response:
-            run = jobs.request(
-                "etftrader.run_day",
-                as_of=sessions.latest(),
-                inputs={"steps": list(self.steps)},
-                requested_by=self.actor.user_id,
-                request_id=self.actor.request_id,
+            run = batches.ask(
+                kind=self.kind, portfolio=portfolio, everything=everything, by=self.actor
             )
             return accepted(run)
 
         return once(request, effect)
 
 
-@operation(post=Op("operator", summary="Fetch the latest session's prices again", limit="jobs"))
+@operation(post=Op("portfolio:calculate", summary="Fetch the newest prices again", limit="jobs"))
 class MarketDataBatch(Batch):
     """POST /admin/batch/market-data."""
 
-    steps = ("prices",)
+    kind = "market-data"
 
 
-@operation(post=Op("operator", summary="Compute the latest session's risk again", limit="jobs"))
+@operation(post=Op("portfolio:calculate", summary="Compute the newest Greeks again", limit="jobs"))
+class GreeksBatch(Batch):
+    """POST /admin/batch/greeks."""
+
+    kind = "greeks"
+
+
+@operation(post=Op("portfolio:calculate", summary="Compute the newest risk again", limit="jobs"))
 class RiskBatch(Batch):
     """POST /admin/batch/risk-metrics."""
 
-    steps = ("covariance", "risk", "limits")
+    kind = "risk-metrics"
 
 
-@operation(post=Op("operator", summary="Take the latest session's snapshots again", limit="jobs"))
+@operation(post=Op("portfolio:calculate", summary="Take the newest snapshots again", limit="jobs"))
 class SnapshotBatch(Batch):
     """POST /admin/batch/snapshots."""
 
-    steps = ("snapshots",)
+    kind = "snapshots"
 
 
-@operation(get=Op("operator", summary="The newest batches"))
+@operation(get=Op("signed_in", summary="The newest batches"))
 class BatchStatus(ApiView):
     """GET /admin/batch/status."""
 
     @extend_schema(responses={200: dict})
     def get(self, request: Any) -> Response:
-        """Batches newest first, and the latest session's steps."""
-        # an operator without the staff flag still answers for every batch
-        runs = housekeeping.batches(limit=RECENT)
+        """Batches newest first, one's own or for operators all, and the latest session's steps."""
+        everything = may_operate(self.actor)
+        runs = batches.recent(by=self.actor, everything=everything, limit=RECENT)
         latest = sessions.latest()
         return Response(
             {
                 "session_date": latest,
-                "batches": [document(run) | {"steps": run.inputs.get("steps", [])} for run in runs],
+                "batches": [document(run) | {"steps": batches.steps_of(run)} for run in runs],
                 "steps": [_step(run) for run in day.status(session_date=latest)],
             }
         )
@@ -251,27 +235,6 @@ def clock_document(moment: Moment) -> dict[str, Any]:
         "simulated": moment.simulated,
         "ended": moment.ended,
     }
-
-
-def _inputs(wish: dict[str, Any], latest: Any) -> dict[str, Any]:
-    """A run's inputs from a wish. Raises BadInput for symbols and dates that cannot be."""
-    start, end = wish.get("start"), wish.get("end")
-    if end and end > latest:
-        raise BadInput(
-            f"{end} is not known yet: the last close is that of {latest}.",
-            attr="end",
-            code="after_market_clock",
-        )
-    if start and start > (end or latest):
-        raise BadInput("start lies after end.", attr="start")
-    inputs: dict[str, Any] = {}
-    if "dataset" in wish:
-        inputs["datasets"] = [wish["dataset"]]
-    if "symbols" in wish:
-        words = dict.fromkeys(each.strip().upper() for each in wish["symbols"])
-        inputs["symbols"] = [checked_symbol(each) for each in words]
-    inputs |= {name: wish[name].isoformat() for name in ("start", "end") if name in wish}
-    return inputs
 
 
 def _covariance(moment: Moment) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The house itself: timetable, audit, search, version, glossary, health."""
+"""The house itself: audit, search, version, glossary, health."""
 
 from dataclasses import asdict
 from typing import Any
@@ -10,9 +10,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from etftrader import glossary, housekeeping
+from etftrader import glossary
 from etftrader.core import audit
-from etftrader.core.api.fields import MomentField, moment
+from etftrader.core.api.fields import MomentField
 from etftrader.core.api.lists import CursorPages, bounded
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
@@ -28,11 +28,19 @@ PAGES = {
     "portfolios": "Portfolios",
     "imports": "Imports",
     "alerts": "Alerts",
+    "watchlists": "Watchlists",
     "data": "Data",
     "jobs": "Jobs",
+    "quarantine": "Quarantine",
+    "schedules": "Schedules",
     "glossary": "Glossary",
 }
 MAX_WORDS = 100
+CHAIN = {"chain": "The chain to recheck: a portfolio's id, or site; all of them without it."}
+WORDS = {
+    "q": "The words to look for, 1 to 100 characters.",
+    "limit": "Hits of each kind, 1 to 50; 12 without it.",
+}
 
 
 class AuditRow(serializers.ModelSerializer):
@@ -61,28 +69,6 @@ class AuditRow(serializers.ModelSerializer):
         )
 
 
-@operation(get=Op("signed_in", summary="The timetable"))
-class Schedules(ApiView):
-    """GET /schedules: what runs when, and whether it is switched on."""
-
-    @extend_schema(responses={200: dict})
-    def get(self, request: Any) -> Response:
-        """Every entry by name."""
-        rows = housekeeping.timetable()
-        found = [
-            {
-                "name": row.name,
-                "task": row.task,
-                "enabled": row.enabled,
-                "when": str(row.crontab or row.interval or ""),
-                "last_run_at": moment(row.last_run_at) if row.last_run_at else None,
-                "runs": row.total_run_count,
-            }
-            for row in rows
-        ]
-        return Response({"count": len(found), "results": found})
-
-
 @operation(get=Op("staff", summary="The audit trail", lists=True))
 class Audit(ApiView):
     """GET /audit: newest first."""
@@ -105,7 +91,7 @@ class Audit(ApiView):
         return self.listing(AuditEvent.objects.for_actor(self.actor), AuditRow)
 
 
-@operation(get=Op("staff", summary="Recheck the audit chains", query=("chain",), limit="export"))
+@operation(get=Op("staff", summary="Recheck the audit chains", query=CHAIN, limit="export"))
 class AuditVerify(ApiView):
     """GET /audit/verify: all chains, or one."""
 
@@ -117,7 +103,7 @@ class AuditVerify(ApiView):
         return Response({"chain": chain, "whole": not problems, "problems": problems})
 
 
-@operation(get=Op("signed_in", summary="Search everything by words", query=("q", "limit")))
+@operation(get=Op("signed_in", summary="Search everything by words", query=WORDS))
 class Search(OwnedView):
     """GET /search?q=: instruments, the portfolios you may see, pages."""
 

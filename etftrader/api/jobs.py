@@ -7,13 +7,14 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from etftrader import services
+from etftrader.core import jobs
 from etftrader.core.api.idempotent import once
 from etftrader.core.api.jobs import accepted, document
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import Conflict, NotAllowed, NotFound
 from etftrader.core.records import JobRun
+from etftrader.services import acts
 from etftrader.views.permissions import may_operate
 
 
@@ -105,22 +106,22 @@ class JobResult(ApiView):
         )
 
 
-@operation(post=Op("signed_in:trade", summary="Cancel a job that has not begun"))
+@operation(post=Op("signed_in:trade", summary="Cancel a job that waits or runs"))
 class CancelJob(ApiView):
     """POST /jobs/{job_id}/cancel: who asked for it, and operators; the second time is harmless."""
 
     @extend_schema(request=None, responses={200: dict})
     def post(self, request: Any, job_id: UUID) -> Response:
-        """The run afterwards; 409 once it has begun."""
+        """The run afterwards; a worker stops at its next step. 409 once it has ended."""
         run = job_for(self, job_id)
         if run.requested_by != self.actor.user_id and not may_operate(self.actor):
             raise NotAllowed("Only operators cancel what others asked for.")
-        return Response(document(services.cancel(run=run, by=self.actor)))
+        return Response(document(jobs.cancel(run, by=self.actor)))
 
 
-@operation(post=Op("operator", summary="Run a finished job again", limit="jobs"))
+@operation(post=Op("operator", summary="Do again what failed of a job", limit="jobs"))
 class RetryJob(ApiView):
-    """POST /jobs/{job_id}/retry: the same work for the same session."""
+    """POST /jobs/{job_id}/retry: its failed parts; all of it when none failed."""
 
     @extend_schema(request=None, responses={202: dict})
     def post(self, request: Any, job_id: UUID) -> Response:
@@ -128,6 +129,8 @@ class RetryJob(ApiView):
         run = job_for(self, job_id)
 
         def effect() -> Response:
-            return accepted(services.retry(run=run, by=self.actor))
+            if run.status in jobs.FAILED:
+                return accepted(jobs.retry_failed(run, by=self.actor))
+            return accepted(acts.retry(run=run, by=self.actor))
 
         return once(request, effect)

@@ -1,6 +1,6 @@
 """The addresses of the roof's endpoints under /api/v1/."""
 
-from etftrader.api import data, house, jobs
+from etftrader.api import data, house, jobs, market, raw_data, schedules
 from etftrader.core.api.routes import route
 
 roof_urlpatterns = [
@@ -12,12 +12,31 @@ roof_urlpatterns = [
     *route("jobs/<uuid:job_id>/retry", jobs.RetryJob, "api-job-retry"),
     *route("data/status", data.DataStatus, "api-data-status"),
     *route("data/update", data.DataUpdate, "api-data-update"),
+    *route("data/portfolio/<uuid:portfolio_id>/complete", raw_data.Complete, "api-raw-complete"),
+    *route(
+        "data/portfolio/<uuid:portfolio_id>/data-quality",
+        raw_data.PortfolioQuality,
+        "api-raw-quality",
+    ),
+    *route("data/positions/details", raw_data.PositionDetails, "api-raw-positions"),
+    *route(
+        "data/prices/historical/<uuid:portfolio_id>",
+        raw_data.HistoricalPrices,
+        "api-raw-history",
+    ),
+    *route("data/prices/quotes", raw_data.RawQuotes, "api-raw-quotes"),
+    *route("data/factors/etf-prices", raw_data.FactorPrices, "api-raw-factors"),
+    *route("market/sectors", market.Sectors, "api-market-sectors"),
+    *route("market/refresh", market.Refresh, "api-market-refresh"),
     *route("admin/clock", data.Clock, "api-clock"),
     *route("admin/batch/market-data", data.MarketDataBatch, "api-batch-market-data"),
+    *route("admin/batch/greeks", data.GreeksBatch, "api-batch-greeks"),
     *route("admin/batch/risk-metrics", data.RiskBatch, "api-batch-risk-metrics"),
     *route("admin/batch/snapshots", data.SnapshotBatch, "api-batch-snapshots"),
     *route("admin/batch/status", data.BatchStatus, "api-batch-status"),
-    *route("schedules", house.Schedules, "api-schedules"),
+    *route("schedules", schedules.Schedules, "api-schedules"),
+    *route("schedules/<int:schedule_id>", schedules.OneSchedule, "api-schedule"),
+    *route("schedules/<int:schedule_id>/run", schedules.RunSchedule, "api-schedule-run"),
     *route("audit", house.Audit, "api-audit"),
     *route("audit/verify", house.AuditVerify, "api-audit-verify"),
     *route("search", house.Search, "api-search"),

@@ -168,6 +168,15 @@ def show(value: object, name: str) -> str:
     return DASH if parsed is None else NUMBER_FORMATS[kind](parsed, argument)
 
 
+def figure(value: object) -> str:
+    """A figure kept as text, with at least two places; what is no number as it stands."""
+    parsed = number(value)
+    if parsed is None:
+        return show(value, "text")
+    places = -int(parsed.normalize().as_tuple().exponent)
+    return plain(parsed, min(max(places, 2), 6))
+
+
 def tone_of(value: object) -> str:
     """The class of a gain or a loss; nothing for zero and for what is missing."""
     parsed = number(value)

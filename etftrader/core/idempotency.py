@@ -71,6 +71,8 @@ def once(
     Raises Conflict (twin, or the first is still running) and KeyReused.
     """
     if key is None and not money:
+        if before is not None:
+            before()
         with transaction.atomic():
             return effect()
     wanted = check_key(key) if key is not None else f"{_AUTO}{print_of[:58]}"

@@ -1,37 +1,50 @@
 """Runs of jobs: requested as rows, claimed with a lease and a fencing number, named failures."""
 
 import logging
-import os
-import socket
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from celery import current_app, shared_task
-from celery.signals import worker_ready
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.module_loading import autodiscover_modules
-from kombu.exceptions import OperationalError as BrokerAway
 
 from etftrader.core import audit, clock
-from etftrader.core.errors import DomainError, LeaseLost
+from etftrader.core.actor import Actor
+from etftrader.core.errors import Conflict, DomainError, LeaseLost
 from etftrader.core.events import Event
-from etftrader.core.records import OPEN, JobRun
+from etftrader.core.job_lease import claim, renew
+from etftrader.core.job_queue import BrokerAway, send
+from etftrader.core.job_telling import at_work, progress, publish
+from etftrader.core.records import ASKED, OPEN, JobRun
+
+__all__ = [
+    "BrokerAway",
+    "cancel",
+    "claim",
+    "enqueue",
+    "job_finished",
+    "progress",
+    "renew",
+    "request",
+    "retry_failed",
+    "run_job",
+    "run_now",
+    "send",
+]
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
 HEARTBEAT_S = 10.0  # how often a run that works extends its lease
 MAX_ATTEMPTS = 5
-REQUEUE_AFTER = timedelta(seconds=15)
-BROKER_REST_S = 5.0  # how long nobody asks the broker after it did not answer
+WAITS = "needs_failed"  # the code of what only waits for an earlier step
+FAILED = (JobRun.Status.PARTIAL, JobRun.Status.FAILED, JobRun.Status.DEAD)
 
 job_finished = Event("core.job_finished")  # run_id
 
@@ -45,6 +58,7 @@ def request(
     inputs: dict[str, Any] | None = None,
     step: str = "",
     withheld: Mapping[str, dict[str, Any]] | None = None,
+    warnings: Iterable[dict[str, Any]] = (),
     requested_by: UUID | None = None,
     request_id: str = "",
     queue: bool = True,
@@ -55,7 +69,8 @@ def request(
     A scheduled run names its scope and is unique per (job, scope, session); a finished one is
     opened again, so a rerun supersedes. Without a scope the run is on demand: its scope carries
     the hash of its inputs. Portfolios in `withheld` (id -> problem) are named as failed and not
-    worked on. A rerun that `goes_on` keeps counting attempts, so that the fifth is the last.
+    worked on; `warnings` stand in the run's own. A rerun that `goes_on` keeps counting attempts,
+    so that the fifth is the last.
     """
     portfolio_ids = portfolio_ids or []
     given = {"inputs": inputs or {}, "portfolios": [str(each) for each in portfolio_ids]}
@@ -69,6 +84,7 @@ def request(
         "request_id": request_id,
         "code_version": settings.CODE_VERSION,
         "total": len(portfolio_ids),
+        "warnings": list(warnings),
         "items": [
             {"item": each, "status": "failed", "reason": problem}
             for each, problem in (withheld or {}).items()
@@ -82,6 +98,7 @@ def request(
         run = JobRun.objects.get(job=job, inputs_hash=on_demand, status__in=OPEN)
     if queue and run.status == JobRun.Status.QUEUED:
         transaction.on_commit(lambda: enqueue(run.pk), robust=True)
+        publish("job.created", run)
     return run
 
 
@@ -93,6 +110,8 @@ def _open_run(job: str, scope: str, as_of: date, values: dict[str, Any], goes_on
             status=JobRun.Status.QUEUED,
             attempt=F("attempt") if goes_on else 0,
             done=0,
+            note="",
+            counts={},
             enqueued_at=None,
             error=None,
             finished_at=None,
@@ -110,49 +129,6 @@ def enqueue(run_id: UUID) -> bool:
         return False
     JobRun.objects.filter(pk=run_id).update(enqueued_at=clock.now())
     return True
-
-
-class _Broker:
-    """When this process may ask the broker again."""
-
-    ask_again_at = 0.0
-
-
-def send(task: str, **words: str) -> None:
-    """Put a task on the queue, by name.
-
-    Raises BrokerAway or OSError; at once when the broker did not answer a moment ago, so that
-    one request waits for its time-out and not each of them. The sweepers send it later.
-    """
-    if time.monotonic() < _Broker.ask_again_at:
-        raise BrokerAway("The broker did not answer a moment ago.")
-    try:
-        current_app.send_task(task, kwargs=words, retry=False)
-    except (BrokerAway, OSError):
-        _Broker.ask_again_at = time.monotonic() + BROKER_REST_S
-        raise
-
-
-def claim(run_id: UUID | str) -> JobRun | None:
-    """Take the lease of a waiting or abandoned run; None when it is somebody else's or done."""
-    free = Q(status="queued") | Q(status="running", lease_until__lt=Now())
-    taken = JobRun.objects.filter(free, pk=run_id).update(
-        status="running",
-        attempt=F("attempt") + 1,
-        lease_until=Now() + LEASE,
-        heartbeat_at=Now(),
-        started_at=Now(),
-        worker=f"{socket.gethostname()}:{os.getpid()}",
-    )
-    return JobRun.objects.get(pk=run_id) if taken else None
-
-
-def renew(run: JobRun, **changes: object) -> None:
-    """Extend the lease inside the transaction whose results it guards. Raises LeaseLost."""
-    ours = JobRun.objects.filter(pk=run.pk, attempt=run.attempt, status="running")
-    kept: dict[str, Any] = {"lease_until": Now() + LEASE, "heartbeat_at": Now()}
-    if not ours.update(**(kept | changes)):
-        raise LeaseLost("Another worker has taken this run over.", run=str(run.pk))
 
 
 @shared_task(name="etftrader.run_job")
@@ -175,19 +151,34 @@ def run_now(run: JobRun) -> JobRun:
 def carry_out(run: JobRun) -> None:
     """Do a claimed run's work and close it."""
     try:
-        with _heartbeat(run):
+        with _heartbeat(run), at_work(run):
             items, result = _work(run)
     except LeaseLost:
-        logger.warning("lease lost", extra={"run": str(run.pk), "job": run.job})
+        _note_loss(run)
         return
     except Exception as error:  # a job's failure is kept with the run
         logger.exception("job failed", extra={"run": str(run.pk), "job": run.job})
         _fail(run, error)
         return
+    _end(run, items, result)
+
+
+def _note_loss(run: JobRun) -> None:
+    """It was cancelled, or another process has it: what it would say counts no more."""
+    logger.warning("lease lost", extra={"run": str(run.pk), "job": run.job})
+
+
+def _end(run: JobRun, items: list[dict[str, Any]], result: dict[str, Any]) -> None:
     failed = [item for item in items if item["status"] == "failed"]
     succeeded = len(items) - len(failed)
     status = "succeeded" if not failed else ("partial" if succeeded else _ended_badly(run))
-    _close(run, status, items=items, result=result)
+    counts, said = _dict(result.get("counts")), result.get("warnings")
+    warnings = [*run.warnings, *(each for each in said or () if isinstance(each, dict))]
+    _close(run, status, items=items, result=result, counts=counts, warnings=warnings)
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 @contextmanager
@@ -216,28 +207,45 @@ def _beat(run: JobRun, done: threading.Event) -> None:
 
 
 def _work(run: JobRun) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Call the task's body; slices of portfolios share a transaction with their tick."""
+    """Call the task's body; slices of portfolios share a transaction with their tick.
+
+    A run that is retried does the items that are asked for anew; the others stand.
+    """
     body = _body(run.job)
     given = {**run.inputs, "session_date": run.as_of.isoformat(), "run_id": str(run.pk)}
+    asked = [item["item"] for item in run.items if item["status"] == ASKED]
+    kept = [item for item in run.items if item["status"] != ASKED]
     if not run.portfolio_ids:
-        result = body(**given) or {}
-        return list(result.pop("items", [])) if isinstance(result, dict) else [], result
+        result = body(**given, **({"only": asked} if asked else {}))
+        if not isinstance(result, dict):
+            return kept if asked else [], {}
+        items = list(result.pop("items", []))
+        return _merged(kept, items) if asked else items, result
     # a run that waits has no items but those named when it was requested
-    withheld = [item for item in run.items if item["status"] == "failed"]
-    named = {item["item"] for item in withheld}
-    due = [each for each in run.portfolio_ids if each not in named]
+    named = {item["item"] for item in kept}
+    due = [each for each in asked or run.portfolio_ids if each not in named]
     if not due:
-        return withheld, {}
+        return kept, {}
     try:
         with transaction.atomic():
             result = body(portfolio_ids=due, **given) or {}
-            renew(run, done=len(due))
-        return [*withheld, *_items(due, result)], result
+            renew(run, done=len(run.portfolio_ids))
+        return [*kept, *_items(due, result)], result
     except (LeaseLost, KeyboardInterrupt):
         raise
     except Exception:  # one at a time, so that the bad one is named
         logger.exception("slice repeated one by one", extra={"run": str(run.pk)})
-    return [*withheld, *(_one(run, body, each, given) for each in due)], {}
+    done = [*kept]
+    for place, each in enumerate(due):
+        done.append(_one(run, body, each, given))
+        progress(done=len(named) + place + 1, total=len(run.portfolio_ids))
+    return done, {}
+
+
+def _merged(kept: list[dict[str, Any]], items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The items of all attempts: of one that was done again the newer."""
+    again = {item["item"] for item in items}
+    return [*(item for item in kept if item["item"] not in again), *items]
 
 
 def _items(portfolio_ids: Iterable[str], result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -257,7 +265,7 @@ def _one(run: JobRun, body: Any, portfolio_id: str, given: dict[str, Any]) -> di
     try:
         with transaction.atomic():
             result = body(portfolio_ids=[portfolio_id], **given) or {}
-            renew(run, done=F("done") + 1)
+            renew(run)
     except LeaseLost:
         raise
     except Exception as error:
@@ -277,9 +285,14 @@ def _ended_badly(run: JobRun) -> str:
 
 
 def _close(run: JobRun, status: str, **changes: object) -> None:
-    with transaction.atomic():
-        renew(run, status=status, lease_until=None, finished_at=Now(), **changes)
-        job_finished.announce(run_id=str(run.pk))
+    try:
+        with transaction.atomic():
+            renew(run, status=status, lease_until=None, finished_at=Now(), **changes)
+            job_finished.announce(run_id=str(run.pk))
+            run.status = status
+            publish("job.finished", run)
+    except LeaseLost:
+        _note_loss(run)
 
 
 def _problem(error: Exception) -> dict[str, Any]:
@@ -289,71 +302,82 @@ def _problem(error: Exception) -> dict[str, Any]:
     return {"code": "internal_error", "detail": f"{type(error).__name__}: {error}"[:300]}
 
 
-def sweep(*, limit: int = 200) -> dict[str, int]:
-    """Requeue what waits and what was abandoned; declare dead what keeps failing."""
-    now = clock.now()
-    _free_the_dead()
-    worn = JobRun.objects.filter(status="running", lease_until__lt=Now(), attempt__gte=MAX_ATTEMPTS)
-    dead = sum(_bury(run) for run in worn)
-    lost = Q(status="running", lease_until__lt=Now())
-    waiting = Q(status="queued") & (
-        Q(enqueued_at__isnull=True) | Q(enqueued_at__lt=now - REQUEUE_AFTER)
+@transaction.atomic
+def retry_failed(run: JobRun, *, by: Actor) -> JobRun:
+    """Ask again for what failed of a run, as its next attempt; what went well is left alone.
+
+    A run that failed as a whole is done again as a whole. Raises Conflict while it is open, when
+    nothing of it failed, and when what failed only waits for an earlier step.
+    """
+    before = run.status
+    if before in OPEN:
+        raise Conflict("The job has not ended yet.", code="job_already_running")
+    bad = [item for item in run.items if item["status"] == "failed"]
+    failed = [item["item"] for item in bad if not _waits(item.get("reason"))]
+    if before not in FAILED:
+        raise Conflict("Nothing of this job failed.", code="nothing_failed", job_status=before)
+    if (bad and not failed) or _waits(run.error):
+        raise Conflict("It waits for an earlier step. Retry that one.", code="needs_earlier_step")
+    again = [{"item": item, "status": ASKED} for item in failed]
+    kept = [item for item in run.items if item["item"] not in set(failed)]
+    same = JobRun.objects.filter(pk=run.pk, status=before, attempt=run.attempt)
+    try:
+        with transaction.atomic():
+            taken = same.update(
+                status=JobRun.Status.QUEUED,
+                items=[*kept, *again],
+                done=len(kept),
+                total=len(kept) + len(again),
+                note="",
+                error=None,
+                enqueued_at=None,
+                finished_at=None,
+            )
+    except IntegrityError:
+        taken = 0  # the same wish is open under another number
+    if not taken:
+        raise Conflict("Somebody asked for it meanwhile.", code="job_already_running")
+    run.refresh_from_db()
+    _note(run, "job.retry", by, before=before, items=len(failed))
+    transaction.on_commit(lambda: enqueue(run.pk), robust=True)
+    publish("job.created", run)
+    return run
+
+
+@transaction.atomic
+def cancel(run: JobRun, *, by: Actor) -> JobRun:
+    """End a run that waits or works: a worker stops at its next word. Twice is harmless.
+
+    Raises Conflict when it has ended in another way.
+    """
+    before = run.status
+    stopped = JobRun.objects.filter(pk=run.pk, status__in=OPEN).update(
+        status=JobRun.Status.CANCELLED, finished_at=clock.now(), lease_until=None
     )
-    old_enough = Q(created_at__lt=now - timedelta(seconds=5))
-    again = JobRun.objects.filter((lost | waiting) & old_enough).order_by("created_at")
-    sent = sum(enqueue(run_id) for run_id in again.values_list("pk", flat=True)[:limit])
-    return {"dead": dead, "requeued": sent}
-
-
-def _bury(run: JobRun) -> int:
-    """Declare an abandoned run dead and say so; 0 when somebody was faster."""
-    with transaction.atomic():
-        same = JobRun.objects.filter(pk=run.pk, status="running", attempt=run.attempt)
-        problem = {"code": "abandoned", "detail": "Every worker that took it was lost."}
-        buried = same.filter(lease_until__lt=Now()).update(
-            status="dead", finished_at=clock.now(), error=problem
+    run.refresh_from_db()
+    if stopped:
+        _note(run, "job.cancel", by, before=before)
+        publish("job.finished", run)
+    elif run.status != JobRun.Status.CANCELLED:
+        raise Conflict(
+            f"The job has {run.status}; there is nothing to cancel.",
+            code="job_already_ended",
+            job_status=run.status,
         )
-        if buried:
-            job_finished.announce(run_id=str(run.pk))
-    return buried
+    return run
 
 
-def _free_the_dead() -> None:
-    """End the leases of processes of this machine that are no more; others run out."""
-    host = socket.gethostname()
-    held = JobRun.objects.filter(status="running", worker__startswith=f"{host}:")
-    for run in held.filter(lease_until__gte=Now()):
-        if not _lives(run.worker.rpartition(":")[2]):
-            ours = JobRun.objects.filter(pk=run.pk, attempt=run.attempt, status="running")
-            ours.update(lease_until=Now() - timedelta(seconds=1))
+def _waits(reason: Any) -> bool:
+    return isinstance(reason, dict) and reason.get("code") == WAITS
 
 
-def _lives(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-@shared_task(name="etftrader.sweep_jobs")
-def sweep_jobs(**later: object) -> None:
-    """Requeue what the workers before left behind."""
-    sweep()
-
-
-@worker_ready.connect
-def _look_around(**later: object) -> None:
-    """A worker that starts asks for what was abandoned, rather than wait for the timetable."""
-    try:
-        send("etftrader.sweep_jobs")
-    except (BrokerAway, OSError) as error:
-        logger.warning("not swept", extra={"error": str(error)[:200]})
-
-
-def cancel(run: JobRun) -> bool:
-    """Cancel a queued run; False when it had begun."""
-    waiting = JobRun.objects.filter(pk=run.pk, status="queued")
-    return bool(waiting.update(status="cancelled", finished_at=clock.now()))
+def _note(run: JobRun, action: str, by: Actor, *, before: str, **more: object) -> None:
+    """The run keeps who asked for it first; this line keeps who came after."""
+    audit.record(
+        by=by,
+        action=action,
+        object_type="job",
+        object_id=run.pk,
+        before={"status": str(before)},
+        after={"status": str(run.status), "job": run.job, "as_of": str(run.as_of), **more},
+    )

@@ -13,6 +13,7 @@ from etftrader.core.actor import Actor
 from etftrader.core.models import StaffQuerySet
 
 OPEN = ("queued", "running")
+ASKED = "waiting"  # the status of an item that the next attempt of a run is to do
 
 
 class JobQuerySet(models.QuerySet):

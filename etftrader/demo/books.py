@@ -37,6 +37,16 @@ class RoundTrip:
 
 
 @dataclass(frozen=True, slots=True)
+class OptionHolding:
+    """Contracts on SPY, traded on the session before the start; short below zero."""
+
+    right: str  # C, P
+    contracts: int
+    monthly: int  # which monthly expiry at least twenty days after the start, 1 is the first
+    moneyness: str  # strike over the close of the start, then whole dollars
+
+
+@dataclass(frozen=True, slots=True)
 class DemoBook:
     """One portfolio of the demo."""
 
@@ -52,6 +62,8 @@ class DemoBook:
     var_limit: str | None = None  # fraction of equity, where the owner chose one
     stops: bool = False
     private_fund: bool = False
+    options: tuple[OptionHolding, ...] = ()
+    option_tags: tuple[str, ...] = ()
 
 
 _TECH = ("AAPL", "MSFT", "AMZN", "GOOG", "META", "NVDA")
@@ -64,9 +76,22 @@ BOOKS: tuple[DemoBook, ...] = (
         opened_ago=253,
         flows=(Flow(253, "480000"), Flow(118, "5000")),
         holdings={
-            "AAPL": 800, "MSFT": 410, "AMZN": 525, "GOOG": 530, "META": 155, "NVDA": 1480,
-            "JNJ": 174, "JPM": 283, "HD": 124, "BND": 1045, "MTUM": 1066, "QUAL": 1000,
-            "EFA": 510, "SPY": 186, "LQD": 201, "XLU": 388,
+            "AAPL": 800,
+            "MSFT": 410,
+            "AMZN": 525,
+            "GOOG": 530,
+            "META": 155,
+            "NVDA": 1480,
+            "JNJ": 174,
+            "JPM": 283,
+            "HD": 124,
+            "BND": 1045,
+            "MTUM": 1066,
+            "QUAL": 1000,
+            "EFA": 510,
+            "SPY": 186,
+            "LQD": 201,
+            "XLU": 388,
         },
         round_trips=(RoundTrip("BAC", 400, 182, 109), RoundTrip("XLE", 150, 107, 37)),
         tags={
@@ -83,9 +108,21 @@ BOOKS: tuple[DemoBook, ...] = (
         opened_ago=58,
         flows=(Flow(58, "1000000"),),
         holdings={
-            "SPY": 321, "MTUM": 992, "QUAL": 1135, "USMV": 1720, "VLUE": 1300, "XLK": 1487,
-            "XLU": 1330, "XLE": 1066, "VGK": 1360, "EWG": 2565, "EWU": 2104, "EWJ": 1446,
-            "EEM": 1927, "TLT": 505, "LQD": 555,
+            "SPY": 321,
+            "MTUM": 992,
+            "QUAL": 1135,
+            "USMV": 1720,
+            "VLUE": 1300,
+            "XLK": 1487,
+            "XLU": 1330,
+            "XLE": 1066,
+            "VGK": 1360,
+            "EWG": 2565,
+            "EWU": 2104,
+            "EWJ": 1446,
+            "EEM": 1927,
+            "TLT": 505,
+            "LQD": 555,
         },
         round_trips=(RoundTrip("FXI", 250, 58, 16),),
         var_limit="0.015",
@@ -98,9 +135,23 @@ BOOKS: tuple[DemoBook, ...] = (
         opened_ago=253,
         flows=(Flow(253, "2850000"), Flow(69, "-20000")),
         holdings={
-            "SPY": 1900, "DIA": 1800, "VLUE": 4200, "USMV": 4600, "JNJ": 900, "PG": 1200,
-            "KO": 2200, "PEP": 900, "WMT": 1200, "XOM": 1100, "CVX": 900, "JPM": 1200,
-            "UNH": 500, "MRK": 1300, "IEF": 2200, "TIP": 1700, "CSJ": 1400,
+            "SPY": 1900,
+            "DIA": 1800,
+            "VLUE": 4200,
+            "USMV": 4600,
+            "JNJ": 900,
+            "PG": 1200,
+            "KO": 2200,
+            "PEP": 900,
+            "WMT": 1200,
+            "XOM": 1100,
+            "CVX": 900,
+            "JPM": 1200,
+            "UNH": 500,
+            "MRK": 1300,
+            "IEF": 2200,
+            "TIP": 1700,
+            "CSJ": 1400,
         },
         round_trips=(RoundTrip("EFA", 1000, 237, 81), RoundTrip("LQD", 600, 100, 16)),
         tags={
@@ -115,15 +166,33 @@ BOOKS: tuple[DemoBook, ...] = (
     ),
     DemoBook(
         owner="demo_balanced@example.com",
-        name="Long/Short",
-        description="Technology longs against value-trap shorts",
+        name="Long/Short with SPY overlay",
+        description="Technology longs against value-trap shorts, options on SPY",
         opened_ago=253,
         flows=(Flow(253, "2600000"),),
         holdings={
-            "AAPL": 14000, "MSFT": 8600, "AMZN": 6800, "GOOG": 9000, "META": 2300,
-            "NVDA": 36000, "AMD": 38000, "UNH": 1200, "JNJ": 1300, "HD": 1100, "JPM": 3300,
-            "LLY": 1600, "MTUM": 4000, "NFLX": -3200, "BBY": -8000, "XOM": -3300,
-            "CVX": -1700, "RRC": -3000, "GE": -700, "BAC": -9400, "WMT": -1500, "EEM": -3500,
+            "AAPL": 14000,
+            "MSFT": 8600,
+            "AMZN": 6800,
+            "GOOG": 9000,
+            "META": 2300,
+            "NVDA": 36000,
+            "AMD": 38000,
+            "UNH": 1200,
+            "JNJ": 1300,
+            "HD": 1100,
+            "JPM": 3300,
+            "LLY": 1600,
+            "MTUM": 4000,
+            "NFLX": -3200,
+            "BBY": -8000,
+            "XOM": -3300,
+            "CVX": -1700,
+            "RRC": -3000,
+            "GE": -700,
+            "BAC": -9400,
+            "WMT": -1500,
+            "EEM": -3500,
         },
         round_trips=(RoundTrip("FXI", -4000, 244, 91), RoundTrip("TLT", 3000, 118, 8)),
         tags={
@@ -133,5 +202,16 @@ BOOKS: tuple[DemoBook, ...] = (
             "Risk Hedge": ("EEM",),
         },
         allow_short=True,
+        options=(
+            OptionHolding("C", 60, 2, "1.02"),
+            OptionHolding("C", 40, 3, "1.04"),
+            OptionHolding("P", 80, 2, "0.96"),
+            OptionHolding("P", 60, 3, "0.92"),
+            OptionHolding("C", -50, 1, "1.02"),
+            OptionHolding("C", -40, 2, "1.05"),
+            OptionHolding("P", -40, 1, "0.97"),
+            OptionHolding("P", -60, 3, "0.86"),
+        ),
+        option_tags=("Options Overlay", "#strategy:spy_overlay"),
     ),
 )

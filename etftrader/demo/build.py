@@ -11,11 +11,12 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from etftrader import day, services
+from etftrader import day
 from etftrader.core.actor import Actor, system
 from etftrader.core.errors import DomainError
-from etftrader.demo import books, past
+from etftrader.demo import books, overlay, past
 from etftrader.demo.books import BOOKS, DemoBook
+from etftrader.services import acts
 from marketdata.models import Instrument
 from marketdata.selectors import calendar, sessions
 from marketdata.services import instruments as instrument_service
@@ -37,7 +38,7 @@ Say = Callable[[str], object]
 def build(*, say: Say) -> bool:
     """Seed what is missing; False when the demo already stands."""
     moment = replay.ensure()
-    services.setup_schedules()
+    acts.setup_schedules()
     if User.objects.filter(is_demo=True).exists():
         _set_passwords()
         return False
@@ -45,6 +46,8 @@ def build(*, say: Say) -> bool:
     start = settings.REPLAY_START
     say("loading the bundled history")
     price_sync.load_history(until=moment.session_date)
+    say("making option contracts, their quotes and Greeks")
+    _overlays(start)
     say("making people and books")
     users = _users()
     made = {demo.name: _book(demo, users[demo.owner], start) for demo in BOOKS}
@@ -67,11 +70,17 @@ def reset(*, say: Say) -> None:
     risk_live.forget([portfolio.pk for portfolio in old])
     if sessions.moment().current != start:
         replay.start_over(by=BY)
+    _overlays(start)
     users = {user.email: user for user in User.objects.filter(is_demo=True)}
     made = {demo.name: _book(demo, users[demo.owner], start) for demo in BOOKS}
     _history(made, start, say)
     day.run(session_date=start, by=BY, again=True)
     _self_check(made, start)
+
+
+def _overlays(start: date) -> None:
+    for demo in BOOKS:
+        overlay.prepare(overlay.symbols(demo.options, start), start, BY)
 
 
 def _users() -> dict[str, User]:
@@ -115,7 +124,9 @@ def _book(demo: DemoBook, owner: User, start: date) -> Portfolio:
     )
     fund = _private_fund(owner, start, demo) if demo.private_fund else None
     past.book(portfolio=portfolio, demo=demo, start=start, fund=fund, by=actor)
-    for name, symbols in demo.tags.items():
+    contracts = overlay.symbols(demo.options, start)
+    tagged = {**demo.tags, **dict.fromkeys(demo.option_tags, contracts)}
+    for name, symbols in tagged.items():
         tags.assign_by_symbol(portfolio_id=portfolio.pk, user=owner, name=name, symbols=symbols)
     if demo.var_limit:
         limits.change(
@@ -165,13 +176,18 @@ def _history(made: dict[str, Portfolio], start: date, say: Say) -> None:
 
 
 def _self_check(made: dict[str, Portfolio], start: date) -> None:
-    """Every book stands, is priced, and its identity holds; anything else stops the seeding."""
+    """Every book stands, is priced, and its identity holds; anything else stops the seeding.
+
+    No option held has expired.
+    """
     for name, portfolio in made.items():
         latest = PortfolioSnapshot.objects.get(portfolio=portfolio, session_date=start)
         if abs(latest.identity_gap) >= IDENTITY_TOLERANCE:
             raise DomainError(f"{name}: the books differ by {latest.identity_gap}.")
         if latest.positions.filter(price__isnull=True).exists():
             raise DomainError(f"{name}: a position has no price.")
+        if portfolio.positions.open().filter(instrument__option__expiry__lt=start).exists():
+            raise DomainError(f"{name}: an option has expired.")
 
 
 def _refuse_if_others_traded() -> None:

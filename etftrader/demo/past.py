@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from etftrader.core.actor import Actor
 from etftrader.core.money import to_fill_price
+from etftrader.demo import overlay
 from etftrader.demo.books import DemoBook
 from marketdata.models import Instrument
 from marketdata.selectors import calendar, prices
@@ -31,9 +32,17 @@ class Deed(NamedTuple):
 def book(
     *, portfolio: Portfolio, demo: DemoBook, start: date, fund: Instrument | None, by: Actor
 ) -> None:
-    """Book a demo portfolio's past through the services; twice is once."""
-    deeds = sorted(_deeds(demo, start))
-    closes = _closes(deeds, start)
+    """Book a demo portfolio's past through the services; twice is once.
+
+    Options trade on the session before the start, at the middle of their quote in cents.
+    """
+    contracts = overlay.symbols(demo.options, start)
+    before = _ago(start, 1)
+    deeds = sorted(_deeds(demo, start, contracts))
+    closes = _closes([deed for deed in deeds if deed.symbol not in contracts], start)
+    closes |= {
+        (symbol, before): price for symbol, price in overlay.middles(contracts, before).items()
+    }
     opened = calendar.previous(start, demo.opened_ago)
     for place, deed in enumerate(deeds):
         if deed.symbol:
@@ -60,7 +69,7 @@ def book(
             )
 
 
-def _deeds(demo: DemoBook, start: date) -> list[Deed]:
+def _deeds(demo: DemoBook, start: date, contracts: list[str]) -> list[Deed]:
     nothing = Decimal(0)
     deeds = []
     for place, flow in enumerate(demo.flows):
@@ -73,6 +82,10 @@ def _deeds(demo: DemoBook, start: date) -> list[Deed]:
     for place, trip in enumerate(demo.round_trips):
         trades.append((trip.symbol, trip.quantity, trip.opened_ago, f"trip-{place}-in"))
         trades.append((trip.symbol, -trip.quantity, trip.closed_ago, f"trip-{place}-out"))
+    trades += [
+        (symbol, each.contracts, 1, "overlay")
+        for symbol, each in zip(contracts, demo.options, strict=True)
+    ]
     for symbol, quantity, ago, label in trades:
         order = _BUY if quantity > 0 else _SELL
         deeds.append(Deed(_ago(start, ago), order, symbol, quantity, nothing, f"{label}-{symbol}"))

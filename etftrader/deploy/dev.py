@@ -71,7 +71,7 @@ def _spread(words: list[str]) -> list[str]:
     """Use both cores for the whole suite; one file or one browser is not worth a second process."""
     if words or (os.cpu_count() or 1) < 2:
         return []
-    return ["-n", "2", "--dist", "loadfile"]
+    return ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def reset() -> int:

@@ -30,6 +30,7 @@ SHARED = (
     "REPLAY_START",
     "CSV_FOLDER",
     "YAHOO_BASE_URL",
+    "YAHOO_STREAM_URL",
     "FRED_BASE_URL",
     "FRED_API_KEY",
 )
@@ -130,6 +131,19 @@ class Start:
             self._start_valkey()
         self.data.write(folder.ENVIRONMENT, shared(self.data, self.environment))
         self._migrate()
+        if programs.is_demo(self.environment):
+            self._start_with_demo()
+        else:
+            # no books of anybody: the market's clock, the timetable and one administrator
+            self.supervisor.run_to_end(self._manage("begin", "begin"))
+            self._start_programs()
+        login = self._login()
+        self._await_ready()
+        self.login = login
+        self._announce()
+        self._greet()
+
+    def _start_with_demo(self) -> None:
         # readers of an empty demo have nothing to do, and its writer would wait for them
         seeded = self._is_done("seed", "seeded")
         if not seeded:
@@ -138,11 +152,6 @@ class Start:
         self._start_programs()
         if seeded:
             self.supervisor.run_to_end(self._manage("seed", "seed_demo"))
-        login = self._demo_login()
-        self._await_ready()
-        self.login = login
-        self._announce()
-        self._greet()
 
     def _start_valkey(self) -> None:
         password = self.data.secret("valkey_password")
@@ -202,7 +211,8 @@ class Start:
 
     def _start_programs(self) -> None:
         self.port = self._free_web_port(self.port)
-        for name, arguments in programs.commands(HOST, self.port).items():
+        quotes = programs.has_quotes(self.environment)
+        for name, arguments in programs.commands(HOST, self.port, quotes=quotes).items():
             own = self.environment | {"ETF_PROCESS": name}
             self.supervisor.start(Program(name, [sys.executable, *arguments], own, ROOT))
 
@@ -231,8 +241,9 @@ class Start:
             return False
         return True
 
-    def _demo_login(self) -> dict[str, Any]:
-        command = [sys.executable, "manage.py", "demo_login", "--format", "json"]
+    def _login(self) -> dict[str, Any]:
+        name = "demo_login" if programs.is_demo(self.environment) else "first_login"
+        command = [sys.executable, "manage.py", name, "--format", "json"]
         own = self.environment | {"ETF_PROCESS": "worker"}
         with subprocess.Popen(
             command,
@@ -253,7 +264,7 @@ class Start:
                 raise
             answer, complaint = step.communicate()
         if step.returncode:
-            raise Failed(f"The demo users could not be prepared:\n{complaint[-2000:]}")
+            raise Failed(f"The users could not be prepared:\n{complaint[-2000:]}")
         document: dict[str, Any] = json.loads(answer.strip().splitlines()[-1])
         return document
 
@@ -301,7 +312,8 @@ class Start:
         say("")
         say(f"ETFTrader is ready at {self.url}")
         for user in self.login["users"]:
-            say(f"  sign in as {user['username']}  password {user['password']}")
+            password = f"  password {user['password']}" if user["password"] else ""
+            say(f"  sign in as {user['username']}{password}")
         say("  Ctrl-C stops everything.")
         say("")
 

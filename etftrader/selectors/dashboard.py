@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from etftrader.core.actor import Actor
 from etftrader.core.formats import show
 from etftrader.core.records import JobRun
@@ -155,7 +157,7 @@ def attention(*, actor: Actor, moment: Moment, limit: int = 12) -> list[Alert]:
     rank = {"critical": 0, "warning": 1, "info": 2}
     rows = (
         Alert.objects.for_actor(actor)
-        .filter(state="open", portfolio__status="active")
+        .filter(Q(portfolio__isnull=True) | Q(portfolio__status="active"), state="open")
         .select_related("portfolio")
         .order_by("-last_seen", "-pk")[:200]
     )

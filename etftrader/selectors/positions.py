@@ -12,7 +12,12 @@ from portfolios.selectors import positions
 from portfolios.selectors.positions import Worth
 from portfolios.selectors.valuation import ValuedLine
 
-GROUPS = {"type": "By type", "sector": "By sector", "tag": "By tag"}
+GROUPS = {
+    "type": "By type",
+    "sector": "By sector",
+    "underlying": "By underlying",
+    "tag": "By tag",
+}
 NO_TAG = "No tag"
 
 
@@ -21,13 +26,17 @@ class Row:
     """One position; figures that need a missing price are None, `reason` says why."""
 
     symbol: str
-    type: str
+    type: str  # LONG, SHORT, and of options LC, LP, SC, SP
+    name: str  # an option in words, else the sector
+    underlying: str
     sector: str
     quantity: Decimal
     average: Decimal | None
     cost: Decimal  # signed, as the quantity
     price: Decimal | None
     exposure: Decimal | None
+    delta_exposure: Decimal | None  # of an option dollars of its underlying
+    delta_reason: str
     weight: float | None
     day_pnl: Decimal | None
     unrealized: Decimal | None
@@ -37,6 +46,11 @@ class Row:
     price_class: str
     price_session: date | None
     reason: str
+
+    @property
+    def contract(self) -> str:
+        """An option in words; empty for everything else."""
+        return self.name if self.symbol != self.underlying else ""
 
     @property
     def tags(self) -> str:
@@ -73,7 +87,7 @@ def wish_of(query: Mapping[str, Any]) -> Wish:
     kind, group = str(query.get("type", "")), str(query.get("group", ""))
     return Wish(
         search=str(query.get("q", "")).strip()[:40],
-        type=kind if kind in (positions.LONG, positions.SHORT) else "",
+        type=kind if kind in positions.TYPES else "",
         tag=str(query.get("tag", ""))[:60],
         group=group if group in GROUPS else "",
     )
@@ -93,15 +107,20 @@ def _row(each: ValuedLine, shares: Mapping[str, float | None], tags: tuple[str, 
     line, mark = each.line, each.mark
     units = line.quantity * line.multiplier
     gained, cost = each.unrealized_pnl, abs(line.cost_basis)
+    sector = overview.sector_of(line.underlying, line.sector)
     return Row(
         symbol=line.symbol,
-        type=positions.type_of(line.quantity),
-        sector=overview.sector_of(line.symbol, line.sector),
+        type=positions.type_of(line.quantity, line.contract),
+        name=line.contract.words if line.contract is not None else sector,
+        underlying=line.underlying,
+        sector=sector,
         quantity=line.quantity,
         average=line.cost_basis / units if units else None,
         cost=line.cost_basis,
         price=mark.price if mark else None,
         exposure=each.exposure,
+        delta_exposure=each.delta_exposure,
+        delta_reason=each.delta_reason,
         weight=each.weight,
         day_pnl=each.day_pnl,
         unrealized=gained,
@@ -120,7 +139,7 @@ def chosen(every: Sequence[Row], wish: Wish) -> list[Row]:
     return [
         row
         for row in every
-        if (not text or text in row.symbol.lower() or text in row.sector.lower())
+        if (not text or any(text in word.lower() for word in (row.symbol, row.sector, row.name)))
         and (not wish.type or row.type == wish.type)
         and (not wish.tag or wish.tag in row.tag_names)
     ]
@@ -139,8 +158,8 @@ def grouped(shown: Sequence[Row], by: str) -> list[Group]:
 def _heading(row: Row, by: str) -> str:
     if by == "type":
         return row.type
-    if by == "sector":
-        return row.sector
+    if by in ("sector", "underlying"):
+        return str(getattr(row, by))
     return row.tag_names[0] if row.tag_names else NO_TAG
 
 
@@ -150,6 +169,7 @@ def sums(shown: Sequence[Row]) -> dict[str, Any]:
     cost = sum((abs(row.cost) for row in shown if row.unrealized is not None), Decimal(0))
     return {
         "exposure": _sum(shown, "exposure"),
+        "delta_exposure": _sum(shown, "delta_exposure"),
         "weight": _sum(shown, "weight"),
         "day_pnl": _sum(shown, "day_pnl"),
         "unrealized": unrealized,

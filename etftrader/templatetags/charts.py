@@ -19,6 +19,7 @@ RIGHT, TOP, BOTTOM, LEFT = 66, 14, 26, 4
 MOST_POINTS = 700
 PLOT_GAP = 15
 LETTER = 6.2  # width of one, drawing units
+STRIP_WIDTH = 1200  # of a strip of days, stretched likewise
 BAR_WIDTH, BAR_HEIGHT = 400, 24  # of a bar's drawing, which is stretched to its column
 
 Chart = Mapping[str, Any]
@@ -291,31 +292,42 @@ def bullet_chart(chart: Chart) -> SafeString:
 
 @register.simple_tag
 def coverage_strip(chart: Chart) -> SafeString:
-    """A cell a day a dataset, darker the fuller; what is missing is outlined, not coloured."""
+    """A cell a day a dataset, darker the fuller; what is missing is outlined, not coloured.
+
+    `links` make columns pressable: {place, url, fragment (what htmx puts in the panel), label,
+    chosen}.
+    """
     columns: Sequence[date] = chart["columns"]
-    left, right, width, row_height = 128, 6, chart.get("width", 1200), 22
-    cell = (width - left - right) / max(len(columns), 1)
+    count, row_height = max(len(columns), 1), 22
+    cell = STRIP_WIDTH / count
     rows = [
         {
             "label": row["label"],
-            "y": index * row_height + 4,
-            "text_y": index * row_height + 16,
             "cells": [
-                _cell(value, day, left + place * cell, cell, index * row_height + 4)
+                _cell(value, day, place * cell, cell, index * row_height + 3)
                 for place, (value, day) in enumerate(zip(row["values"], columns, strict=True))
             ],
         }
         for index, row in enumerate(chart["rows"])
     ]
-    across = svg.Scale(0, max(len(columns), 1), left, width - right)
     every = max(1, len(columns) // 6)
     marks = [
-        {"x": across(place), "label": f"{day.day} {day:%b}"}
+        {"left": round(place / count * 100, 2), "label": f"{day.day} {day:%b}"}
         for place, day in enumerate(columns)
         if place % every == 0
     ]
-    height = len(rows) * row_height + 24
-    context = {"chart": chart, "rows": rows, "marks": marks, "width": width, "height": height}
+    links = [
+        {**link, "x": round(link["place"] * cell, 1), "width": round(cell - 1.5, 1)}
+        for link in chart.get("links", ())
+    ]
+    context = {
+        "chart": chart,
+        "rows": rows,
+        "marks": marks,
+        "links": links,
+        "width": STRIP_WIDTH,
+        "height": len(rows) * row_height,
+    }
     return render_to_string("charts/coverage.svg", context)
 
 

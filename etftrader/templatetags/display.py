@@ -12,6 +12,7 @@ from etftrader.core.formats import (
     DASH,
     NUMBER_FORMATS,
     eastern,
+    figure,
     moment_of,
     number,
     show,
@@ -33,6 +34,7 @@ def _filter(kind: str) -> Callable[..., str]:
 for _kind in (*NUMBER_FORMATS, "et"):
     register.filter(_kind, _filter(_kind))
 register.filter("fmt", show)
+register.filter("figure", figure)
 register.filter("tone", tone_of)
 
 

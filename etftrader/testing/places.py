@@ -40,11 +40,32 @@ NAMES = {
     "instrument__symbol": "symbol",
     "instrument": "symbol",
     "underlying": "symbol",
+    "price_id": "price_id",
+    "valuation_id": "valuation_id",
+    "watchlist_id": "watchlist_id",
+    "watchlist": "watchlist_id",
+    "item_id": "item_id",
+    "customer": "customer_id",
 }
 # everybody's, or the house's own: there is no foreign one
-SHARED = {"bond_id", "doubt_id"}
+SHARED = {"bond_id", "doubt_id", "doubt_ids", "schedule_id"}
+# what the rows of a batch are named by
+MEANS = {
+    ("patch", "api/v1/instruments/batch", "id"): "symbol",
+    ("patch", "api/v1/prices/batch", "id"): "price_id",
+    ("patch", "api/v1/market-data/batch", "id"): "price_id",
+    ("patch", "api/v1/valuations/batch", "id"): "valuation_id",
+    ("patch", "api/v1/watchlists/batch", "id"): "watchlist_id",
+    ("patch", "api/v1/watchlist-items/batch", "id"): "item_id",
+}
 # names that stand for something else at one operation
 ELSEWHERE = {
+    ("post", "api/v1/instruments", "symbol"): "the new instrument's own symbol",
+    ("post", "api/v1/instruments/batch", "symbol"): "the new instrument's own symbol",
+    ("put", "api/v1/instruments/<str:symbol>", "symbol"): "its own symbol again, which stays",
+    ("patch", "api/v1/instruments/<str:symbol>", "symbol"): "its own symbol again, which stays",
+    ("patch", "api/v1/bonds/batch", "id"): "a bond, which is everybody's",
+    ("patch", "api/v1/options/batch", "id"): "a contract, which is everybody's",
     ("post", "api/v1/bonds", "instrument"): "the new bond's own symbol",
     ("post", "api/v1/bonds/batch", "instrument"): "the new bond's own symbol",
     ("post", "api/v1/options", "instrument"): "the new contract's own symbol",
@@ -54,17 +75,22 @@ ELSEWHERE = {
 }
 PLAIN = set(
     """
-    action active allow_short amount as_of asset_class average_price base_currency bs_price
-    can_trade client_order_id closed commission confirm_duplicate content context convexity country
-    coupon_rate currency cursor dataset date delimiter delta description duration email enabled
-    encoding end everywhere executed_at__gte executed_at__lt expires_at expiry expiry__gte
-    expiry__lte face_value file file_name frequency gamma hard implied_volatility interval issued
-    job kind limit maturity maturity__gte maturity__lte maturity_years measure minutes mode name
-    new_password note notes object_type offset old_password option_type order_type ordering partial
-    password pricing q quantity ratchet reason recorded_at__gte recorded_at__lt refresh rho
-    risk_free_rate role scopes search sector segment session_date session_date__gte
-    session_date__lte severity side simulated source start state state__in status step strike style
-    theta to_state type unit value vega verdict volatility watch whole_shares ytm
+    action active adj_close allow_short am_settled amount as_of as_of_date as_of_date__gte
+    as_of_date__lte asset_class assumed_dividend_yield assumed_half_spread_bp assumed_volume
+    average_price base_currency bs_price can_trade change_pct client_order_id close closed
+    commission confirm_duplicate content context convexity country coupon_rate currency cursor
+    dataset date delimiter delta description discount_rate duration email enabled encoding end
+    equity_value ev everywhere exchange executed_at__gte executed_at__lt expires_at expiry
+    expiry__gte expiry__lte face_value factor_tilt file file_name frequency gamma growth_rate hard
+    high horizon_days implied_volatility interval issued job kind limit liquidity_class low maturity
+    maturity__gte maturity__lte maturity_years measure method minutes mode multiples multiplier name
+    name__icontains new_password note notes object_type offset old_password open option_type order
+    order_type ordering partial password pricing q quantity range ratchet reason recorded_at__gte
+    recorded_at__lt refresh resolved rho risk_free_rate role scopes search sections sector segment
+    session_date session_date__gte session_date__lte settlement severity side simulated source start
+    state state__in status step strike style symbol__in target_price theta time timestamp to_state
+    type unit updated_at__gt value vega verdict version vol_shift volatility volume watch
+    whole_shares ytm
     """.split()
 )
 
@@ -89,10 +115,13 @@ def found() -> tuple[list[Place], list[str]]:
     unknown: list[str] = []
     for operation in operations():
         for kind, name in _parameters(operation, description):
-            if (operation.method, operation.route, name) in ELSEWHERE:
+            # a batch deletes what it changes, by the same names
+            method = "patch" if kind == "batch" and operation.method == "delete" else None
+            here = (method or operation.method, operation.route, name)
+            if here in ELSEWHERE:
                 continue
-            if name in NAMES:
-                places.append(Place(operation, kind, name, NAMES[name]))
+            if here in MEANS or name in NAMES:
+                places.append(Place(operation, kind, name, MEANS.get(here) or NAMES[name]))
             elif name not in PLAIN | SHARED:
                 unknown.append(f"{operation} {kind} {name}")
     return places, unknown

@@ -8,8 +8,9 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 JSON = "application/json;charset=utf-8"
 CHARTS = "v8_chart_{}_1d_2020H1.json"
 CHAIN = "v7_options_TWX_20140605.json"
-UNKNOWN = "v8_chart_unknown_symbol_404.json"
+NO_SUCH = {"chart": {"result": None, "error": {"code": "Not Found", "description": "No data"}}}
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ class ReplayServer:
     def say(self, part: str, *replies: Reply) -> None:
         """Answer paths that contain `part` with these in order; the last one is repeated."""
         self._script.insert(0, (part, list(replies)))
+
+    def forget(self, part: str) -> None:
+        """Answer paths that contain `part` as before they were scripted."""
+        self._script = [each for each in self._script if each[0] != part]
 
     def count(self, part: str) -> int:
         """How many requests had `part` in their path."""
@@ -149,7 +154,7 @@ class YahooServer(ReplayServer):
         if "/v8/finance/chart/" in path:
             return self._fixture(CHARTS.format(symbol))
         if "/v7/finance/options/" in path:
-            return self._fixture(CHAIN if symbol == "TWX" else UNKNOWN)
+            return self._fixture(CHAIN) if symbol == "TWX" else Reply.json(NO_SUCH, 404)
         if path.endswith("/v7/finance/quote"):
             symbols = asked.query.get("symbols", [""])[0].split(",")
             found = [quote(each) for each in symbols if self._has(each)]
@@ -158,7 +163,7 @@ class YahooServer(ReplayServer):
             return Reply.json({"timeseries": {"result": [], "error": None}})
         if "/v10/finance/quoteSummary/" in path and self._has(symbol):
             return Reply.json({"quoteSummary": {"result": [summary(symbol)], "error": None}})
-        return self._fixture(UNKNOWN)
+        return Reply.json(NO_SUCH, 404)
 
     def chart(self, symbol: str) -> dict[str, Any]:
         """Return a fixture's chart for a test to change."""
@@ -175,10 +180,9 @@ class YahooServer(ReplayServer):
 
     def _fixture(self, name: str) -> Reply:
         path = self._fixtures / name
-        status = 200
-        if name == UNKNOWN or not path.is_file():
-            path, status = self._fixtures / UNKNOWN, 404
-        return Reply(status, path.read_bytes(), {"Content-Type": JSON})
+        if path.is_file():
+            return Reply(200, path.read_bytes(), {"Content-Type": JSON})
+        return Reply.json(NO_SUCH, 404)
 
 
 def quote(symbol: str) -> dict[str, Any]:
@@ -219,6 +223,48 @@ def summary(symbol: str) -> dict[str, Any]:
             "sectorWeightings": [{"technology": 0.31}, {"healthcare": 0.14}],
         },
     }
+
+
+def chart(
+    symbol: str, closes: Mapping[date, float | None], *, splits: Mapping[date, int] | None = None
+) -> dict[str, Any]:
+    """One daily chart in Yahoo's shape; a split of so many for one stands as an event of its day.
+
+    Yahoo restates its history at every split: the closes are to be given so.
+    """
+    days = sorted(closes)
+    prices = [closes[day] for day in days]
+    events = {
+        str(stamp(day)): {"date": stamp(day), "numerator": ratio, "denominator": 1}
+        for day, ratio in (splits or {}).items()
+    }
+    meta = {
+        "currency": "USD",
+        "symbol": symbol,
+        "instrumentType": "EQUITY",
+        "exchangeTimezoneName": "America/New_York",
+        "timezone": "EDT",
+        "gmtoffset": -14400,
+        "dataGranularity": "1d",
+        "priceHint": 2,
+        "validRanges": ["1d", "1mo", "1y", "max"],
+    }
+    columns = {name: prices for name in ("open", "high", "low", "close")}
+    result = {
+        "meta": meta,
+        "timestamp": [stamp(day) for day in days],
+        "events": {"splits": events},
+        "indicators": {
+            "quote": [{**columns, "volume": [1_000_000] * len(days)}],
+            "adjclose": [{"adjclose": prices}],
+        },
+    }
+    return {"chart": {"result": [result], "error": None}}
+
+
+def stamp(day: date) -> int:
+    """A second within a day's session, in summer and in winter."""
+    return int(datetime(day.year, day.month, day.day, 14, 30, tzinfo=UTC).timestamp())
 
 
 def endless(piece: bytes, total: int) -> Callable[[], Iterator[bytes]]:

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from etftrader.core import audit
 from etftrader.core.actor import system
-from etftrader.core.records import JobRun
+from etftrader.core.records import AuditEvent, JobRun
 from marketdata.models import ReplayClock
 from portfolios.tests.factories import (
     WEDNESDAY,
@@ -130,15 +130,21 @@ def test_a_job_tells_its_parts_and_its_result_once_there_is_one(client):
     assert client.get(f"{V1}/jobs/{waiting.pk}")["Retry-After"] == "1"
 
 
-def test_a_queued_job_is_cancelled_once_and_a_running_one_not_at_all(client, staff):
-    waiting, running = make_run(make_user()), make_run(make_user(), status="running")
+@pytest.mark.parametrize("status", ["queued", "running"])
+def test_a_job_that_waits_or_runs_is_cancelled_once_and_one_that_ended_not_at_all(
+    client, staff, status
+):
+    run, done = make_run(make_user(), status=status), make_run(make_user(), status="succeeded")
 
-    assert staff.post(f"{V1}/jobs/{waiting.pk}/cancel").status_code == 403
+    assert client.get(f"{V1}/jobs/{run.pk}").json()["cancel_url"]
+    assert staff.post(f"{V1}/jobs/{run.pk}/cancel").status_code == 403
     for _ in range(2):
-        answer = client.post(f"{V1}/jobs/{waiting.pk}/cancel")
+        answer = client.post(f"{V1}/jobs/{run.pk}/cancel")
         assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
-    late = client.post(f"{V1}/jobs/{running.pk}/cancel")
-    assert (late.status_code, late.json()["code"]) == (409, "job_already_running")
+        assert answer.json()["cancel_url"] is None
+    assert AuditEvent.objects.filter(action="job.cancel", object_id=str(run.pk)).count() == 1
+    late = client.post(f"{V1}/jobs/{done.pk}/cancel")
+    assert (late.status_code, late.json()["code"]) == (409, "job_already_ended")
 
 
 def test_operators_run_a_finished_job_again(client, operator):
@@ -156,8 +162,13 @@ def test_operators_run_a_finished_job_again(client, operator):
 
 
 def test_the_status_of_data_names_datasets_clock_and_steps(client):
-    make_run(step="prices", job="marketdata.sync_prices", scope="r1 bundled all", status="failed",
-             error={"code": "needs_failed", "detail": "of one portfolio"})
+    make_run(
+        step="prices",
+        job="marketdata.sync_prices",
+        scope="r1 bundled all",
+        status="failed",
+        error={"code": "needs_failed", "detail": "of one portfolio"},
+    )
 
     body = client.get(f"{V1}/data/status").json()
 
@@ -209,6 +220,7 @@ def test_a_body_nobody_understands_is_refused(client):
         ("market-data", ["prices"]),
         ("risk-metrics", ["covariance", "risk", "limits"]),
         ("snapshots", ["snapshots"]),
+        ("greeks", ["greeks"]),
     ],
 )
 def test_operators_start_batches_and_see_them(client, operator, batch, steps):
@@ -220,6 +232,34 @@ def test_operators_start_batches_and_see_them(client, operator, batch, steps):
     assert (run.job, run.as_of, run.inputs) == ("etftrader.run_day", WEDNESDAY, {"steps": steps})
     status = operator.get(f"{V1}/admin/batch/status").json()
     assert [each["steps"] for each in status["batches"]] == [steps]
+
+
+def test_an_owner_starts_batches_of_an_own_book_every_five_minutes(client):
+    book = make_portfolio(owner=make_user(), cash=1000)
+    foreign = make_portfolio(owner=make_user("other@example.com"))
+    path = f"{V1}/admin/batch/snapshots"
+
+    answers = [client.post(path, {"portfolio_id": str(each)}) for each in (foreign.pk, MADE_UP)]
+    assert [each.status_code for each in answers] == [404, 404]
+    assert answers[0].json()["detail"] == answers[1].json()["detail"]
+
+    asked = client.post(path, {"portfolio_id": str(book.pk)})
+
+    assert asked.status_code == 202
+    run = JobRun.objects.get(pk=asked.json()["id"])
+    assert (run.job, run.portfolio_ids) == ("portfolios.take_snapshots", [str(book.pk)])
+    again = client.post(path, {"portfolio_id": str(book.pk)})
+    assert (again.status_code, again.json()["code"]) == (409, "asked_recently")
+    # another kind has a pause of its own; without holdings there is nothing to fetch
+    for kind, code in (("greeks", "insufficient_data"), ("market-data", "nothing_held")):
+        refused = client.post(f"{V1}/admin/batch/{kind}", {"portfolio_id": str(book.pk)})
+        assert refused.json()["code"] == code
+    risk = client.post(f"{V1}/admin/batch/risk-metrics", {"portfolio_id": str(book.pk)})
+    assert risk.status_code == 202
+    mine = client.get(f"{V1}/admin/batch/status").json()["batches"]
+    assert [each["steps"] for each in mine] == [["covariance", "risk", "limits"], ["snapshots"]]
+    stranger = client_of(make_user("other@example.com"))
+    assert stranger.get(f"{V1}/admin/batch/status").json()["batches"] == []
 
 
 def test_staff_read_and_verify_the_audit_trail(client, staff):
@@ -266,8 +306,7 @@ def test_the_short_addresses_answer_like_the_canonical_ones(client):
     own = ("instance", "request_id", "meta")
     for short, canonical in pairs.items():
         answers = [
-            client.get(path)
-            for path in (f"/api/{short}", f"/api/{short}/", f"{V1}/{canonical}")
+            client.get(path) for path in (f"/api/{short}", f"/api/{short}/", f"{V1}/{canonical}")
         ]
         bodies = [{k: v for k, v in each.json().items() if k not in own} for each in answers]
         assert len({each.status_code for each in answers}) == 1, short

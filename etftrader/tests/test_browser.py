@@ -1,151 +1,14 @@
 """Journeys of a person: the real product, started by its launcher, in a real browser."""
 
-import json
-import os
 import re
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from etftrader.testing.services import ROOT
+from etftrader.testing.browser import Person
 
 pytestmark = pytest.mark.browser
-
-READY_WITHIN, STOP_WITHIN = 180.0, 60.0
-SWITCHES = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--no-first-run",
-)
-# what the test plugin set for this process; the product chooses its own
-OF_THE_PLUGIN = (
-    "ETF_TESTING",
-    "ETF_EMBEDDED",
-    "ETF_TEST_REDIS_OWN",
-    "DATABASE_URL",
-    "REDIS_URL",
-    "BROKER_URL",
-    "CACHE_URL",
-    "CHANNELS_URL",
-    "SECRET_KEY",
-    "JWT_SIGNING_KEYS",
-    "DEMO_PASSWORD",
-    "ALLOWED_HOSTS",
-)
-
-
-def free_port():
-    with socket.socket() as line:
-        line.bind(("127.0.0.1", 0))
-        return line.getsockname()[1]
-
-
-def wait_for_ready(process, log, where):
-    end = time.monotonic() + READY_WITHIN
-    while "ETFTrader is ready at" not in (text := log.read_text(errors="replace")):
-        assert process.poll() is None, f"the launcher ended: {text[-3000:]}"
-        assert time.monotonic() < end, f"not ready in {READY_WITHIN:.0f} s: {text[-3000:]}"
-        time.sleep(0.2)
-    return json.loads((where / "run.json").read_text())
-
-
-@pytest.fixture(scope="session")
-def product(tmp_path_factory):
-    """The content of run.json; ETF_BROWSER_RUN names that of a server which already runs."""
-    if running := os.environ.get("ETF_BROWSER_RUN"):
-        yield json.loads(Path(running).read_text())
-        return
-    where = tmp_path_factory.mktemp("product")
-    log = where / "launcher.log"
-    environment = {name: os.environ[name] for name in os.environ if name not in OF_THE_PLUGIN}
-    environment |= {"ETF_VAR": str(where / "var"), "REPLAY_BAR_SECONDS": "2"}
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "etftrader/deploy/dev.py", "run", "--port", str(free_port())],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield wait_for_ready(process, log, where / "var")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=STOP_WITHIN) == 0, log.read_text(errors="replace")[-3000:]
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(timeout=STOP_WITHIN)
-
-
-@pytest.fixture(scope="session")
-def chromium(product):
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("chromium is not installed: nothing to drive the pages with")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=list(SWITCHES))
-        yield browser
-        browser.close()
-
-
-class Person:
-    """Somebody in front of a browser, and what its console complained about."""
-
-    def __init__(self, browser, product, name):
-        self.base = product["url"].rstrip("/")
-        self.user = next(u for u in product["users"] if u["username"].startswith(name))
-        self.complaints = []
-        self.page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-        self.page.set_default_timeout(15_000)
-        self.page.on("console", self.heard)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.sign_in()
-
-    def heard(self, message):
-        # a broken content security policy is reported as an error too
-        if message.type == "error":
-            self.complaints.append(f"{self.page.url}: {message.text}")
-
-    def sign_in(self):
-        self.open("/")
-        self.page.get_by_label("E-mail").fill(self.user["username"])
-        self.page.get_by_label("Password").fill(self.user["password"])
-        self.page.get_by_role("button", name="Sign in").click()
-        self.page.wait_for_url(self.base + "/")
-
-    def open(self, path):
-        return self.page.goto(self.base + path)
-
-    def portfolios(self):
-        """Give the addresses of the portfolios on the dashboard by name."""
-        self.open("/")
-        found = {}
-        for link in self.page.locator("main a[href^='/portfolios/']").all():
-            address = link.get_attribute("href")
-            if re.fullmatch(r"/portfolios/[0-9a-f-]{36}/", address):
-                found.setdefault(address, link.inner_text().strip())
-        return {name: address for address, name in found.items()}
-
-
-@pytest.fixture(scope="session")
-def growth(chromium, product):
-    return Person(chromium, product, "demo_growth")
-
-
-@pytest.fixture(scope="session")
-def balanced(chromium, product):
-    return Person(chromium, product, "demo_balanced")
 
 
 def test_a_person_signs_in_and_sees_two_portfolios(growth):
@@ -393,9 +256,16 @@ PAGES = (
     "{book}risk/limits/",
     "{book}cash/",
     "{book}settings/",
+    "{book}greeks/",
     "/alerts/",
+    "/watchlists/",
+    "/quotes/",
+    "/quotes/SPY/",
+    "/quotes/SPY/options/",
     "/data/",
+    "/data/quarantine/",
     "/jobs/",
+    "/schedules/",
     "/import/",
     "/settings/",
     "/settings/tokens/",

@@ -1,4 +1,4 @@
-"""docker-compose.yml, read as data: six services, one image, one command each, no secret."""
+"""docker-compose.yml, read as data: seven services, one image, one command each, no secret."""
 
 import re
 
@@ -10,20 +10,25 @@ from etftrader.testing.services import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
-OURS = ("web", "worker", "beat", "live")
+OURS = ("web", "worker", "beat", "live", "quotes")
 SECRET_NAMES = ("PASSWORD", "SECRET", "KEY", "_URL", "AUTH")
 
 
-def test_the_services_are_the_six_of_the_product():
+def test_the_services_are_the_seven_of_the_product():
     assert set(SERVICES) == {"postgres", "redis", *OURS}
+
+
+def test_only_who_asks_for_live_quotes_starts_their_program():
+    assert {name for name in SERVICES if "profiles" in SERVICES[name]} == {"quotes"}
+    assert SERVICES["quotes"]["profiles"] == ["quotes"]
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_service_runs_the_command_of_the_launcher(name):
-    assert SERVICES[name]["command"] == programs.commands("0.0.0.0", 8000)[name]
+    assert SERVICES[name]["command"] == programs.commands("0.0.0.0", 8000, quotes=True)[name]
 
 
-def test_one_image_serves_all_four_programs():
+def test_one_image_serves_all_programs():
     assert len({SERVICES[name]["image"] for name in OURS}) == 1
     assert {SERVICES[name]["build"]["dockerfile"] for name in OURS} == {
         "etftrader/deploy/Dockerfile"

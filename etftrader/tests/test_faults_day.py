@@ -8,8 +8,8 @@ from celery import current_app
 from django.db import connection
 from django.utils import timezone
 
-from etftrader import day, outcomes, receivers, tasks
-from etftrader.core import jobs, triggers
+from etftrader import day, outcomes, receivers, slices, tasks
+from etftrader.core import job_sweep, jobs, triggers
 from etftrader.core.actor import Actor, system
 from etftrader.core.records import AuditEvent, JobRun, OutboxEvent
 from etftrader.demo import build
@@ -107,7 +107,7 @@ def test_a_failed_book_is_named_in_every_step_and_the_others_are_done(demo):
 
 
 def test_one_good_slice_does_not_pass_for_the_step(demo, monkeypatch):
-    monkeypatch.setattr(day, "SLICE_POSITIONS", 1)
+    monkeypatch.setattr(slices, "POSITIONS", 1)
     put_right = swollen(demo)
 
     close_thursday()
@@ -126,7 +126,7 @@ def test_one_good_slice_does_not_pass_for_the_step(demo, monkeypatch):
 
 
 def test_what_goes_on_failing_is_asked_for_five_times(demo, monkeypatch):
-    monkeypatch.setattr(day, "SLICE_POSITIONS", 1)
+    monkeypatch.setattr(slices, "POSITIONS", 1)
     swollen(demo)
     close_thursday()
 
@@ -165,19 +165,25 @@ def test_a_failed_book_raises_one_alert_until_it_goes_well(demo):
     assert alert.state == "resolved"
 
 
-def test_a_step_that_fails_for_the_session_is_told_in_every_book(demo):
+def test_a_step_that_fails_for_the_session_is_one_alert_for_staff(demo):
     close_thursday()
     [run] = runs_of("covariance")
     problem = {"code": "no_covariance", "detail": "No name has enough returns."}
     JobRun.objects.filter(pk=run.pk).update(status="failed", error=problem)
 
     heard(run)
+    heard(run)
 
-    raised = Alert.objects.filter(key="run:risk.compute_covariance")
-    assert raised.filter(state="open", title="Covariance failed").count() == 4
+    [alert] = raised = Alert.objects.filter(key="run:risk.compute_covariance")
+    assert (alert.portfolio, alert.state, alert.count) == (None, "open", 2)
+    assert alert.title == "Covariance failed"
+    owner = demo.memberships.get(role="owner").user
+    assert not alert_rows.visible(Actor(owner.pk, owner.email)).filter(pk=alert.pk).exists()
+    staff = Actor(owner.pk, "ops", is_staff=True, groups=frozenset({"Operator"}))
+    assert alert_rows.unresolved(staff).filter(pk=alert.pk).exists()
     JobRun.objects.filter(pk=run.pk).update(status="succeeded", error=None)
     heard(run)
-    assert set(raised.values_list("state", flat=True)) == {"resolved"}
+    assert set(raised.all().values_list("state", flat=True)) == {"resolved"}
 
 
 def test_a_good_run_of_an_earlier_session_clears_nothing(demo):
@@ -237,7 +243,7 @@ def test_the_end_of_a_run_is_heard_even_of_one_declared_dead(demo):
         status="running", attempt=5, lease_until=timezone.now() - timedelta(seconds=1)
     )
 
-    assert jobs.sweep()["dead"] == 1
+    assert job_sweep.sweep()["dead"] == 1
 
     assert OutboxEvent.objects.filter(payload={"run_id": str(run.pk)}).exists()
     heard(run)

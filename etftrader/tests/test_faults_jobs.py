@@ -7,13 +7,14 @@ import pytest
 from celery import shared_task
 from django.utils import timezone
 
-from etftrader import day, services
-from etftrader.core import jobs
+from etftrader import day
+from etftrader.core import job_lease, job_sweep, jobs
 from etftrader.core.actor import system
 from etftrader.core.errors import Conflict
 from etftrader.core.records import JobRun
 from etftrader.demo import build
 from etftrader.schedule import STEPS
+from etftrader.services import acts
 from etftrader.testing import services as processes
 from marketdata.models import ReplayClock
 from marketdata.selectors import sessions
@@ -44,7 +45,7 @@ def days_of(session_date):
 
 
 def test_one_wish_for_the_next_session_is_one_session_however_often_it_is_begun(demo):
-    run = jobs.run_now(services.update_data(by=BY))
+    run = jobs.run_now(acts.update_data(by=BY))
     assert (run.status, sessions.latest()) == ("succeeded", THURSDAY)
     snapshots = list(PortfolioSnapshot.objects.order_by("pk").values())
     # killed after the clock moved and before the last step
@@ -60,7 +61,7 @@ def test_one_wish_for_the_next_session_is_one_session_however_often_it_is_begun(
         replay.close(by=BY, day=date(2016, 6, 27))  # not the next one
     assert sessions.latest() == THURSDAY
     # asked for before history started over
-    wish = services.update_data(by=BY)
+    wish = acts.update_data(by=BY)
     replay.start_over(by=BY)
     late = jobs.run_now(wish)
     assert (late.status, late.error["code"]) == ("failed", "clock_moved")
@@ -95,12 +96,12 @@ def test_the_runs_of_a_killed_process_are_free_at_the_next_sweep():
     child = processes.spawn(ENTRY + "hold", arguments={"run_id": str(run.pk)})
     try:
         assert child.line() == "running"
-        assert jobs.sweep()["requeued"] == 0
+        assert job_sweep.sweep()["requeued"] == 0
         assert jobs.claim(run.pk) is None
     finally:
         child.close()
 
-    swept = jobs.sweep()
+    swept = job_sweep.sweep()
 
     assert swept == {"dead": 0, "requeued": 1}
     assert jobs.claim(run.pk).attempt == 2
@@ -115,7 +116,7 @@ def look(*, run_id, **later):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_long_run_keeps_its_lease_while_it_works(monkeypatch):
-    monkeypatch.setattr(jobs, "LEASE", timedelta(seconds=0.5))
+    monkeypatch.setattr(job_lease, "LEASE", timedelta(seconds=0.5))
     monkeypatch.setattr(jobs, "HEARTBEAT_S", 0.1)
     run = jobs.request("tests.look", as_of=WEDNESDAY, scope="long", queue=False)
 

@@ -14,6 +14,7 @@ import pytest
 
 from etftrader.deploy import folder, programs, stores
 from etftrader.testing.services import ROOT, RedisServer
+from marketdata.providers import sources
 
 DEPLOY = ROOT / "etftrader" / "deploy"
 
@@ -350,8 +351,28 @@ def test_the_launcher_needs_nothing_but_the_standard_library():
 
 
 def test_programs_stop_in_an_order_that_covers_all_of_them():
-    assert set(programs.STOP_ORDER) == {*programs.commands("127.0.0.1", 1), "valkey"}
+    everything = programs.commands("127.0.0.1", 1, quotes=True)
+    assert set(programs.STOP_ORDER) == {*everything, "valkey"}
     assert set(programs.GRACE) == set(programs.STOP_ORDER)
+
+
+@pytest.mark.parametrize(
+    ("provider", "start"),
+    [
+        (provider, start)
+        for provider in ("", "bundled", "csv", "yfinance", "yfinance,csv", "csv,yfinance", "fred")
+        for start in ("", "2016-06-22")
+    ],
+)
+def test_the_launcher_and_the_product_agree_on_what_a_provider_means(provider, start, settings):
+    given = {"MARKETDATA_PROVIDER": provider, "REPLAY_START": start}
+    settings.MARKETDATA_PROVIDER = provider or "bundled"
+    settings.REPLAY_START_GIVEN = bool(start)
+
+    assert programs.is_demo(given) is (sources.configured()[0] == "bundled")
+    listens = bool(sources.serving(sources.QUOTES)) and not sources.is_replay()
+    assert programs.has_quotes(given) is listens
+    assert ("quotes" in programs.commands("127.0.0.1", 1, quotes=listens)) is listens
 
 
 def manage(where: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -39,3 +39,14 @@ def test_every_operation_says_who_may_call_it_and_how_it_refuses(description: di
 
 def test_the_committed_description_is_the_present_one() -> None:
     call_command("write_openapi", "--check")
+
+
+def test_every_parameter_is_described_in_a_sentence(description: dict) -> None:
+    silent = [
+        f"{method.upper()} {path}: {parameter['name']}"
+        for path, methods in description["paths"].items()
+        for method, operation in methods.items()
+        for parameter in operation.get("parameters", ())
+        if not parameter.get("description", "").strip().endswith(".")
+    ]
+    assert silent == []

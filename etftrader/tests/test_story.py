@@ -12,13 +12,23 @@ from django.test import override_settings
 from etftrader import day
 from etftrader.core.actor import system
 from etftrader.core.errors import BadInput
+from etftrader.core.money import to_money
 from etftrader.core.records import JobRun
 from etftrader.demo import build
+from marketdata.calculations import options
+from marketdata.models import OptionGreeks
 from marketdata.selectors import sessions
 from marketdata.services.replay import NoMoreHistory
-from portfolios.models import Portfolio, PortfolioSnapshot
+from portfolios.models import Portfolio, PortfolioSnapshot, Tag
 from portfolios.services import verification
-from risk.models import Alert, LimitBreach, StopEvent, StopLossLevel
+from risk.models import (
+    Alert,
+    LimitBreach,
+    PositionRisk,
+    RiskMetric,
+    StopEvent,
+    StopLossLevel,
+)
 from risk.tests.factories import module_rows
 
 BY = system("test")
@@ -40,6 +50,24 @@ FACTS = {
         "Conservative Value": ("2855763.70", "-50891.00"),
         "Factor Rotation": ("986688.27", "-42357.07"),
     },
+}
+OVERLAY = "Long/Short with SPY overlay"
+# NAV and P&L: simulated quotes rest on one smile of another year, so within 500 dollars
+OVERLAY_FACTS = {
+    WEDNESDAY: (3_306_271, -2_667),
+    THURSDAY: (3_316_824, 10_553),
+    FRIDAY: (3_284_423, -32_401),
+}
+# contracts, middle of 21 and of 22 June, delta of 22 June
+OPTIONS = {
+    "SPY160819C00212000": (60, 4.22, 4.79, 0.411),
+    "SPY160916C00216000": (40, 3.68, 4.41, 0.348),
+    "SPY160819P00200000": (80, 3.52, 4.46, -0.329),
+    "SPY160916P00191000": (60, 2.76, 3.75, -0.234),
+    "SPY160715C00212000": (-50, 2.18, 2.44, 0.356),
+    "SPY160819C00219000": (-40, 1.70, 2.11, 0.242),
+    "SPY160715P00202000": (-40, 1.86, 2.41, -0.302),
+    "SPY160916P00179000": (-60, 1.16, 1.83, -0.124),
 }
 ROTATION_VAR = {WEDNESDAY: 9_924.57, THURSDAY: 11_518.85, FRIDAY: 18_806.18}
 
@@ -69,8 +97,24 @@ def figures(session_date):
     return {
         row.portfolio.name: (str(row.nav.quantize(CENT)), str(row.daily_pnl.quantize(CENT)))
         for row in rows
-        if row.portfolio.name != "Long/Short"
+        if row.portfolio.name != OVERLAY
     }
+
+
+def overlay(session_date):
+    return PortfolioSnapshot.objects.get(session_date=session_date, portfolio__name=OVERLAY)
+
+
+def european(line):
+    row = OptionGreeks.objects.get(
+        contract__instrument=line.instrument, session_date=line.snapshot.session_date
+    )
+    contract = row.contract
+    priced = options.bsm_one(
+        row.underlying_price, float(contract.strike), row.rate, row.dividend_yield, row.iv,
+        row.t_years, float(contract.right == "call"),
+    )  # fmt: skip
+    return priced[1][1]
 
 
 def rotation_var(session_date):
@@ -86,6 +130,11 @@ def test_the_demo_tells_its_story(demo):
             runs = day.advance(by=BY)
             assert {run.status for run in runs} == {"succeeded"}
         assert figures(session_date) == FACTS[session_date]
+        row = overlay(session_date)
+        nav, pnl = OVERLAY_FACTS[session_date]
+        assert float(row.nav) == pytest.approx(nav, abs=500)
+        assert float(row.daily_pnl) == pytest.approx(pnl, abs=500)
+        assert (row.identity_gap, row.position_count) == (0, 30)
         assert rotation_var(session_date) == pytest.approx(ROTATION_VAR[session_date], abs=0.01)
 
     rotation = Portfolio.objects.get(name="Factor Rotation")
@@ -112,15 +161,97 @@ def test_the_demo_s_books_are_sound_and_have_their_history(demo):
         assert verification.verify(portfolio_id=portfolio.pk) == []
     growth = PortfolioSnapshot.objects.filter(portfolio__name="Growth", session_date__lt=WEDNESDAY)
     assert growth.count() == 253
-    assert PortfolioSnapshot.objects.filter(
-        portfolio__name="Growth", var_95_1d__isnull=False
-    ).count() == 250
+    assert (
+        PortfolioSnapshot.objects.filter(portfolio__name="Growth", var_95_1d__isnull=False).count()
+        == 250
+    )
     cash = dict(Portfolio.objects.values_list("name", "cash"))
     assert cash["Growth"].quantize(CENT) == Decimal("30975.60")
     assert cash["Conservative Value"].quantize(CENT) == Decimal("216513.30")
     assert cash["Factor Rotation"].quantize(CENT) == Decimal("10326.72")
-    # 1,540,529.56 of the full demo, plus the option premium of 52,660.00 not paid yet
-    assert cash["Long/Short"].quantize(CENT) == Decimal("1593189.56")
+    assert cash[OVERLAY].quantize(CENT) == Decimal("1540529.56")
+
+
+def test_the_overlay_s_options_are_those_of_the_table(demo):
+    row = overlay(WEDNESDAY)
+    lines = {
+        each.instrument.symbol: each
+        for each in row.positions.select_related("instrument")
+        if each.instrument.kind == "option"
+    }
+    assert set(lines) == set(OPTIONS)
+    for symbol, (contracts, paid, middle, delta) in OPTIONS.items():
+        line = lines[symbol]
+        assert line.quantity == contracts
+        assert line.cost_basis == to_money(contracts * 100 * paid)
+        assert float(line.price) == pytest.approx(middle, abs=0.0051)
+        # the table has European deltas; exercise before the end moves the kept one a little
+        assert european(line) == pytest.approx(delta, abs=0.0006)
+        assert line.delta == pytest.approx(delta, abs=0.004)
+        units = contracts * 100
+        assert float(line.delta_exposure) == pytest.approx(units * line.delta * 208.10, abs=0.01)
+        assert line.gamma > 0
+    assert sum(each.cost_basis for each in lines.values()) == Decimal("52660.00")
+    assert float(sum(each.exposure for each in lines.values())) == pytest.approx(63_290, abs=60)
+    net = sum(each.delta_exposure for each in lines.values())
+    assert float(net) == pytest.approx(-203_000, abs=5_000)
+    stocks = row.positions.exclude(instrument__kind="option")
+    assert sum(each.exposure for each in stocks if each.exposure > 0) == Decimal("3101685.30")
+    assert sum(each.exposure for each in stocks if each.exposure < 0) == Decimal("-1399234.30")
+    tags = Tag.objects.filter(tagged__position__instrument__symbol=min(OPTIONS))
+    assert set(tags.values_list("kind", "name")) == {
+        ("regular", "Options Overlay"), ("strategy", "spy_overlay"),
+    }  # fmt: skip
+
+
+def test_the_overlay_s_risk_enters_by_delta_and_its_greeks_are_kept(demo):
+    row = overlay(WEDNESDAY)
+    assert row.net_delta_exposure == sum(each.delta_exposure for each in row.positions.all())
+    assert row.gross_delta_exposure > row.net_delta_exposure
+    for name in ("gamma_1pct_dollars", "theta_dollars", "vega_dollars", "rho_dollars"):
+        assert getattr(row, name) is not None
+    assert row.quality == "fallback"
+    assert {each["code"] for each in row.warnings} == {"simulated_price"}
+    metric = RiskMetric.objects.get(portfolio=row.portfolio, session_date=WEDNESDAY)
+    assert (metric.excluded, metric.coverage) == ([], 1.0)
+    assert "options_by_delta" in {each["code"] for each in metric.warnings}
+    parts = PositionRisk.objects.filter(metric=metric)
+    assert parts.count() == 30
+    whole = sum(each.component for each in parts)
+    assert whole == pytest.approx(row.var_95_1d, rel=1e-9)
+
+
+def test_the_overlay_s_pages_name_its_contracts(demo, client):
+    portfolio = Portfolio.objects.get(name=OVERLAY)
+    client.force_login(portfolio.memberships.get(role="owner").user)
+    at = f"/portfolios/{portfolio.pk}/"
+
+    table = client.get(f"{at}positions/").context["table"]
+
+    rows = {row["id"]: row for row in table["rows"]}
+    assert rows["SPY160819C00212000"]["symbol"] == "SPY 19 Aug 2016 212 call"
+    kinds = {name: rows[name]["type"] for name in OPTIONS}
+    assert sorted(set(kinds.values())) == ["LC", "LP", "SC", "SP"]
+    assert kinds["SPY160715P00202000"] == "SP"
+    exposures = [row["exposure"] for row in rows.values()]
+    assert table["totals"]["exposure"] == sum(exposures)
+    assert "delta_exposure" in {each["key"] for each in table["columns"]}
+    grouped = client.get(f"{at}positions/?group=type&type=LP").context["table"]["rows"]
+    assert [row["symbol"] for row in grouped][:1] == ["LP"]
+    assert len(grouped) == 3
+    found = client.get(f"{at}positions/?q=19+aug").context["table"]["rows"]
+    assert len(found) == 3
+    file = client.get(f"{at}positions/?format=csv").content.decode()
+    assert "SPY 15 Jul 2016 202 put" in file
+    for tail in ("", "risk/", "trade/?symbol=SPY160819C00212000", "trade/", "orders/"):
+        answer = client.get(f"{at}{tail}")
+        assert answer.status_code == 200, tail
+    assert "8 options by delta" in client.get(f"{at}risk/").content.decode()
+    told = client.get(f"/api/v1/portfolios/{portfolio.pk}/positions?limit=50").json()
+    option = next(e for e in told["results"] if e["symbol"] == "SPY160916P00191000")
+    assert (option["type"], option["contract"]) == ("LP", "SPY 16 Sep 2016 191 put")
+    assert option["underlying"] == "SPY"
+    assert option["delta"] < 0 < option["gamma"]
 
 
 def test_a_day_twice_is_a_day_once(demo):

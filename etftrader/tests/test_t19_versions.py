@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.test import Client
+from django_celery_beat.models import PeriodicTask
 
+from etftrader.services import timetable
+from etftrader.services.acts import setup_schedules
 from etftrader.testing import matrix
+from etftrader.tests import market_cases
 from marketdata.models import Bond, Instrument
-from portfolios.models import Membership, Portfolio
+from portfolios.models import Membership, Portfolio, Watchlist, WatchlistItem
 from risk.models import RiskLimit
 from risk.services import stop_loss
 from trading.tests import world
@@ -36,10 +40,23 @@ def of_limit(stage: SimpleNamespace) -> int:
     return RiskLimit.objects.get(portfolio=stage.book, closed_at=None).version
 
 
+def of_schedule(stage: SimpleNamespace) -> int:
+    return timetable.entry(stage.ids["schedule_id"]).version
+
+
 def of_bond(stage: SimpleNamespace) -> int:
     return Bond.objects.get(pk=stage.ids["bond_id"]).instrument.version
 
 
+def of_list(stage: SimpleNamespace) -> int:
+    return Watchlist.objects.get(pk=stage.ids["watchlist_id"]).version
+
+
+def of_item(stage: SimpleNamespace) -> int:
+    return WatchlistItem.objects.get(pk=stage.ids["item_id"]).version
+
+
+W, WI = "/api/v1/watchlists/<uuid:watchlist_id>", "/api/v1/watchlist-items/<uuid:item_id>"
 # what each editor sends, and where the version stands
 EDITABLE: dict[str, tuple[list[dict[str, Any]], Callable[[SimpleNamespace], int]]] = {
     f"PATCH {P}": ([{"name": "Left"}, {"name": "Right"}], of_book),
@@ -61,10 +78,33 @@ EDITABLE: dict[str, tuple[list[dict[str, Any]], Callable[[SimpleNamespace], int]
         ],
         lambda stage: 0,
     ),
+    "PATCH /api/v1/schedules/<int:schedule_id>": (
+        [{"time": "16:16"}, {"enabled": False}],
+        of_schedule,
+    ),
     "PATCH /api/v1/bonds/<uuid:bond_id>": (
         [{"coupon_rate": "0.01"}, {"coupon_rate": "0.02"}],
         of_bond,
     ),
+    f"PUT {W}": ([{"name": "Left"}, {"name": "Right"}], of_list),
+    f"PATCH {W}": ([{"name": "Left"}, {"name": "Right"}], of_list),
+    f"PUT {WI}": ([{"symbol": "AAA"}, {"symbol": "BBB"}], of_item),
+    f"PATCH {WI}": ([{"note": "Left"}, {"note": "Right"}], of_item),
+    **market_cases.EDITABLE,
+}
+# gone when they are deleted: the second of two finds nothing
+GONE: dict[str, Callable[[SimpleNamespace], int]] = {
+    f"DELETE {W}": of_list,
+    f"DELETE {WI}": of_item,
+    **market_cases.GONE,
+}
+# many rows at once: each carries its own version
+BATCHES = {
+    "PATCH /api/v1/watchlists/batch",
+    "DELETE /api/v1/watchlists/batch",
+    "PATCH /api/v1/watchlist-items/batch",
+    "DELETE /api/v1/watchlist-items/batch",
+    *market_cases.BATCHES,
 }
 # ended, not edited: they have no version, and ending them twice is ending them
 ENDED = {
@@ -92,18 +132,25 @@ def stage(transactional_db: None, settings: Any) -> SimpleNamespace:
         instrument=note, coupon_rate="0.03", frequency=2, maturity="2026-06-15", face_value="100"
     )
     limit = RiskLimit.objects.get(portfolio=book)
+    setup_schedules()
+    followed = Watchlist.objects.create(user=owner, name="Followed")
+    item = WatchlistItem.objects.create(watchlist=followed, symbol="ZZZ")
     ids = {
+        "watchlist_id": followed.pk,
+        "item_id": item.pk,
         "portfolio_id": book.pk,
         "member_id": part.pk,
         "limit_id": limit.pk,
         "bond_id": bond.pk,
+        "schedule_id": PeriodicTask.objects.get(name="day: prices").pk,
+        **market_cases.make(),
     }
     return SimpleNamespace(book=book, owner=owner, ids=ids)
 
 
 def edit_at_once(stage: SimpleNamespace, name: str, version: int) -> list[Any]:
     """Both editors pass the first look, then wait for the lock that is held here."""
-    bodies, _ = EDITABLE[name]
+    bodies = EDITABLE[name][0] if name in EDITABLE else [{}, {}]
     operation = CHANGES[name]
     path, answers = operation.path(stage.ids), []
     clients = [Client() for _ in bodies]
@@ -124,6 +171,9 @@ def edit_at_once(stage: SimpleNamespace, name: str, version: int) -> list[Any]:
         Portfolio.objects.select_for_update().get(pk=stage.book.pk)
         Instrument.objects.select_for_update().get(symbol="NOTE")
         Bond.objects.select_for_update().get(pk=stage.ids["bond_id"])
+        Watchlist.objects.select_for_update().get(pk=stage.ids["watchlist_id"])
+        PeriodicTask.objects.select_for_update().get(pk=stage.ids["schedule_id"])
+        market_cases.lock(stage.ids)
         for editor in editors:
             editor.start()
         time.sleep(WAITING_S)
@@ -134,8 +184,9 @@ def edit_at_once(stage: SimpleNamespace, name: str, version: int) -> list[Any]:
 
 
 def test_every_change_of_a_row_is_on_one_of_the_lists() -> None:
-    assert not set(EDITABLE) & ENDED
-    assert set(EDITABLE) | ENDED == set(CHANGES)
+    lists = [set(EDITABLE), set(GONE), ENDED, BATCHES]
+    assert sum(map(len, lists)) == len(set().union(*lists))
+    assert set().union(*lists) == set(CHANGES)
 
 
 @pytest.mark.parametrize("name", EDITABLE)
@@ -155,11 +206,18 @@ def test_of_two_editors_with_one_version_one_is_told_what_stands_now(
     assert refused["object"], "the current object is missing"
 
 
-@pytest.mark.parametrize("name", EDITABLE)
+@pytest.mark.parametrize("name", GONE)
+def test_of_two_who_delete_a_row_one_finds_it_gone(stage: SimpleNamespace, name: str) -> None:
+    answers = edit_at_once(stage, name, GONE[name](stage))
+
+    assert sorted(each.status_code for each in answers) == [204, 404]
+
+
+@pytest.mark.parametrize("name", [*EDITABLE, *GONE])
 def test_a_stale_version_is_refused_with_the_current_object(
     stage: SimpleNamespace, name: str
 ) -> None:
-    bodies, version_of = EDITABLE[name]
+    bodies, version_of = EDITABLE[name] if name in EDITABLE else ([{}], GONE[name])
     operation = CHANGES[name]
     client = Client()
     client.force_login(stage.owner)

@@ -6,6 +6,7 @@ operation or a parameter nobody has classified.
 
 import uuid
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -16,18 +17,22 @@ from etftrader.core.actor import Actor
 from etftrader.core.api.registry import CLASSES
 from etftrader.core.records import AuditEvent, JobRun
 from etftrader.testing import matrix, places
-from marketdata.models import Instrument
+from marketdata.models import Instrument, Valuation
 from marketdata.selectors import sessions
+from marketdata.services import instruments as instrument_service
 from portfolios.constants import ROLES
 from portfolios.models import (
     Account,
     ApiToken,
     CashTransaction,
+    Customer,
     Membership,
     Portfolio,
     Position,
     TokenFamily,
     User,
+    Watchlist,
+    WatchlistItem,
 )
 from portfolios.services import csv_import, ledger, tokens
 from risk.models import Alert, PreTradeCheck, RiskLimit
@@ -59,6 +64,10 @@ SEEN_BY = {
     "symbol": OWNER,
     "job_id": OWNER | STAFF,
     "account_id": OWNER | STAFF,
+    "watchlist_id": OWNER,
+    "item_id": OWNER,
+    "price_id": OWNER,
+    "valuation_id": OWNER,
 }
 LEAST_CHECKS = 6_000
 SECRET = "Zebra"  # in every name of the owner's things
@@ -72,6 +81,8 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/orders": BUY,
     "POST /api/v1/trades": BUY,
     "POST /api/v1/portfolios": {"name": "New"},
+    "POST /api/v1/watchlists": {"name": "New"},
+    "POST /api/v1/watchlist-items": {"symbol": "AAA"},
     "POST /api/v1/imports": {"content": FILE},
     "POST /api/v1/portfolios/<uuid:portfolio_id>/imports": {"content": FILE},
     "POST /api/v1/portfolios/<uuid:portfolio_id>/upload": {"content": FILE},
@@ -123,7 +134,7 @@ def scene(cast: matrix.Cast) -> SimpleNamespace:
         portfolio_id=book.pk,
         user=owner,
         file_name=f"{SECRET}.csv",
-        data=FILE.encode(),
+        file=csv_import.read(data=FILE.encode(), user=owner),
         session_date=moment.session_date,
     )
     tokens.issue(user=owner)
@@ -135,12 +146,30 @@ def scene(cast: matrix.Cast) -> SimpleNamespace:
         pricing="manual",
         owner_id=owner.pk,
     )
+    value = instrument_service.value_manually(
+        instrument=private, session_date=world.YESTERDAY, price=Decimal(10)
+    )
+    worth = Valuation.objects.create(
+        instrument=private, as_of_date=world.YESTERDAY, method="dcf", target_price=Decimal(11)
+    )
     ids = _ids(book, owner) | {
+        "price_id": f"{private.pk}:{value.session_date}:{value.source}",
+        "valuation_id": worth.pk,
         "order_id": order.pk,
         "import_id": batch.pk,
         "cid": order.client_order_id,
         "symbol": private.symbol,
+        "underlying": private.symbol,
     }
+    # so that what is held by symbol is a thing of the owner's too
+    ledger.book_opening(
+        portfolio_id=book.pk,
+        instrument=private,
+        quantity=Decimal(1),
+        price=Decimal(10),
+        session_date=world.YESTERDAY,
+        source="t:private",
+    )
     marks = [SECRET.lower(), "owner@example.com", *(str(each).lower() for each in ids.values())]
     return SimpleNamespace(cast=cast, ids=ids, marks=marks)
 
@@ -158,6 +187,8 @@ def _ids(book: Portfolio, owner: User) -> dict[str, Any]:
         last_seen=moment,
         number=1,
     )
+    followed = Watchlist.objects.create(user=owner, name=f"{SECRET} list")
+    item = WatchlistItem.objects.create(watchlist=followed, symbol="AAA", note=SECRET)
     job = JobRun.objects.create(
         job="etftrader.run_day",
         scope=f"{SECRET}",
@@ -175,6 +206,9 @@ def _ids(book: Portfolio, owner: User) -> dict[str, Any]:
         "sign_in_id": TokenFamily.objects.get(user=owner).pk,
         "transaction_id": CashTransaction.objects.get(portfolio=book).pk,
         "account_id": Account.objects.get(customer__user=owner).pk,
+        "customer_id": Customer.objects.get(user=owner).pk,
+        "watchlist_id": followed.pk,
+        "item_id": item.pk,
         "limit_id": RiskLimit.objects.get(portfolio=book).pk,
         "trade_id": Trade.objects.get(portfolio=book).pk,
         "position_id": Position.objects.get(portfolio=book).pk,
@@ -183,7 +217,10 @@ def _ids(book: Portfolio, owner: User) -> dict[str, Any]:
 
 
 def made_up(thing: str) -> Any:
-    return {"symbol": "QQABSENTQ", "cid": "Absent-order"}.get(thing) or uuid.uuid4()
+    known = {"symbol": "QQABSENTQ", "cid": "Absent-order"}
+    if thing == "price_id":
+        return f"{uuid.uuid4()}:{world.YESTERDAY}:manual"
+    return known.get(thing) or uuid.uuid4()
 
 
 def _question(

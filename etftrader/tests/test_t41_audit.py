@@ -14,16 +14,27 @@ import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
+from django_celery_beat.models import PeriodicTask
 
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor, system
 from etftrader.core.records import AuditEvent, JobRun
+from etftrader.services.acts import setup_schedules
 from etftrader.testing import matrix
 from etftrader.testing.plugin import lift_triggers
+from etftrader.tests import market_cases
 from etftrader.tests.test_house import APPEND_ONLY
 from marketdata.models import Instrument, QuarantinedPrice
-from portfolios.models import CashTransaction, LedgerEntry, Membership, TokenFamily
-from portfolios.services import accounts, tokens, verification
+from marketdata.services import contracts
+from portfolios.models import (
+    CashTransaction,
+    LedgerEntry,
+    Membership,
+    TokenFamily,
+    Watchlist,
+    WatchlistItem,
+)
+from portfolios.services import accounts, ledger, tokens, verification
 from risk.models import Alert, LimitBreach, RiskLimit, StopEvent
 from risk.services import stop_loss
 from trading.models import Order
@@ -91,7 +102,11 @@ def _rows(made: SimpleNamespace) -> dict[str, Any]:
         last_seen=moment,
         number=1,
     )
+    followed = Watchlist.objects.create(user=made.owner, name="Followed")
+    item = WatchlistItem.objects.create(watchlist=followed, symbol="AAA")
     return {
+        "watchlist_id": followed.pk,
+        "item_id": item.pk,
         "member_id": part.pk,
         "order_id": order.pk,
         "alert_id": alert.pk,
@@ -166,11 +181,44 @@ def held_price(stage: SimpleNamespace) -> dict[str, Any]:
     return {"doubt_id": doubt.pk}
 
 
+def held_option(stage: SimpleNamespace) -> dict[str, Any]:
+    made = contracts.ensure(symbols=[OPTION["symbol"]], by=Actor.of_user(stage.owner)).contracts
+    [option] = made.values()
+    ledger.book_opening(
+        portfolio_id=stage.book.pk,
+        instrument=option.instrument,
+        quantity=Decimal(2),
+        price=Decimal(3),
+        session_date=world.YESTERDAY,
+        source="t:option",
+    )
+    return {}
+
+
+def symbol(stage: SimpleNamespace) -> dict[str, Any]:
+    return {"symbol": "BBB", "watchlist": str(stage.ids["watchlist_id"])}
+
+
+def one_of(key: str, **fields: Any) -> Callable[[SimpleNamespace], list[Any]]:
+    """A batch of one row."""
+    return lambda stage: [{"id": str(stage.ids[key]), **fields}]
+
+
+def held_prices(stage: SimpleNamespace) -> dict[str, Any]:
+    return {"doubt_ids": [str(held_price(stage)["doubt_id"])], "verdict": "accept"}
+
+
+def planned(stage: SimpleNamespace) -> dict[str, Any]:
+    setup_schedules()
+    return {"schedule_id": PeriodicTask.objects.get(name="day: prices").pk}
+
+
 def in_book(stage: SimpleNamespace) -> dict[str, Any]:
     return BUY | {"portfolio_id": str(stage.book.pk)}
 
 
 P = "/api/v1/portfolios/<uuid:portfolio_id>"
+W, WI = "/api/v1/watchlists", "/api/v1/watchlist-items"
 # operation -> body (or a function of the stage), headers, what to prepare first
 How = tuple[Any, dict[str, str], Callable[[SimpleNamespace], dict[str, Any]] | None]
 AUDITED: dict[str, How] = {
@@ -228,8 +276,25 @@ AUDITED: dict[str, How] = {
     "PATCH /api/v1/bonds/<uuid:bond_id>": ({"coupon_rate": 0.05}, ANY, known_bond),
     "POST /api/v1/data/quarantine/<uuid:doubt_id>/accept": ({"note": "a split"}, {}, held_price),
     "POST /api/v1/data/quarantine/<uuid:doubt_id>/reject": ({}, {}, held_price),
+    f"POST {W}": ({"name": "Mine"}, {}, None),
+    f"PUT {W}/<uuid:watchlist_id>": ({"name": "Whole"}, ANY, None),
+    f"PATCH {W}/<uuid:watchlist_id>": ({"name": "Other"}, ANY, None),
+    f"DELETE {W}/<uuid:watchlist_id>": ({}, ANY, None),
+    f"POST {W}/batch": ([{"name": "Mine"}], {}, None),
+    f"PATCH {W}/batch": (one_of("watchlist_id", name="Other"), {}, None),
+    f"DELETE {W}/batch": (one_of("watchlist_id"), {}, None),
+    f"POST {WI}": (symbol, {}, None),
+    f"PUT {WI}/<uuid:item_id>": ({"symbol": "BBB"}, ANY, None),
+    f"PATCH {WI}/<uuid:item_id>": ({"note": "a hedge"}, ANY, None),
+    f"DELETE {WI}/<uuid:item_id>": ({}, ANY, None),
+    f"POST {WI}/batch": (lambda stage: [symbol(stage)], {}, None),
+    f"PATCH {WI}/batch": (one_of("item_id", note="a hedge"), {}, None),
+    f"DELETE {WI}/batch": (one_of("item_id"), {}, None),
+    "POST /api/v1/data/quarantine/decide": (held_prices, {}, None),
+    "PATCH /api/v1/schedules/<int:schedule_id>": ({"enabled": False}, ANY, planned),
     "POST /api/v1/jobs/<uuid:job_id>/cancel": ({}, {}, job("queued")),
     "POST /api/v1/jobs/<uuid:job_id>/retry": ({}, {}, job("failed")),
+    **market_cases.AUDITED,
 }
 # one act, two objects, each with its line in its own chain
 SEVERAL = {"POST /api/v1/auth/register": ["user.created", "portfolio.create"]}
@@ -249,15 +314,20 @@ FREE: dict[str, tuple[str, How]] = {
         ({}, {}, None),
     ),
     f"POST {P}/snapshots": (JOB, ({"session_date": "2016-06-22"}, {}, None)),
+    f"POST {P}/greeks/calculate": (JOB, ({}, {}, held_option)),
     f"POST {P}/imports": (CHECK, ({"content": FILE}, {}, None)),
     "POST /api/v1/imports": (CHECK, ({"content": FILE}, {}, None)),
     f"POST {P}/orders/check": (CHECK, (BUY, {}, None)),
     "POST /api/v1/data/update": (JOB, ({}, {}, None)),
+    "POST /api/v1/market/refresh": (JOB, ({}, {}, None)),
     "POST /api/v1/admin/clock": (JOB, ({}, {}, None)),
+    "POST /api/v1/schedules/<int:schedule_id>/run": (JOB, ({}, {}, planned)),
     "POST /api/v1/admin/batch/market-data": (JOB, ({}, {}, None)),
+    "POST /api/v1/admin/batch/greeks": (JOB, ({}, {}, None)),
     "POST /api/v1/admin/batch/risk-metrics": (JOB, ({}, {}, None)),
     "POST /api/v1/admin/batch/snapshots": (JOB, ({}, {}, None)),
 }
+FREE |= {name: (JOB, how) for name, how in market_cases.ASKED.items()}
 CHANGING = {str(each): each for each in matrix.operations() if each.method != "get"}
 
 

@@ -13,7 +13,7 @@ from etftrader.views.as_of import moment_of
 from marketdata.selectors import vix
 from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio
-from portfolios.selectors import access
+from portfolios.selectors import access, watchlists
 from risk.calculations import stop_loss
 from risk.views import feeds
 
@@ -34,6 +34,11 @@ COLUMNS: tuple[dict[str, Any], ...] = (
     {"key": "spark", "label": "30 sessions", "kind": "template",
      "template": "etftrader/cell_spark.html", "priority": "p2"},
 )  # fmt: skip
+MOVERS: tuple[dict[str, Any], ...] = (
+    {"key": "symbol", "label": "Watched"},
+    {"key": "price", "label": "Last", "fmt": "price", "live": True},
+    {"key": "rate", "label": "Change", "fmt": "signed:pct2", "tone": True, "live": "changeRate"},
+)
 ALL = {"name": "All portfolios"}
 PANELS = {
     "attention": "etftrader/dashboard_attention.html",
@@ -67,6 +72,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             "nav_chart": _chart(portfolios, lines),
             "activity": selector.activity(portfolios=portfolios, until=moment.as_of),
             "vix": _vix(moment),
+            **_movers(actor, moment),
             "channels": _channels(portfolios),
             "facts": [f"{len(portfolios)} portfolio{'' if len(portfolios) == 1 else 's'}"],
             "page_actions": [
@@ -83,10 +89,10 @@ def _attention(actor: Actor, moment: Moment) -> dict[str, Any]:
             "id": alert.pk,
             "severity": feeds.SEVERITY[alert.severity],
             "state": alert.state,
-            "title": f"{alert.portfolio.name}: {alert.title}",
+            "title": f"{alert.portfolio.name}: {alert.title}" if alert.portfolio else alert.title,
             "text": alert.detail,
             "at": alert.last_seen,
-            "url": reverse("risk", args=[alert.portfolio_id]),
+            "url": reverse("risk", args=[alert.portfolio_id]) if alert.portfolio_id else "",
             "ack_url": reverse("alert_acknowledge", args=[alert.pk]),
             "who": alert.acknowledged_label,
         }
@@ -190,6 +196,35 @@ def _vix(moment: Moment) -> dict[str, Any]:
         "session": level.session_date,
         "regime": regime.name,
         "stop": -regime.distance,
+    }
+
+
+def _movers(actor: Actor, moment: Moment) -> dict[str, Any]:
+    """What moved most among all one watches, and what the socket is asked for to follow it."""
+    rows = watchlists.movers(actor=actor, moment=moment)
+    return {
+        "symbols": " ".join(each.quote.symbol for each in rows),
+        "movers": {
+            "id": "movers",
+            "caption": "Largest moves of the symbols on your watchlists",
+            "columns": MOVERS,
+            "rows": [
+                {
+                    "id": each.quote.symbol,
+                    "symbol": each.quote.symbol,
+                    "url": reverse("quote", args=[each.quote.symbol]),
+                    "price": each.quote.price,
+                    "rate": each.change_rate,
+                    "live": f"quotes:{each.quote.symbol}" if moment.in_session else "",
+                }
+                for each in rows
+            ],
+            "empty": {
+                "text": "Follow some symbols: what moves most among them stands here.",
+                "url": reverse("watchlists"),
+                "label": "Open watchlists",
+            },
+        },
     }
 
 

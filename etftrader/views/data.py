@@ -1,77 +1,114 @@
-"""Data: the market clock, whether every dataset is there, whether the day ran, one button."""
+"""Data: the market clock, whether every dataset is there, whether the day ran; update it."""
 
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from etftrader import day, housekeeping, services
+from etftrader import day, housekeeping
 from etftrader.core.actor import Actor
 from etftrader.core.errors import Conflict, NotAllowed
-from etftrader.core.pages import done, render_page
+from etftrader.core.pages import done, is_fragment, render_page
 from etftrader.core.records import JobRun
 from etftrader.schedule import STEP
-from etftrader.views.jobs import duration, reason
+from etftrader.selectors import datasets, runs
+from etftrader.services import acts
+from etftrader.views import coverage, run_words, update
+from etftrader.views.as_of import moment_of
+from etftrader.views.back import back
 from etftrader.views.permissions import may_advance, may_operate
 from marketdata.providers import reference
-from marketdata.selectors import calendar, freshness, sessions
+from marketdata.selectors import quarantine, sessions
 from marketdata.selectors.freshness import DatasetStatus
 from marketdata.selectors.sessions import Moment
-from portfolios.choices import SnapshotKind
-from portfolios.models import PortfolioSnapshot
-from risk.models import CovarianceSnapshot
 
 PANELS = {
     "clock": "etftrader/data_clock.html",
+    "update": "etftrader/data_update.html",
     "datasets": "etftrader/data_datasets.html",
     "day": "etftrader/data_day.html",
+    "coverage": "etftrader/data_coverage.html",
+    "sources": "etftrader/data_sources.html",
 }
+DATASETS = (
+    {"key": "label", "label": "Dataset", "sub": "missing"},
+    {"key": "newest", "label": "Newest"},
+    {"key": "lag", "label": "Lag", "term": "lag", "priority": "p3"},
+    {"key": "state", "label": "State", "kind": "tag"},
+    {"key": "coverage", "label": "Coverage", "kind": "template", "css": "bar",
+     "template": "etftrader/cell_coverage.html", "term": "coverage", "priority": "p2"},
+    {"key": "source", "label": "Source", "priority": "p3"},
+    {"key": "at", "label": "Refreshed", "kind": "moment", "moment": "full", "priority": "p3"},
+    {"key": "error", "label": "Last error", "priority": "p2", "css": "wrap"},
+)  # fmt: skip
 
 
 @login_required
 def data(request: HttpRequest) -> HttpResponse:
     """Can I trust today's numbers?"""
     actor = Actor.of(request)
-    moment = sessions.moment()
-    beat = housekeeping.last_beat()
+    moment = moment_of(request)
+    panel = request.GET.get("panel") if is_fragment(request) else None
     context: dict[str, Any] = {
         "moment": moment,
-        "can_advance": may_advance(actor) and not moment.ended,
-        "notice": reference.NOTICE,
-        "attribution": _attribution(),
-        "beat": beat,
-        "worker_late": services.worker_is_late(beat),
+        "section": "data",
         "channels": f"data user.{actor.user_id}.jobs",
     }
-    panel = request.GET.get("panel")
+    if panel in (None, "clock"):
+        context |= _clock()
+    if panel in (None, "update"):
+        context |= update.panel(actor, moment)
     if panel in (None, "datasets"):
-        context["table"] = _datasets(actor, moment)
+        context |= {"table": _datasets(actor, moment), "held": quarantine.held()}
     if panel in (None, "day"):
-        runs = day.status(session_date=moment.session_date)
-        seen = actor.is_staff or may_operate(actor)
-        context["day"] = _day(runs, may_retry=may_operate(actor), linked=seen)
+        found = day.status(session_date=moment.session_date)
+        seen = actor.reads_all
+        context |= _day(found, moment, may_retry=may_operate(actor), linked=seen)
+    # what looks far back comes by itself, after the page; without scripts when it is asked for
+    far = panel is None and request.GET.get("show") == "coverage"
+    if panel == "coverage" or far:
+        context |= coverage.panel(request, actor, moment)
+    if panel == "sources" or far:
+        context |= coverage.sources(moment)
     return render_page(request, "etftrader/data.html", context, panels=PANELS)
 
 
 @login_required
 @require_POST
 def advance(request: HttpRequest) -> HttpResponse:
-    """Ask for the next session and go back."""
+    """Ask for the next session; the panel that asked shows how far it is."""
     actor = Actor.of(request)
     if not may_advance(actor):
         raise NotAllowed("Operators update the data.")
     try:
-        run = services.update_data(by=actor)
+        run = acts.update_data(by=actor)
         message = f"Session {run.as_of:%a %-d %b %Y} is being loaded."
     except Conflict as error:
         message = error.detail
-    return done(request, _back(request), message)
+    else:
+        if update.asked_in_place(request):
+            return update.drawn(request, actor)
+    return done(request, back(request, reverse("data")), message)
+
+
+def _clock() -> dict[str, Any]:
+    """The clock's panel: signs of life of worker and Beat, and where the data comes from."""
+    beat = housekeeping.last_beat()
+    late = acts.worker_is_late(beat)
+    live = sessions.is_live()
+    return {
+        "notice": "" if live else reference.NOTICE,
+        "attribution": _attribution(),
+        "live_market": live,
+        "beat": beat,
+        "worker_late": late,
+        "sent": housekeeping.last_sent() if late else None,
+        "embedded": settings.EMBEDDED,
+    }
 
 
 @lru_cache(maxsize=1)
@@ -80,142 +117,132 @@ def _attribution() -> str:
     return (reference.DATA / "NOTICE").read_text()
 
 
-def _back(request: HttpRequest) -> str:
-    """The page the button stood on."""
-    told = request.headers.get("Referer", "")
-    safe = url_has_allowed_host_and_scheme(
-        told, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    path = urlsplit(told).path if safe else ""
-    return path if path.startswith("/") and not path.startswith("//") else reverse("data")
-
-
 def _datasets(actor: Actor, moment: Moment) -> dict[str, Any]:
-    rows = [_dataset(each) for each in freshness.datasets(moment=moment)]
-    rows += [_covariance(actor, moment), _snapshots(actor, moment)]
     return {
         "id": "datasets-table",
         "caption": "Datasets with their newest session, lag and coverage",
-        "columns": [
-            {"key": "label", "label": "Dataset", "sub": "missing"},
-            {"key": "newest", "label": "Newest"},
-            {"key": "lag", "label": "Lag, sessions", "fmt": "int", "term": "lag", "priority": "p2"},
-            {"key": "state", "label": "State", "kind": "tag"},
-            {"key": "coverage", "label": "Coverage", "fmt": "pct0", "term": "coverage",
-             "priority": "p2"},
-            {"key": "there", "label": "Items", "priority": "p2"},
-            {"key": "source", "label": "Source", "priority": "p3"},
-            {"key": "at", "label": "Refreshed", "kind": "moment", "moment": "full",
-             "priority": "p3"},
-            {"key": "error", "label": "Last error", "priority": "p3"},
-        ],
-        "rows": rows,
-    }  # fmt: skip
+        "columns": [*DATASETS, *update.action_column(actor)],
+        "rows": [_dataset(each, moment) for each in datasets.standing(actor=actor, moment=moment)],
+    }
 
 
-def _dataset(each: DatasetStatus) -> dict[str, Any]:
+def _dataset(each: DatasetStatus, moment: Moment) -> dict[str, Any]:
     missing = ", ".join(each.missing[:8])
     more = f" and {len(each.missing) - 8} more" if len(each.missing) > 8 else ""
-    return _line(each.label, each.newest, each.lag_sessions) | {
+    return {
+        "id": each.dataset,
+        "label": each.label,
         "missing": f"missing {missing}{more}" if missing else "",
-        "coverage": each.coverage,
-        "coverage_reason": "no items are expected",
-        "there": f"{each.covered} of {each.total}",
+        "newest": f"{each.newest:%a %-d %b %Y}" if each.newest else None,
+        "newest_reason": "no row yet",
+        "lag": _lag(each, moment),
+        "lag_reason": "no row yet",
+        "state": _state(each),
+        "coverage": {
+            "share": each.coverage,
+            "there": each.covered,
+            "total": each.total,
+            "label": f"{each.label}: {each.covered} of {each.total} items",
+        },
         "source": each.source or " ",
         "at": each.refreshed_at,
+        "at_reason": "computed by the day's steps",
         "error": each.last_error or " ",
+        "update": update.dataset_of(each.dataset),
     }
 
 
-def _covariance(actor: Actor, moment: Moment) -> dict[str, Any]:
-    newest = (
-        CovarianceSnapshot.objects.for_actor(actor)
-        .filter(kind="daily", session_date__lte=moment.session_date)
-        .order_by("-session_date")
-        .values("session_date", "method", "observations", "labels")
-        .first()
-    )
-    day_of = newest["session_date"] if newest else None
-    return _line("Covariance matrix", day_of, _lag(day_of, moment)) | {
-        "there": f"{len(newest['labels'])} symbols" if newest else "none",
-        "source": f"{newest['method']}, {newest['observations']} sessions" if newest else " ",
-        "coverage": None,
-        "coverage_reason": "symbols with a long enough history",
-        "error": " ",
-    }
+def _lag(each: DatasetStatus, moment: Moment) -> str | None:
+    if each.lag_sessions is None:
+        return None
+    if each.dataset == "quotes" and moment.in_session and not each.lag_sessions:
+        return "live"
+    if not each.lag_sessions:
+        return "on time"
+    return f"{each.lag_sessions} session{'' if each.lag_sessions == 1 else 's'}"
 
 
-def _snapshots(actor: Actor, moment: Moment) -> dict[str, Any]:
-    rows = PortfolioSnapshot.objects.for_actor(actor).filter(
-        kind=SnapshotKind.ACTUAL, session_date__lte=moment.session_date
-    )
-    newest = rows.aggregate(day=Max("session_date"))["day"]
-    return _line("Portfolio snapshots", newest, _lag(newest, moment)) | {
-        "there": "your portfolios",
-        "source": "valuation at the close",
-        "coverage": None,
-        "coverage_reason": "counted per portfolio",
-        "error": " ",
-    }
+def _state(each: DatasetStatus) -> dict[str, str]:
+    if not each.due:
+        quotes = each.dataset == "quotes"
+        why = "The market is closed" if quotes else "Nothing of it is kept yet"
+        return {"text": "not due", "kind": "plain", "title": why}
+    if each.newest is None:
+        return {"text": "none", "kind": "bad"}
+    if each.lag_sessions:
+        return {"text": "late", "kind": "watch"}
+    if each.coverage is not None and each.coverage < 1:
+        return {"text": "partial", "kind": "watch"}
+    return {"text": "on time", "kind": "ok"}
 
 
-def _line(label: str, newest: Any, lag: int | None) -> dict[str, Any]:
-    state = {"text": "none", "kind": "bad"}
-    if lag is not None:
-        state = {"text": "late", "kind": "watch"} if lag else {"text": "on time", "kind": "ok"}
-    return {
-        "label": label,
-        "newest": f"{newest:%a %-d %b %Y}" if newest else None,
-        "newest_reason": "no row yet",
-        "lag": lag,
-        "lag_reason": "no row yet",
-        "state": state,
-    }
-
-
-def _lag(newest: Any, moment: Moment) -> int | None:
-    return len(calendar.between(newest, moment.session_date)) - 1 if newest else None
-
-
-def _day(runs: list[JobRun], *, may_retry: bool, linked: bool) -> dict[str, Any]:
-    return {
+def _day(found: list[JobRun], moment: Moment, *, may_retry: bool, linked: bool) -> dict[str, Any]:
+    chain = _chain(found, moment)
+    columns: list[dict[str, Any]] = [
+        {"key": "step", "label": "Step", "sub": "scope"},
+        {"key": "status", "label": "Status", "kind": "tag"},
+        {"key": "took", "label": "Took, s", "fmt": "ratio2"},
+        {"key": "done", "label": "Items", "fmt": "int", "priority": "p2"},
+        {"key": "began", "label": "Began", "kind": "moment", "moment": "full", "priority": "p3"},
+        {"key": "needs", "label": "Needs", "priority": "p3"},
+        {"key": "error", "label": "Error", "priority": "p2", "css": "wrap"},
+    ]
+    if may_retry:
+        template = "etftrader/cell_retry.html"
+        columns.append({"key": "retry", "label": "", "kind": "template", "template": template})
+    table = {
         "id": "day-table",
         "caption": "Steps of the day in their order",
-        "columns": [
-            {"key": "step", "label": "Step", "sub": "scope"},
-            {"key": "status", "label": "Status", "kind": "tag"},
-            {"key": "took", "label": "Took, s", "fmt": "ratio2"},
-            {"key": "done", "label": "Items", "fmt": "int", "priority": "p2"},
-            {"key": "ended", "label": "Ended", "kind": "moment", "moment": "full",
-             "priority": "p3"},
-            {"key": "error", "label": "Error", "priority": "p2"},
-            *(
-                [
-                    {"key": "retry", "label": "", "kind": "template",
-                     "template": "etftrader/cell_retry.html"}
-                ]
-                if may_retry
-                else []
-            ),
-        ],
-        "rows": [_step(run, linked=linked) for run in runs],
+        "columns": columns,
+        "rows": [_step(run, linked=linked) for run in found],
         "empty": {"text": "The steps of this session have not been asked for yet."},
-    }  # fmt: skip
+    }
+    return {"day": table, "chain": chain}
 
 
 def _step(run: JobRun, *, linked: bool) -> dict[str, Any]:
-    took = duration(run)
-    ended_badly = run.status in ("failed", "dead", "partial")
+    took = runs.duration(run)
+    step = STEP[run.step]
     return {
         "id": run.pk,
-        "step": STEP[run.step].label,
-        "scope": "" if STEP[run.step].per == "session" else run.scope.split(" ", 2)[-1],
+        "step": step.label,
+        "scope": "" if step.per == "session" else run.scope.split(" ", 2)[-1],
         "url": reverse("job_detail", args=[run.pk]) if linked else "",
         "status": run.status,
         "took": took.total_seconds() if took else None,
-        "took_reason": "not finished",
-        "done": run.done,
-        "ended": run.finished_at,
-        "error": reason(run) or " ",
-        "retry": reverse("job_retry", args=[run.pk]) if ended_badly else "",
+        "took_reason": "not begun",
+        "done": len(run.items) or run.done,
+        "began": run.started_at,
+        "needs": ", ".join(STEP[name].label for name in step.needs) or " ",
+        "error": run_words.reason(run) or " ",
+        "retry": reverse("job_retry", args=[run.pk]) if run.status in run_words.BAD else "",
+    }
+
+
+def _chain(found: list[JobRun], moment: Moment) -> dict[str, Any]:
+    """The steps as bars: one row a step, its slices side by side."""
+    rows: dict[str, dict[str, Any]] = {}
+    for run in found:
+        step = STEP[run.step]
+        row = rows.setdefault(
+            run.step, {"key": run.step, "label": step.label, "needs": step.needs, "bars": []}
+        )
+        took = runs.duration(run)
+        if run.started_at is not None and took is not None:
+            row["bars"].append(
+                {
+                    "asked": run.created_at if run.attempt == 1 else None,
+                    "start": run.started_at,
+                    "end": run.started_at + took,
+                    "state": run.status,
+                }
+            )
+    bad = sum(run.status in run_words.BAD for run in found)
+    conclusion = f"{len(found)} runs of {len(rows)} steps, {bad} of them with failures."
+    return {
+        "id": "chain",
+        "title": f"Steps of session {moment.session_date:%a %-d %b %Y} over time",
+        "conclusion": conclusion,
+        "rows": [row for row in rows.values() if row["bars"]],
+        "empty": "",
     }

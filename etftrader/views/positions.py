@@ -22,8 +22,10 @@ from portfolios.selectors import positions as book
 
 REASONS = {
     "no_price": "no price is known",
+    "no_settlement_price": "expired, and the close it settles at is missing",
     "price_stale": "price older than five sessions: left out of the risk",
 }
+DELTA_REASONS = {"no_delta": "no Greeks of this session: left out of the risk"}
 PANELS = {"positions": "etftrader/positions_table.html"}
 MAX_AGE = 30  # seconds after which a live figure looks old
 NOT_A_FILTER = {"panel", "format"}
@@ -37,6 +39,8 @@ COLUMNS: tuple[dict[str, Any], ...] = (
      "priority": "p2"},
     {"key": "exposure", "label": "Exposure", "fmt": "money0", "live": True, "sort": True,
      "sum": True},
+    {"key": "delta_exposure", "label": "Delta exposure", "fmt": "money0", "live": True,
+     "sort": True, "sum": True, "priority": "p3"},
     {"key": "weight", "label": "Weight", "fmt": "pct1", "live": True, "sort": True, "sum": True},
     {"key": "day_pnl", "label": "Day P&L", "fmt": "signed:money0", "tone": True, "live": True,
      "sort": True, "sum": True},
@@ -48,6 +52,8 @@ COLUMNS: tuple[dict[str, Any], ...] = (
      "sum": True, "priority": "p2"},
     {"key": "tags", "label": "Tags", "priority": "p3"},
     {"key": "quality", "label": "Price", "kind": "tag", "priority": "p2"},
+    {"key": "trade", "label": "", "kind": "template", "template": "portfolios/cell_trade.html",
+     "priority": "p3"},
 )  # fmt: skip
 _FILE = (
     ("symbol", "symbol"),
@@ -56,12 +62,15 @@ _FILE = (
     ("average_price", "average"),
     ("last", "price"),
     ("exposure", "exposure"),
+    ("delta_exposure", "delta_exposure"),
     ("weight", "weight"),
     ("day_pnl", "day_pnl"),
     ("unrealized_pnl", "unrealized"),
     ("unrealized_return", "gain"),
     ("var_share", "share"),
     ("sector", "sector"),
+    ("underlying", "underlying"),
+    ("contract", "contract"),
     ("tags", "tags"),
     ("price_class", "price_class"),
     ("price_session", "price_session"),
@@ -122,12 +131,17 @@ def _table(
             lines.append(_subtotal(group))
         lines += [_line(row, portfolio, live=now) for row in group.rows]
     total = selector.sums(shown)
+    optional = any(row.contract for row in shown)
     # a subtotal belongs to the rows below it, so grouped rows are not sorted in the page
     sort = not wish.group
     return {
         "id": "positions-table",
         "caption": "Open positions",
-        "columns": [{**each, "sort": each.get("sort", False) and sort} for each in COLUMNS],
+        "columns": [
+            {**each, "sort": each.get("sort", False) and sort}
+            for each in COLUMNS
+            if optional or each["key"] != "delta_exposure"
+        ],
         "rows": lines,
         "totals": {"symbol": "Total"} | total if shown else None,
         "max_age": MAX_AGE if aging else "",
@@ -148,14 +162,17 @@ def _line(row: Row, portfolio: Portfolio, *, live: bool) -> dict[str, Any]:
     why = reason or "no price"
     return {
         "id": row.symbol,
-        "symbol": row.symbol,
-        "url": f"{trade}?{urlencode({'symbol': row.symbol})}",
-        "name": row.sector,
+        "symbol": row.contract or row.symbol,
+        "url": reverse("quote", args=[row.symbol]),
+        "trade": f"{trade}?{urlencode({'symbol': row.symbol})}",
+        "name": row.sector if not row.contract else "",
         "type": row.type,
         "quantity": row.quantity,
         "average": row.average,
         "price": row.price,
         "exposure": row.exposure,
+        "delta_exposure": row.delta_exposure,
+        "delta_exposure_reason": DELTA_REASONS.get(row.delta_reason, why),
         "weight": row.weight,
         "day_pnl": row.day_pnl,
         "unrealized": row.unrealized,
@@ -185,9 +202,11 @@ def _subtotal(group: Group) -> dict[str, Any]:
 
 def _fields(every: Sequence[Row], wish: Wish) -> list[dict[str, Any]]:
     names = sorted({tag for row in every for tag in row.tag_names})
+    held = {row.type for row in every} | {book.LONG, book.SHORT, wish.type}
+    types = [each for each in book.TYPES if each in held]
     fields: list[dict[str, Any]] = [
         {"name": "q", "label": "Search", "value": wish.search},
-        _choice("type", "Type", wish.type, [(each, each) for each in (book.LONG, book.SHORT)]),
+        _choice("type", "Type", wish.type, [(each, each) for each in types]),
     ]
     if names:
         fields.append(_choice("tag", "Tag", wish.tag, [(name, name) for name in names]))

@@ -25,11 +25,17 @@ _TABS = (
     ("trade", "Trade", "trade"),
     ("orders", "Orders", "orders"),
     ("risk", "Risk", "risk"),
+    ("greeks", "Greeks", "greeks"),
     ("cash", "Cash", "portfolio_cash"),
     ("settings", "Settings", "portfolio_settings"),
 )
-_NAV = {"dashboard": "dashboard", "alerts": "alerts", "data": "data", "jobs": "data"}
-_SOURCE = "Bundled history"
+_NAV = {
+    "dashboard": "dashboard",
+    "alerts": "alerts",
+    "data": "data",
+    "quote": "quotes",
+    "quote_options": "quotes",
+}
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -54,13 +60,13 @@ def shell(request: HttpRequest) -> dict[str, Any]:
             "as_of": moment.as_of,
             "session": moment.current,
             "clock_note": _clock_note(moment),
-            "source_note": _SOURCE,
+            "source_note": moment.prices_from.capitalize(),
             "simulated": moment.simulated,
             "live_state": state_of(moment),
             "user_initials": user.initials,
             "user_name": user.email,
             "nav": _section(request),
-            "can_advance": may_advance(actor) and not moment.ended,
+            "can_advance": may_advance(actor) and not (moment.ended or moment.live),
             "advance_url": reverse("advance"),
             "is_staff": user.is_staff,
             "provider": settings.MARKETDATA_PROVIDER,
@@ -164,12 +170,18 @@ def _section(request: HttpRequest) -> str:
     name = (match.url_name or "") if match else ""
     if name.startswith("import"):
         return "import"
+    if name.startswith("watchlist"):
+        return "watchlists"
+    if name.startswith(("job", "quarantine", "doubt", "schedule")):
+        return "data"
     return _NAV.get(name, name)
 
 
 def _clock_note(moment: Moment) -> str:
     if moment.in_session:
-        return "Simulated minutes between two real closes"
+        return (
+            "The exchange is open" if moment.live else "Simulated minutes between two real closes"
+        )
     if moment.ended:
         return "No more history"
     return "Market closed"

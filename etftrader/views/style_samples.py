@@ -302,16 +302,17 @@ def changes() -> list[dict[str, Any]]:
 
 def jobs() -> list[dict[str, Any]]:
     """Every state of a job."""
+    covariance = {"name": "Covariance", "state": "running", "done": 7, "total": 11}
     return [
         {"name": "Snapshot", "state": "queued", "step": "behind Covariance"},
         {"name": "Prices", "state": "running", "step": "asking the provider"},
-        {"name": "Covariance", "state": "running", "done": 7, "total": 11, "elapsed_s": 14},
+        covariance | {"elapsed_s": 14, "likely_s": 22, "cancel_url": "#main"},
         {"name": "VaR", "state": "succeeded", "done": 4, "total": 4, "elapsed_s": 3.2},
         {
             "name": "Limits",
             "state": "failed",
             "error": "1 of 4 books has no VaR for 22 Jun 2016.",
-            "retry_url": "#main",
+            "mend_url": "#main",
         },
         {"name": "Ledger check", "state": "cancelled"},
     ]

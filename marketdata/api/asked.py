@@ -1,7 +1,10 @@
 """What the market data endpoints read from a query: dates within the clock, symbols, limits."""
 
+import unicodedata
 from datetime import date
 from typing import Any
+
+from rest_framework import serializers
 
 from etftrader.core.errors import BadInput
 from marketdata.selectors import calendar
@@ -9,6 +12,26 @@ from marketdata.selectors.sessions import Moment
 
 MAX_SYMBOLS = 200
 MAX_SYMBOL = 32
+AS_OF = {"as_of": "Figures of this session's close, YYYY-MM-DD; the latest known without it."}
+SPAN = {
+    "start": "The first day, YYYY-MM-DD; from the beginning without it.",
+    "end": "The last day, YYYY-MM-DD; never after the market clock's last close.",
+}
+SYMBOLS = {"symbols": "Symbols separated by commas, at most 200, in upper or lower case."}
+BY_SYMBOL = {"symbol": "Symbol of the instrument, such as SPY, in upper or lower case."}
+
+
+class Words(serializers.CharField):
+    """A line of text for people: no control characters, which only hide or break things."""
+
+    default_error_messages = {"control": "Text must not contain control characters."}
+
+    def to_internal_value(self, data: Any) -> str:
+        """Read a line."""
+        text = super().to_internal_value(data)
+        if any(unicodedata.category(each) == "Cc" for each in text):
+            self.fail("control")
+        return text
 
 
 def day(request: Any, name: str) -> date | None:
@@ -23,9 +46,7 @@ def day(request: Any, name: str) -> date | None:
     if found is None:
         raise BadInput("A date is written YYYY-MM-DD.", attr=name)
     if not calendar.FIRST <= found <= calendar.LAST:
-        raise BadInput(
-            f"Dates lie between {calendar.FIRST} and {calendar.LAST}.", attr=name
-        )
+        raise BadInput(f"Dates lie between {calendar.FIRST} and {calendar.LAST}.", attr=name)
     return found
 
 

@@ -18,6 +18,7 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
+from marketdata.api.asked import Words
 from marketdata.models import Bond
 from marketdata.selectors import bonds, sessions
 from marketdata.selectors.bonds import Valued
@@ -27,6 +28,7 @@ MONTHS = 12
 MOST_YEARS = 100
 LARGEST = Decimal(1_000_000_000)
 COMPUTED = ("duration", "convexity")
+TYPED = {"search": "Only bonds whose symbol begins with this text or whose name contains it."}
 
 
 class BondTerms(StrictSerializer):
@@ -36,7 +38,7 @@ class BondTerms(StrictSerializer):
     the price, and are never taken from a request.
     """
 
-    name = serializers.CharField(max_length=120, required=False)
+    name = Words(max_length=120, required=False)
     face_value = MoneyField(positive=True, max_value=LARGEST, required=False)
     coupon_rate = EstimateField(required=False)
     frequency = WholeField(min_value=1, max_value=12, required=False)
@@ -51,9 +53,13 @@ class BondTerms(StrictSerializer):
 class NewBond(BondTerms):
     """A bond by its symbol, coupon and maturity; `instrument` becomes the symbol of its own."""
 
-    instrument = serializers.CharField(max_length=32)
-    currency = serializers.CharField(max_length=3, default="USD")
+    instrument = Words(max_length=32)
+    currency = Words(max_length=3, default="USD")
     coupon_rate = EstimateField()
+
+
+class BondChange(batch.Keyed, BondTerms):
+    """A change of one of many."""
 
 
 class BondFilters(filters.FilterSet):
@@ -62,6 +68,8 @@ class BondFilters(filters.FilterSet):
     symbol = filters.CharFilter(field_name="instrument__symbol", lookup_expr="iexact")
     maturity__gte = filters.DateFilter(field_name="maturity", lookup_expr="gte")
     maturity__lte = filters.DateFilter(field_name="maturity", lookup_expr="lte")
+    active = filters.BooleanFilter(field_name="instrument__active")
+    updated_at__gt = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gt")
 
     class Meta:
         model = Bond
@@ -77,7 +85,9 @@ class BondDocument(serializers.Serializer):
 
 
 @operation(
-    get=Op("signed_in", summary="Bonds with yield, duration and convexity", lists=True),
+    get=Op(
+        "signed_in", summary="Bonds with yield, duration and convexity", lists=True, query=TYPED
+    ),
     post=Op("operator", summary="Create a bond"),
 )
 class Bonds(ApiView):
@@ -86,13 +96,14 @@ class Bonds(ApiView):
     serializer_class = BondDocument
     queryset = Bond.objects.none()
     filterset_class = BondFilters
-    ordering_fields = ("maturity", "coupon_rate")
+    ordering_fields = ("maturity", "coupon_rate", "updated_at")
     ordering = ("maturity", "instrument__symbol")
 
     def get(self, request: Any) -> Response:
         """By maturity, with figures as of the market clock's session."""
         day = sessions.latest()
-        rows = bonds.with_prices(actor=self.actor, until=day)
+        words = request.query_params.get("search", "").strip()[:120]
+        rows = bonds.with_prices(actor=self.actor, until=day, words=words)
         return self.listing(rows, BondDocument, session_date=day)
 
     @extend_schema(request=NewBond, responses={201: dict})
@@ -102,51 +113,119 @@ class Bonds(ApiView):
         return once(request, lambda: Response(create(item, self), 201))
 
 
-@operation(post=Op("operator", summary="Create many bonds", query=("partial",)))
+@operation(
+    post=Op("operator", summary="Create many bonds", query=batch.PARTIAL),
+    patch=Op("operator", summary="Change the terms of many bonds", query=batch.PARTIAL),
+    delete=Op("operator", summary="Retire many bonds", query=batch.PARTIAL),
+)
 class BondBatch(ApiView):
-    """POST /bonds/batch."""
+    """POST, PATCH, DELETE /bonds/batch: all or nothing; `partial=true` keeps the good items."""
 
     @extend_schema(request=NewBond(many=True), responses={201: dict, 207: dict})
     def post(self, request: Any) -> Response:
-        """All or nothing; `partial=true` keeps the good items."""
+        """The new bonds in order."""
         return once(
             request,
             lambda: batch.create(request, serializer=NewBond, make=lambda item: create(item, self)),
         )
 
+    @extend_schema(request=BondChange(many=True), responses={200: dict, 207: dict})
+    def patch(self, request: Any) -> Response:
+        """The changed bonds in order."""
+
+        def alter(key: str, version: int | None, item: dict[str, Any]) -> dict[str, Any]:
+            row = bonds.find(bond_id=key, actor=self.actor, until=sessions.latest())
+            return change(row, item, row.version if version is None else version, self)
+
+        return batch.change(request, serializer=BondChange, alter=alter)
+
+    @extend_schema(responses={200: dict, 207: dict})
+    def delete(self, request: Any) -> Response:
+        """The retired bonds in order; one that is held refuses."""
+
+        def drop(key: str, version: int | None) -> dict[str, Any]:
+            row = bonds.find(bond_id=key, actor=self.actor, until=sessions.latest())
+            expected = row.version if version is None else version
+            write.retire(bond_id=row.pk, version=expected, by=self.actor)
+            return shown(row.pk, self)[1]
+
+        return batch.remove(request, drop=drop)
+
 
 @operation(
     get=Op("signed_in", summary="One bond"),
+    put=Op("operator", summary="Replace the terms of a bond"),
     patch=Op("operator", summary="Change the terms of a bond"),
+    delete=Op("operator", summary="Retire a bond; its prices stay"),
 )
 class OneBond(ApiView):
-    """GET, PATCH /bonds/{bond_id}."""
+    """GET, PUT, PATCH, DELETE /bonds/{bond_id}."""
 
     @extend_schema(responses={200: dict})
     def get(self, request: Any, bond_id: UUID) -> Response:
         """The bond with figures as of the market clock's session."""
-        return self._answer(bond_id)
+        row, told = shown(bond_id, self)
+        return versions.tagged(Response(told), row)
+
+    @extend_schema(request=NewBond, responses={200: dict})
+    def put(self, request: Any, bond_id: UUID) -> Response:
+        """The bond afterwards; symbol, currency and face value stay, the rest is as sent."""
+        row = self._asked(bond_id)
+        item = self.checked(NewBond)
+        for name in ("symbol", "currency"):
+            sent = item.pop("instrument" if name == "symbol" else name)
+            if sent.strip().upper() != getattr(row.instrument, name):
+                raise BadInput(
+                    f"The {name} of a bond stays. Make another bond.",
+                    attr="instrument" if name == "symbol" else name,
+                    code="immutable",
+                )
+        if "maturity" not in item and "maturity_years" not in item:
+            raise BadInput("Send maturity, or maturity_years.", attr="maturity", code="required")
+        empty = {"frequency": 2, "issued": None, "ytm": None}
+        return self._changed(row, empty | item)
 
     @extend_schema(request=BondTerms, responses={200: dict})
     def patch(self, request: Any, bond_id: UUID) -> Response:
         """The changed bond; the face value stays."""
-        row = bonds.find(bond_id=bond_id, actor=self.actor, until=sessions.latest())
-        versions.check(request, row)
-        item = self.checked(BondTerms)
-        changes = _terms(item, row.issued)
-        write.update(
-            bond_id=row.pk,
-            version=row.version,
-            changes=changes,
-            name=item.get("name"),
-            by=self.actor,
-        )
-        return self._answer(bond_id, _unused(item))
+        return self._changed(self._asked(bond_id), self.checked(BondTerms))
 
-    def _answer(self, bond_id: UUID, warnings: list[dict[str, str]] | None = None) -> Response:
-        day = sessions.latest()
-        row = bonds.find(bond_id=bond_id, actor=self.actor, until=day)
-        return versions.tagged(Response(document(row, day) | {"warnings": warnings or []}), row)
+    @extend_schema(responses={200: dict})
+    def delete(self, request: Any, bond_id: UUID) -> Response:
+        """The retired bond; 409 with the reasons while somebody holds it."""
+        row = self._asked(bond_id)
+        write.retire(bond_id=row.pk, version=row.version, by=self.actor)
+        after, told = shown(row.pk, self)
+        return versions.tagged(Response(told), after)
+
+    def _asked(self, bond_id: UUID) -> Bond:
+        row = bonds.find(bond_id=bond_id, actor=self.actor, until=sessions.latest())
+        versions.check(self.request, row)
+        return row
+
+    def _changed(self, row: Bond, item: dict[str, Any]) -> Response:
+        told = change(row, item, row.version, self)
+        after = bonds.find(bond_id=row.pk, actor=self.actor, until=sessions.latest())
+        return versions.tagged(Response(told), after)
+
+
+def shown(bond_id: UUID, view: ApiView) -> tuple[Bond, dict[str, Any]]:
+    """A bond and its document. Raises NotFound."""
+    day = sessions.latest()
+    row = bonds.find(bond_id=bond_id, actor=view.actor, until=day)
+    return row, document(row, day)
+
+
+def change(row: Bond, item: dict[str, Any], version: int, view: ApiView) -> dict[str, Any]:
+    """Change the terms a body names; the document afterwards."""
+    write.update(
+        bond_id=row.pk,
+        version=version,
+        changes=_terms(item, row.issued),
+        name=item.get("name"),
+        by=view.actor,
+    )
+    return shown(row.pk, view)[1] | {"warnings": _unused(item)}
 
 
 def create(item: dict[str, Any], view: ApiView) -> dict[str, Any]:
@@ -224,6 +303,7 @@ def document(row: Bond, session_date: date) -> dict[str, Any]:
         "maturity": row.maturity,
         "maturity_years": found.years,
         "issued": row.issued,
+        "active": row.instrument.active,
         "stated_ytm": row.ytm,
         **figures,
         "ytm_source": found.ytm_source,

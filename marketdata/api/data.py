@@ -21,6 +21,7 @@ from marketdata.selectors.coverage import Quality
 from marketdata.selectors.freshness import DatasetStatus
 from marketdata.selectors.provider_states import ProviderState
 from marketdata.services import price_gate
+from marketdata.services import quarantine as decisions
 
 MOST_COMPLAINTS = 200
 
@@ -74,6 +75,15 @@ class Decision(StrictSerializer):
     """What a person makes of a doubt."""
 
     note = serializers.CharField(required=False, allow_blank=True, max_length=300)
+
+
+class Decisions(Decision):
+    """One verdict over several doubts."""
+
+    doubt_ids = serializers.ListField(
+        child=serializers.UUIDField(), allow_empty=False, max_length=decisions.MOST
+    )
+    verdict = serializers.ChoiceField([decisions.ACCEPT, decisions.REJECT])
 
 
 @operation(get=Op("signed_in", summary="Coverage, age and doubts of every dataset and series"))
@@ -147,6 +157,32 @@ class Quarantine(ApiView):
         return self.listing(quarantine.rows(actor=self.actor), DoubtSerializer)
 
 
+@operation(post=Op("operator", summary="Accept or reject several prices that were held back"))
+class DecideDoubts(ApiView):
+    """POST /data/quarantine/decide: each by itself, the oldest session first."""
+
+    @extend_schema(request=Decisions, responses={200: dict})
+    def post(self, request: Any) -> Response:
+        """Those that were decided so, and those that could not be, with why."""
+        wish = self.checked(Decisions)
+
+        def effect() -> Response:
+            decided = decisions.decide(
+                doubt_ids=wish["doubt_ids"],
+                verdict=wish["verdict"],
+                note=wish.get("note", ""),
+                by=self.actor,
+            )
+            return Response(
+                {
+                    "decided": DoubtSerializer(decided.done, many=True).data,
+                    "refused": [asdict(each) for each in decided.refused],
+                }
+            )
+
+        return once(request, effect)
+
+
 @operation(post=Op("operator", summary="Believe a price that was held back"))
 class AcceptDoubt(ApiView):
     """POST /data/quarantine/{doubt_id}/accept: it is stored, and what waited behind it judged."""
@@ -181,12 +217,13 @@ class RejectDoubt(ApiView):
 
 def _dataset(each: DatasetStatus) -> dict[str, Any]:
     complaints = []
-    if each.newest is None:
-        complaints.append("no_rows")
-    elif each.lag_sessions:
-        complaints.append("late")
-    if each.coverage is not None and each.coverage < coverage.LEAST_COVERAGE:
-        complaints.append("low_coverage")
+    if each.due:
+        if each.newest is None:
+            complaints.append("no_rows")
+        elif each.lag_sessions:
+            complaints.append("late")
+        if each.coverage is not None and each.coverage < coverage.LEAST_COVERAGE:
+            complaints.append("low_coverage")
     return {
         "dataset": each.dataset,
         "label": each.label,
@@ -196,6 +233,7 @@ def _dataset(each: DatasetStatus) -> dict[str, Any]:
         "coverage": each.coverage,
         "source": each.source,
         "last_error": each.last_error,
+        "due": each.due,
         "complaints": complaints,
     }
 
@@ -207,5 +245,5 @@ def _series(each: Quality) -> dict[str, Any]:
 def _provider(each: ProviderState) -> dict[str, Any]:
     return asdict(each) | {
         name: told(at) if (at := getattr(each, name)) else None
-        for name in ("last_error_at", "last_answer_at")
+        for name in ("last_error_at", "last_answer_at", "rests_until")
     }

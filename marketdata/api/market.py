@@ -16,9 +16,15 @@ from marketdata.selectors import calendar, rates, sessions, vix
 
 MAX_SPAN = timedelta(days=1100)
 MONTH = timedelta(days=30)
+CLOSES = asked.AS_OF | {"limit": "How many closes, 1 to 1,000; 250 without it."}
+STRETCH = {
+    "start": "The first day, YYYY-MM-DD; the market clock's session without it.",
+    "end": "The last day, YYYY-MM-DD, at most 1,100 later; thirty later without it.",
+}
+DAY = {"date": "The day, YYYY-MM-DD; the market clock's session without it."}
 
 
-@operation(get=Op("signed_in", summary="Treasury curve as it was known", query=("as_of",)))
+@operation(get=Op("signed_in", summary="Treasury curve as it was known", query=asked.AS_OF))
 class Rates(ApiView):
     """GET /rates: par yields in percent by tenor."""
 
@@ -40,7 +46,7 @@ class Rates(ApiView):
         )
 
 
-@operation(get=Op("signed_in", summary="The VIX at a close", query=("as_of",)))
+@operation(get=Op("signed_in", summary="The VIX at a close", query=asked.AS_OF))
 class Vix(ApiView):
     """GET /market/vix."""
 
@@ -58,7 +64,7 @@ class Vix(ApiView):
         )
 
 
-@operation(get=Op("signed_in", summary="Past VIX closes", query=("limit", "as_of")))
+@operation(get=Op("signed_in", summary="Past VIX closes", query=CLOSES))
 class VixHistory(ApiView):
     """GET /market/vix/history: newest first."""
 
@@ -74,14 +80,15 @@ class VixHistory(ApiView):
         return Response({"count": len(closes), "results": closes})
 
 
-@operation(get=Op("signed_in", summary="Sessions of the exchange", query=("start", "end")))
+@operation(get=Op("signed_in", summary="Sessions of the exchange", query=STRETCH))
 class Calendar(ApiView):
     """GET /calendar: known ahead of the market clock; without dates, the next thirty days."""
 
     @extend_schema(responses={200: dict})
     def get(self, request: Any) -> Response:
         """Each session with its hours in UTC."""
-        start = asked.day(request, "start") or sessions.moment().current
+        now = sessions.moment()  # whoever reads the clock has the calendar in force
+        start = asked.day(request, "start") or now.current
         end = asked.day(request, "end") or min(start + MONTH, calendar.LAST)
         if start > end:
             raise BadInput("start lies after end.", attr="start")
@@ -91,19 +98,22 @@ class Calendar(ApiView):
         return Response({"start": start, "end": end, "count": len(found), "results": found})
 
 
-@operation(get=Op("signed_in", summary="Is it a trading day?", query=("date",)))
+@operation(get=Op("signed_in", summary="Is it a trading day?", query=DAY))
 class IsTradingDay(ApiView):
     """GET /calendar/is-trading-day?date=2016-06-24; without a date, the clock's session."""
 
     @extend_schema(responses={200: dict})
     def get(self, request: Any) -> Response:
-        """Yes or no, with the sessions before and after."""
-        wanted = asked.day(request, "date") or sessions.moment().current
+        """Yes or no, with its hours, the sessions before and after, and what staff said of it."""
+        now = sessions.moment()
+        wanted = asked.day(request, "date") or now.current
         return Response(
             {
                 "date": wanted,
                 "is_trading_day": calendar.is_session(wanted),
                 "early_close": calendar.is_early_close(wanted),
+                **_hours(wanted),
+                "note": sessions.why_different(wanted),
                 "previous": _near(calendar.previous, wanted),
                 "next": _near(calendar.next, wanted),
             }
@@ -114,10 +124,16 @@ def session(day: date) -> dict[str, Any]:
     """One session on the wire."""
     return {
         "session_date": day,
-        "open": told(calendar.open_time(day)),
-        "close": told(calendar.close_time(day)),
+        **_hours(day),
         "early_close": calendar.is_early_close(day),
     }
+
+
+def _hours(day: date) -> dict[str, str | None]:
+    """When the exchange opens and closes, UTC; null on a day without a session."""
+    if not calendar.is_session(day):
+        return {"open": None, "close": None}
+    return {"open": told(calendar.open_time(day)), "close": told(calendar.close_time(day))}
 
 
 def _near(find: Any, day: date) -> date | None:

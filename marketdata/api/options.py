@@ -1,11 +1,10 @@
-"""Listed options: the chain of an underlying, contracts with their newest Greeks, new contracts."""
+"""Listed options: contracts with their newest Greeks, and what operators keep of them."""
 
 from collections.abc import Mapping
-from datetime import date
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -19,15 +18,13 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
-from marketdata.api import asked
-from marketdata.api.instruments import named
+from marketdata.api.asked import Words
 from marketdata.calculations import option_symbols
 from marketdata.calculations.option_symbols import OptionSymbol, SymbolProblem
-from marketdata.choices import OptionRight, VolSource
+from marketdata.choices import ExerciseStyle, OptionRight, Settlement, VolSource
 from marketdata.models import OptionContract, OptionGreeks
-from marketdata.selectors import contracts, greeks, option_chain, sessions
-from marketdata.selectors.option_chain import NO_GREEKS, Chain, Line, Side
-from marketdata.selectors.sessions import Moment
+from marketdata.selectors import contracts, greeks, sessions
+from marketdata.selectors.option_chain import NO_GREEKS
 from marketdata.services import contracts as write
 
 FIGURES = ("delta", "gamma", "theta", "vega", "rho")
@@ -40,6 +37,7 @@ COMPUTED = (
     *FIGURES,
     "implied_volatility",
 )
+TYPED = {"search": "Only contracts whose symbol or underlying begins with this text."}
 RIGHTS = {OptionRight.CALL.value: option_symbols.CALL, OptionRight.PUT.value: option_symbols.PUT}
 
 
@@ -50,9 +48,9 @@ class NewOption(StrictSerializer):
     every close and never taken from a request.
     """
 
-    symbol = serializers.CharField(max_length=40, required=False)
-    instrument = serializers.CharField(max_length=40, required=False)
-    underlying = serializers.CharField(max_length=10, required=False)
+    symbol = Words(max_length=40, required=False)
+    instrument = Words(max_length=40, required=False)
+    underlying = Words(max_length=10, required=False)
     strike = MoneyField(positive=True, required=False)
     expiry = serializers.DateField(required=False)
     option_type = serializers.ChoiceField(choices=OptionRight.choices, required=False)
@@ -67,6 +65,20 @@ class NewOption(StrictSerializer):
     implied_volatility = EstimateField(required=False, allow_null=True)
 
 
+class OptionTerms(NewOption):
+    """What may change: how it is exercised and settled. The rest is its symbol and must agree."""
+
+    style = serializers.ChoiceField(  # type: ignore[assignment]  # a field of that name
+        choices=ExerciseStyle.choices, required=False
+    )
+    settlement = serializers.ChoiceField(choices=Settlement.choices, required=False)
+    am_settled = serializers.BooleanField(required=False)
+
+
+class OptionChange(batch.Keyed, OptionTerms):
+    """A change of one of many; `id` is an id or a symbol."""
+
+
 class OptionFilters(filters.FilterSet):
     """Filters of the list."""
 
@@ -75,6 +87,8 @@ class OptionFilters(filters.FilterSet):
     expiry__gte = filters.DateFilter(field_name="expiry", lookup_expr="gte")
     expiry__lte = filters.DateFilter(field_name="expiry", lookup_expr="lte")
     option_type = filters.ChoiceFilter(field_name="right", choices=OptionRight.choices)
+    active = filters.BooleanFilter(field_name="instrument__active")
+    updated_at__gt = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gt")
 
     class Meta:
         model = OptionContract
@@ -90,7 +104,7 @@ class OptionDocument(serializers.Serializer):
 
 
 @operation(
-    get=Op("signed_in", summary="Option contracts", lists=True),
+    get=Op("signed_in", summary="Option contracts", lists=True, query=TYPED),
     post=Op("operator", summary="Create an option contract by its symbol"),
 )
 class Options(ApiView):
@@ -99,12 +113,17 @@ class Options(ApiView):
     serializer_class = OptionDocument
     queryset = OptionContract.objects.none()
     filterset_class = OptionFilters
-    ordering_fields = ("expiry", "strike")
+    ordering_fields = ("expiry", "strike", "updated_at")
     ordering = ("underlying__symbol", "expiry", "strike", "right")
 
     def get(self, request: Any) -> Response:
         """By underlying, expiry and strike; each with its newest Greeks up to the clock."""
         known = OptionContract.objects.for_actor(self.actor)
+        words = request.query_params.get("search", "").strip()[:40]
+        if words:
+            known = known.filter(
+                Q(instrument__symbol__istartswith=words) | Q(underlying__symbol__istartswith=words)
+            )
         rows = self.filter_queryset(known.select_related("instrument", "underlying"))
         page = self.paginate_queryset(rows) or []
         figures = _newest(page)
@@ -124,13 +143,17 @@ class Options(ApiView):
         return once(request, effect)
 
 
-@operation(post=Op("operator", summary="Create many option contracts", query=("partial",)))
+@operation(
+    post=Op("operator", summary="Create many option contracts", query=batch.PARTIAL),
+    patch=Op("operator", summary="Correct many option contracts", query=batch.PARTIAL),
+    delete=Op("operator", summary="Retire many option contracts", query=batch.PARTIAL),
+)
 class OptionBatch(ApiView):
-    """POST /options/batch."""
+    """POST, PATCH, DELETE /options/batch: all or nothing; `partial=true` keeps the good items."""
 
     @extend_schema(request=NewOption(many=True), responses={201: dict, 207: dict})
     def post(self, request: Any) -> Response:
-        """All or nothing; `partial=true` keeps the good items."""
+        """The contracts in order."""
         return once(
             request,
             lambda: batch.create(
@@ -138,10 +161,41 @@ class OptionBatch(ApiView):
             ),
         )
 
+    @extend_schema(request=OptionChange(many=True), responses={200: dict, 207: dict})
+    def patch(self, request: Any) -> Response:
+        """The changed contracts in order."""
 
-@operation(get=Op("signed_in", summary="One option contract by symbol or id"))
+        def alter(key: str, version: int | None, item: dict[str, Any]) -> dict[str, Any]:
+            row = contracts.find(key, self.actor)
+            return change(row, item, row.version if version is None else version, self)[1]
+
+        return batch.change(request, serializer=OptionChange, alter=alter)
+
+    @extend_schema(responses={200: dict, 207: dict})
+    def delete(self, request: Any) -> Response:
+        """The retired contracts in order; one that is held refuses."""
+
+        def drop(key: str, version: int | None) -> dict[str, Any]:
+            row = contracts.find(key, self.actor)
+            expected = row.version if version is None else version
+            done = write.retire(contract_id=row.pk, version=expected, by=self.actor)
+            return document(done, _newest([done]).get(done.pk))
+
+        return batch.remove(request, drop=drop)
+
+
+@operation(
+    get=Op("signed_in", summary="One option contract by symbol or id"),
+    put=Op("operator", summary="Replace how an option contract is exercised and settled"),
+    patch=Op("operator", summary="Correct how an option contract is exercised and settled"),
+    delete=Op("operator", summary="Retire an option contract; its quotes stay"),
+)
 class OneOption(ApiView):
-    """GET /options/{symbol}: every form of the symbol is understood."""
+    """GET, PUT, PATCH, DELETE /options/{symbol}: every form of the symbol is understood."""
+
+    path_words = {
+        "symbol": "Symbol of the contract in any form, such as SPY160819C00212000; or its id."
+    }
 
     @extend_schema(responses={200: dict})
     def get(self, request: Any, symbol: str) -> Response:
@@ -149,26 +203,29 @@ class OneOption(ApiView):
         row = contracts.find(symbol, self.actor)
         return versions.tagged(Response(document(row, _newest([row]).get(row.pk))), row)
 
+    @extend_schema(request=OptionTerms, responses={200: dict})
+    def put(self, request: Any, symbol: str) -> Response:
+        """The contract afterwards; style, settlement and am_settled are required."""
+        missing = [name for name in write.CHANGEABLE if name not in request.data]
+        if missing:
+            raise BadInput("This field is required.", attr=missing[0], code="required")
+        return self.patch(request, symbol)
 
-@operation(get=Op("signed_in", summary="Option chain of an underlying", query=("expiry",)))
-class OptionChain(ApiView):
-    """GET /market/options/{symbol}: one expiry, the nearest without `expiry`."""
+    @extend_schema(request=OptionTerms, responses={200: dict})
+    def patch(self, request: Any, symbol: str) -> Response:
+        """The contract afterwards; strike, expiry, type and underlying are its symbol and stay."""
+        row = contracts.find(symbol, self.actor)
+        versions.check(request, row)
+        after, told = change(row, self.checked(OptionTerms), row.version, self)
+        return versions.tagged(Response(told), after)
 
     @extend_schema(responses={200: dict})
-    def get(self, request: Any, symbol: str) -> Response:
-        """One row a strike with a call and a put side, and the living expiries."""
-        underlying = named(symbol, self)
-        moment = sessions.moment()
-        expiry = asked.day(request, "expiry")
-        chain = option_chain.table(underlying=underlying, moment=moment, expiry=expiry)
-        if expiry is not None and expiry not in chain.expiries:
-            near = ", ".join(str(day) for day in list(chain.expiries)[:12]) or "none"
-            raise BadInput(
-                f"No option on {underlying.symbol} expires on {expiry}. Known: {near}.",
-                attr="expiry",
-                code="unknown_expiry",
-            )
-        return Response(chain_document(chain, moment))
+    def delete(self, request: Any, symbol: str) -> Response:
+        """The retired contract; 409 with the reasons while somebody holds it."""
+        row = contracts.find(symbol, self.actor)
+        versions.check(request, row)
+        done = write.retire(contract_id=row.pk, version=row.version, by=self.actor)
+        return versions.tagged(Response(document(done, _newest([done]).get(done.pk))), done)
 
 
 def create(item: dict[str, Any], view: ApiView) -> tuple[dict[str, Any], bool]:
@@ -181,6 +238,27 @@ def create(item: dict[str, Any], view: ApiView) -> tuple[dict[str, Any], bool]:
         {"code": "adjusted_root", "detail": text} for text in done.warnings
     ] + _unused(item)
     return body, bool(done.created)
+
+
+def change(
+    row: OptionContract, item: dict[str, Any], version: int, view: ApiView
+) -> tuple[OptionContract, dict[str, Any]]:
+    """Correct a contract by a checked body: the row and its document. Raises BadInput."""
+    said = any(name in item for name in ("symbol", "instrument", *PARTS))
+    known = contracts.read(row.instrument.symbol)
+    names = [item[name] for name in ("symbol", "instrument") if name in item]
+    if said and (
+        any(contracts.read(each).compact != known.compact for each in names)
+        or not _agrees(known, item)
+    ):
+        raise BadInput(
+            "Underlying, strike, expiry and type are the contract. Make another contract.",
+            attr=next(name for name in ("symbol", "instrument", *PARTS) if name in item),
+            code="immutable",
+        )
+    done = write.update(contract_id=row.pk, version=version, changes=item, by=view.actor)
+    told = document(done, _newest([done]).get(done.pk))
+    return done, told | {"warnings": _unused(item)}
 
 
 def _wanted(item: Mapping[str, Any]) -> OptionSymbol:
@@ -267,6 +345,7 @@ def document(row: OptionContract, figures: OptionGreeks | None) -> dict[str, Any
         "adjusted": row.adjusted,
         "multiplier": plain(row.instrument.multiplier),
         "currency": row.instrument.currency,
+        "active": row.instrument.active,
         **values,
         "warnings": [],
         "version": row.version,
@@ -300,63 +379,3 @@ def figured(row: OptionGreeks | None) -> dict[str, Any]:
         "flags": list(row.flags) if row else [],
         "reasons": reasons,
     }
-
-
-def chain_document(chain: Chain, moment: Moment) -> dict[str, Any]:
-    """The table on the wire."""
-    return {
-        "underlying": chain.underlying.symbol,
-        "as_of": told(moment.as_of),
-        "session_date": moment.session_date,
-        "currency": chain.underlying.currency,
-        "expiry": chain.expiry,
-        "expiries": [{"expiry": day, "contracts": count} for day, count in chain.expiries.items()],
-        "reason": None if chain.expiries else "no_options",
-        "count": len(chain.lines),
-        "results": [_line(each, chain.expiry) for each in chain.lines],
-    }
-
-
-def _line(line: Line, expiry: date | None) -> dict[str, Any]:
-    return {
-        "root": line.root,
-        "strike": plain(line.strike),
-        "expiry": expiry,
-        "call": _side(line.call),
-        "put": _side(line.put),
-    }
-
-
-def _side(side: Side | None) -> dict[str, Any] | None:
-    if side is None:
-        return None
-    quote, figures = side.quote, side.greeks
-    reasons = {
-        "quote": side.quote_reason,
-        "implied_volatility": side.volatility_reason,
-        "greeks": side.greeks_reason,
-    }
-    return {
-        "symbol": side.contract.instrument.symbol,
-        "bid": plain(quote.bid) if quote else None,
-        "ask": plain(quote.ask) if quote else None,
-        "mid": plain(_mid(quote.bid, quote.ask)) if quote else None,
-        "last": plain(quote.last) if quote else None,
-        "volume": quote.volume if quote else None,
-        "open_interest": quote.open_interest if quote else None,
-        "implied_volatility": quote.iv if quote else None,
-        "vol_source": (quote.vol_source or None) if quote else None,
-        **{name: getattr(figures, name) if figures else None for name in FIGURES},
-        "model": (figures.model or None) if figures else None,
-        "flags": list(figures.flags) if figures else [],
-        "source": quote.source if quote else None,
-        "session_date": quote.session_date if quote else None,
-        "as_of": told(quote.as_of) if quote else None,
-        "age_seconds": side.age_seconds,
-        "quality": side.quality,
-        "reasons": {name: why for name, why in reasons.items() if why},
-    }
-
-
-def _mid(bid: Decimal | None, ask: Decimal | None) -> Decimal | None:
-    return (bid + ask) / 2 if bid and ask else None

@@ -18,9 +18,14 @@ from marketdata.selectors.quotes import MinuteRow
 from marketdata.selectors.sessions import Moment
 
 MINUTES, MOST_MINUTES = 5, 60
+MINUTES_OF = {
+    "symbol": "Symbol of the instrument, such as SPY.",
+    "minutes": "How far back, in minutes, 1 to 60; 5 without it.",
+    "interval": "Length of a bar in minutes, 1 or 5; 1 without it.",
+}
 
 
-@operation(get=Op("signed_in", summary="Latest prices by symbol", query=("symbols",)))
+@operation(get=Op("signed_in", summary="Latest prices by symbol", query=asked.SYMBOLS))
 class CurrentPrices(ApiView):
     """GET /market/current-prices?symbols=SPY,TLT: price, class, source and age of each."""
 
@@ -32,7 +37,7 @@ class CurrentPrices(ApiView):
         return Response({"as_of": told(moment.as_of), "results": list(found.values())})
 
 
-@operation(get=Op("signed_in", summary="Latest quotes, keyed by symbol", query=("symbols",)))
+@operation(get=Op("signed_in", summary="Latest quotes, keyed by symbol", query=asked.SYMBOLS))
 class Quotes(ApiView):
     """GET /quotes?symbols=SPY,TLT: an object with one member for each symbol asked for."""
 
@@ -46,7 +51,7 @@ class Quotes(ApiView):
     get=Op(
         "signed_in",
         summary="Minute bars of one symbol",
-        query=("symbol", "minutes", "interval"),
+        query=MINUTES_OF,
     )
 )
 class QuoteHistory(ApiView):

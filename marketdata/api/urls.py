@@ -1,16 +1,38 @@
 """The addresses of the market data endpoints under /api/v1/."""
 
 from etftrader.core.api.routes import route
-from marketdata.api import bonds, data, instruments, market, options, prices, quotes
+from marketdata.api import (
+    bonds,
+    chains,
+    charts,
+    data,
+    fundamentals,
+    instruments,
+    market,
+    options,
+    prices,
+    quotes,
+    valuations,
+)
 
 urlpatterns = [
     *route("instruments", instruments.Instruments, "api-instruments"),
+    *route("instruments/batch", instruments.InstrumentBatch, "api-instruments-batch"),
     *route("instruments/<str:symbol>", instruments.OneInstrument, "api-instrument"),
+    *route("instruments/<str:symbol>/fundamentals", fundamentals.Fundamentals, "api-fundamentals"),
     *route("prices", prices.Prices, "api-prices"),
+    *route("prices/batch", prices.PriceBatch, "api-prices-batch"),
+    *route("prices/<str:price_id>", prices.OnePrice, "api-price"),
     *route("market-data", prices.Prices, "api-market-data"),
+    *route("market-data/batch", prices.PriceBatch, "api-market-data-batch"),
+    *route("market-data/<str:price_id>", prices.OnePrice, "api-market-datum"),
+    *route("valuations", valuations.Valuations, "api-valuations"),
+    *route("valuations/batch", valuations.ValuationBatch, "api-valuations-batch"),
+    *route("valuations/<uuid:valuation_id>", valuations.OneValuation, "api-valuation"),
     *route("market/prices/<str:symbol>", prices.PricesOf, "api-market-prices"),
+    *route("market/bars/<str:symbol>", charts.Bars, "api-market-bars"),
     *route("market/current-prices", quotes.CurrentPrices, "api-current-prices"),
-    *route("market/options/<str:symbol>", options.OptionChain, "api-market-options"),
+    *route("market/options/<str:symbol>", chains.OptionChain, "api-market-options"),
     *route("options", options.Options, "api-options"),
     *route("options/batch", options.OptionBatch, "api-options-batch"),
     *route("options/<str:symbol>", options.OneOption, "api-option"),
@@ -24,6 +46,7 @@ urlpatterns = [
     *route("data/quality", data.DataQuality, "api-data-quality"),
     *route("data/providers", data.Providers, "api-data-providers"),
     *route("data/quarantine", data.Quarantine, "api-data-quarantine"),
+    *route("data/quarantine/decide", data.DecideDoubts, "api-doubts-decide"),
     *route("data/quarantine/<uuid:doubt_id>/accept", data.AcceptDoubt, "api-doubt-accept"),
     *route("data/quarantine/<uuid:doubt_id>/reject", data.RejectDoubt, "api-doubt-reject"),
     *route("rates", market.Rates, "api-rates"),

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from math import isfinite
 
 from marketdata.calculations import price_checks
 from marketdata.calculations.price_checks import MAX_JUMP
@@ -13,10 +12,13 @@ MAX_DISAGREEMENT = 0.05
 FUTURE, INCONSISTENT, MAGNITUDE = "future", "inconsistent", "magnitude"
 PLACEHOLDER, SOURCES_DIFFER, SPLIT = "placeholder", "sources_differ", "split_without_action"
 
+# why a move is held back
+MOVES = (price_checks.JUMP, MAGNITUDE, PLACEHOLDER, SPLIT)
 _PLACEHOLDER_PRICE, _PLACEHOLDER_MOVE = 1.0, 0.10
 _MAGNITUDES = (100.0, 1000.0)
 _SPLITS = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 50.0)
 _NEAR = 0.05  # a session's own move beside a factor that explains it
+_MOST_SHARES = 1e15
 _OUTSIDE = 5e-4  # rounding between a close and its session's range, a fraction of the price
 
 
@@ -30,6 +32,7 @@ class Row:
     high: float | None = None
     low: float | None = None
     volume: float | None = None
+    adj_close: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ def judge(
     splits: Mapping[date, float] | None = None,
     others: Mapping[date, float] | None = None,
     confirmed: frozenset[date] = frozenset(),
+    free: frozenset[date] = frozenset(),
 ) -> list[Judged]:
     """Judge the rows of one instrument, oldest first.
 
@@ -66,6 +70,8 @@ def judge(
         The same session's close from another source, dollars.
     confirmed : frozenset of date
         Sessions a person has vouched for.
+    free : frozenset of date
+        Sessions whose move from the one before is not judged; everything else about them is.
 
     Returns
     -------
@@ -73,11 +79,13 @@ def judge(
         Refused: not finite, not above zero, above ten million, in the future. Held: a move beyond
         40% from the last believed close that no split explains (with the likeliest cause as the
         reason), a switch to exactly 1.00, two sources more than 5% apart, a close outside its own
-        session's range. A held or refused row is never what the next one is compared with.
+        session's range, another figure that can be none. A held or refused row is never what the
+        next one is compared with.
     """
     judged = []
     for row in rows:
-        verdict = _judge_one(row, until, last, splits or {}, others or {}, confirmed)
+        before = None if row.session_date in free else _expected(row, last, splits or {})
+        verdict = _judge_one(row, until, before, others or {}, confirmed)
         judged.append(verdict)
         if verdict.verdict == ACCEPTED:
             last = (row.session_date, row.close)
@@ -87,8 +95,7 @@ def judge(
 def _judge_one(
     row: Row,
     until: date,
-    last: tuple[date, float] | None,
-    splits: Mapping[date, float],
+    before: float | None,
     others: Mapping[date, float],
     confirmed: frozenset[date],
 ) -> Judged:
@@ -101,7 +108,6 @@ def _judge_one(
         return Judged(REFUSED, impossible)
     if row.session_date in confirmed:
         return Judged(ACCEPTED)
-    before = _expected(row.session_date, last, splits)
     reason = _move(row.close, before)
     if reason is not None:
         return Judged(HELD, reason, before)
@@ -114,14 +120,14 @@ def _judge_one(
 
 
 def _expected(
-    session_date: date, last: tuple[date, float] | None, splits: Mapping[date, float]
+    row: Row, last: tuple[date, float] | None, splits: Mapping[date, float]
 ) -> float | None:
     """The last believed close in the shares of this session."""
     if last is None:
         return None
     since, close = last
     for ex_date, ratio in splits.items():
-        if since < ex_date <= session_date:
+        if since < ex_date <= row.session_date:
             close /= ratio
     return close
 
@@ -149,13 +155,23 @@ def _near(ratio: float, factors: Sequence[float]) -> bool:
 
 def _consistent(row: Row) -> bool:
     """Whether range and volume fit: low <= open, close <= high, but for rounding; no volume < 0."""
-    known = [each for each in (row.open, row.high, row.low) if each is not None]
-    if not all(isfinite(each) and each > 0 for each in known):
+    prices = (row.open, row.high, row.low, row.adj_close)
+    if not all(each is None or possible_price(each) for each in prices):
         return False
-    if row.volume is not None and not (isfinite(row.volume) and row.volume >= 0):
+    if row.volume is not None and not possible_volume(row.volume):
         return False
     room = row.close * _OUTSIDE
     inside = [row.close] if row.open is None else [row.close, row.open]
     above = row.high is not None and max(inside) > row.high + room
     below = row.low is not None and min(inside) < row.low - room
     return not above and not below
+
+
+def possible_price(price: float) -> bool:
+    """Whether a figure can be a price at all: finite, above zero, at most ten million."""
+    return 0.0 < price <= price_checks.MAX_PRICE
+
+
+def possible_volume(volume: float) -> bool:
+    """Whether a figure can be a session's shares."""
+    return 0.0 <= volume <= _MOST_SHARES

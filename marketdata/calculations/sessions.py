@@ -1,20 +1,22 @@
 """Arithmetic on trading days: a sorted list of sessions, and which of them close early."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, time
 
-FULL_BARS, SHORT_BARS = 390, 210
 OPEN, CLOSE, EARLY_CLOSE = time(9, 30), time(16, 0), time(13, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionCalendar:
-    """The trading days of an exchange, oldest first, in its own time zone."""
+    """The trading days of an exchange, oldest first, in its own time zone.
+
+    `early_closes` are the sessions that do not end at 16:00, with the time at which they do.
+    """
 
     sessions: tuple[date, ...]
-    early_closes: frozenset[date] = frozenset()
+    early_closes: Mapping[date, time] = field(default_factory=dict)
 
     def is_session(self, day: date) -> bool:
         """Whether the exchange trades on a day."""
@@ -58,11 +60,12 @@ class SessionCalendar:
 
     def closes_at(self, session: date) -> time:
         """Closing time of a session on the exchange's clock."""
-        return EARLY_CLOSE if session in self.early_closes else CLOSE
+        return self.early_closes.get(session, CLOSE)
 
     def bars(self, session: date) -> int:
         """One-minute bars of a session."""
-        return SHORT_BARS if session in self.early_closes else FULL_BARS
+        ends = self.closes_at(session)
+        return (ends.hour - OPEN.hour) * 60 + ends.minute - OPEN.minute
 
     def _at(self, place: int, asked: date) -> date:
         if not 0 <= place < len(self.sessions):
@@ -70,6 +73,8 @@ class SessionCalendar:
         return self.sessions[place]
 
 
-def calendar(sessions: Iterable[date], early_closes: Sequence[date] = ()) -> SessionCalendar:
+def calendar(
+    sessions: Iterable[date], early_closes: Mapping[date, time] | None = None
+) -> SessionCalendar:
     """A calendar from days in any order, each kept once."""
-    return SessionCalendar(tuple(sorted(set(sessions))), frozenset(early_closes))
+    return SessionCalendar(tuple(sorted(set(sessions))), dict(early_closes or {}))

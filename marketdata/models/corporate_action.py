@@ -28,9 +28,7 @@ class CorporateAction(Entity):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["instrument", "kind", "ex_date"], name="action_once"
-            ),
+            models.UniqueConstraint(fields=["instrument", "kind", "ex_date"], name="action_once"),
             models.CheckConstraint(
                 condition=Q(kind="split", ratio__gt=0)
                 | Q(kind="dividend", amount__gt=0)

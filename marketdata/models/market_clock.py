@@ -18,13 +18,13 @@ class ReplayClock(models.Model):
     revision = models.PositiveIntegerField(default=1)
     moved_by = models.CharField(max_length=254, blank=True)
     moved_at = models.DateTimeField()
+    # another value with every change of a session override: who reads the clock sees that
+    calendar_stamp = models.UUIDField(null=True, blank=True)
 
     objects = SharedQuerySet.as_manager()
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(condition=models.Q(id=1), name="there_is_one_clock")
-        ]
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="there_is_one_clock")]
 
     def __str__(self) -> str:
         return f"{self.as_of:%Y-%m-%d %H:%M} #{self.pk}"

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from etftrader.core.actor import Actor
 from etftrader.core.errors import NotFound
@@ -30,13 +30,18 @@ class Valued:
     reason: str | None  # why there is no yield
 
 
-def with_prices(*, actor: Actor, until: date) -> QuerySet:
-    """Bonds the actor may see, each with its last price not after a session."""
+def with_prices(*, actor: Actor, until: date, words: str = "") -> QuerySet:
+    """Bonds the actor may see, each with its last price not after a session.
+
+    With `words` those whose symbol begins with them or whose name contains them.
+    """
     last = DailyBar.objects.filter(
         instrument=OuterRef("instrument"), session_date__lte=until
     ).order_by("-session_date", "-source")
+    said = Q(instrument__symbol__istartswith=words) | Q(instrument__name__icontains=words)
     return (
         Bond.objects.for_actor(actor)
+        .filter(said if words else Q())
         .select_related("instrument")
         .annotate(
             last_price=Subquery(last.values("close")[:1]),
@@ -45,9 +50,13 @@ def with_prices(*, actor: Actor, until: date) -> QuerySet:
     )
 
 
-def find(*, bond_id: UUID, actor: Actor, until: date) -> Bond:
+def find(*, bond_id: UUID | str, actor: Actor, until: date) -> Bond:
     """One bond with its last price. Raises NotFound."""
-    found = with_prices(actor=actor, until=until).filter(pk=bond_id).first()
+    try:
+        wanted = UUID(str(bond_id))
+    except ValueError as error:
+        raise NotFound("There is no such bond.") from error
+    found = with_prices(actor=actor, until=until).filter(pk=wanted).first()
     if found is None:
         raise NotFound("There is no such bond.")
     return found

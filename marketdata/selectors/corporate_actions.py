@@ -5,7 +5,7 @@ from datetime import date
 from fractions import Fraction
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from marketdata.calculations.splits import exact_ratio, whole
 from marketdata.choices import ActionKind, ActionStatus
@@ -20,8 +20,17 @@ def effective(day: date) -> date:
 
 def visible(*, session_date: date) -> list[CorporateAction]:
     """Actions in effect by a session, oldest first; a later one is not known yet."""
+    return list(_in_effect(session_date))
+
+
+def pending(*, session_date: date) -> list[CorporateAction]:
+    """Those of them that stored prices do not know yet."""
+    return list(_in_effect(session_date).filter(status=ActionStatus.PENDING))
+
+
+def _in_effect(session_date: date) -> QuerySet[CorporateAction]:
     rows = CorporateAction.objects.filter(ex_date__lte=session_date)
-    return list(rows.select_related("instrument").order_by("ex_date", "kind", "pk"))
+    return rows.select_related("instrument").order_by("ex_date", "kind", "pk")
 
 
 def for_books(*, instrument_ids: Iterable[UUID], session_date: date) -> list[CorporateAction]:

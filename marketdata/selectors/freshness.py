@@ -1,18 +1,28 @@
 """Is the data fresh? Per dataset: newest, expected, lag, coverage, source, last error."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Q, Subquery
 
 from marketdata.choices import InstrumentKind, RefreshStatus
 from marketdata.constants import TENORS
-from marketdata.models import DailyBar, DataRefresh, Instrument, TreasuryYield
+from marketdata.models import (
+    DailyBar,
+    DataRefresh,
+    Instrument,
+    OptionContract,
+    OptionGreeks,
+    OptionQuote,
+    Quote,
+    TreasuryYield,
+)
 from marketdata.providers.sources import BARS, VIX, YIELDS
 from marketdata.selectors import calendar, coverage
 from marketdata.selectors.sessions import Moment
 
+OPTION_QUOTES, GREEKS = "option_quotes", "greeks"
 _LABELS = {
     InstrumentKind.ETF: ("etf_prices", "ETF prices"),
     InstrumentKind.STOCK: ("stock_prices", "Stock prices"),
@@ -35,6 +45,7 @@ class DatasetStatus:
     source: str
     last_error: str
     refreshed_at: datetime | None
+    due: bool = True  # whether it is to be there now; quotes are not while the market is closed
 
     @property
     def coverage(self) -> float | None:
@@ -44,19 +55,21 @@ class DatasetStatus:
 
 def datasets(*, moment: Moment) -> list[DatasetStatus]:
     """Every dataset, worst first."""
-    refreshes = _last_refreshes([BARS, VIX, YIELDS])
+    refreshes = _last_refreshes([BARS, VIX, YIELDS, OPTION_QUOTES, GREEKS])
     found = _prices(moment, refreshes)
     found.append(_yields(moment, refreshes.get(YIELDS)))
+    found += _options(moment, refreshes)
+    found += _quotes(moment)
     return sorted(found, key=lambda each: (-(each.lag_sessions or 0), each.label))
 
 
 def _last_refreshes(names: Iterable[str]) -> dict[str, DataRefresh]:
-    newest: dict[str, DataRefresh] = {}
+    """The newest record of each dataset; one query."""
+    wanted = Q(pk__in=[])
     for name in names:
-        last = DataRefresh.objects.filter(dataset=name).order_by("-finished_at", "-pk").first()
-        if last is not None:
-            newest[name] = last
-    return newest
+        newest = DataRefresh.objects.filter(dataset=name).order_by("-finished_at", "-pk")
+        wanted |= Q(pk=Subquery(newest.values("pk")[:1]))
+    return {row.dataset: row for row in DataRefresh.objects.filter(wanted)}
 
 
 def _prices(moment: Moment, refreshes: dict[str, DataRefresh]) -> list[DatasetStatus]:
@@ -85,13 +98,72 @@ def _prices(moment: Moment, refreshes: dict[str, DataRefresh]) -> list[DatasetSt
 
 
 def _yields(moment: Moment, refresh: DataRefresh | None) -> DatasetStatus:
-    newest = TreasuryYield.objects.filter(session_date__lte=moment.session_date).aggregate(
-        day=Max("session_date")
-    )["day"]
-    covered = TreasuryYield.objects.filter(session_date=newest).aggregate(n=Count("tenor"))["n"]
-    return _status(
-        "yields", "Treasury yields", newest, moment, covered or 0, len(TENORS), [], refresh
+    last = (
+        TreasuryYield.objects.filter(session_date__lte=moment.session_date)
+        .values_list("session_date")
+        .annotate(Count("tenor", distinct=True))
+        .order_by("-session_date")
+        .first()
     )
+    newest, covered = last or (None, 0)
+    return _status("yields", "Treasury yields", newest, moment, covered, len(TENORS), [], refresh)
+
+
+def _options(moment: Moment, refreshes: dict[str, DataRefresh]) -> list[DatasetStatus]:
+    """Quotes and Greeks of the living contracts; nothing where no option is known."""
+    living = OptionContract.objects.filter(expiry__gte=moment.session_date).count()
+    if not living:
+        return []
+    found = []
+    for dataset, label, rows in (
+        (OPTION_QUOTES, "Option quotes", OptionQuote.objects.all()),
+        (GREEKS, "Greeks", OptionGreeks.objects.filter(delta__isnull=False)),
+    ):
+        known = rows.filter(session_date__lte=moment.session_date)
+        alive = Q(contract__expiry__gte=moment.session_date)
+        last = (
+            known.values_list("session_date")
+            .annotate(alive=Count("contract_id", filter=alive, distinct=True))
+            .order_by("-session_date")
+            .first()
+        )
+        newest, covered = last or (None, 0)
+        if newest != moment.session_date:
+            covered = 0
+        each = _status(dataset, label, newest, moment, covered, living, [], refreshes.get(dataset))
+        # contracts that were looked at but never priced by a nightly step are no delay
+        found.append(replace(each, due=newest is not None))
+    return found
+
+
+def _quotes(moment: Moment) -> list[DatasetStatus]:
+    """Prices of the moment: due while a session runs."""
+    known = Quote.objects.filter(session_date__lte=moment.current).aggregate(
+        newest=Max("session_date"),
+        there=Count("pk", filter=Q(session_date=moment.current)),
+        total=Count("pk"),
+        heard_at=Max("as_of"),
+        source=Max("source"),
+    )
+    newest = known["newest"]
+    if newest is None:
+        return []
+    return [
+        DatasetStatus(
+            dataset="quotes",
+            label="Quotes",
+            newest=newest,
+            expected=moment.current,
+            lag_sessions=max(len(calendar.between(newest, moment.current)) - 1, 0),
+            covered=known["there"],
+            total=known["total"],
+            missing=(),
+            source=known["source"],
+            last_error="",
+            refreshed_at=known["heard_at"],
+            due=moment.in_session,
+        )
+    ]
 
 
 def _status(

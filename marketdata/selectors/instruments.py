@@ -1,12 +1,13 @@
 """Find instruments by symbol, alias or words."""
 
-import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db.models import Case, IntegerField, Q, Value, When
 
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput
+from marketdata.calculations import likeness
 from marketdata.choices import InstrumentKind, Pricing
 from marketdata.models import Instrument, InstrumentAlias
 
@@ -15,6 +16,14 @@ class UnknownSymbol(BadInput):
     """No instrument has this symbol; the figures carry suggestions."""
 
     code = "unknown_symbol"
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A known symbol that may have been meant."""
+
+    symbol: str
+    name: str
 
 
 def find(symbol: str, actor: Actor) -> Instrument:
@@ -59,10 +68,30 @@ def search(text: str, actor: Actor, *, limit: int = 12) -> list[Instrument]:
     return list(matching.order_by(rank, "symbol", "pk")[:limit])
 
 
+def visible(symbols: Iterable[str], actor: Actor) -> dict[str, Instrument]:
+    """What the actor may see of these symbols, by the upper case of what was asked for."""
+    wanted = {symbol.strip().upper() for symbol in symbols}
+    own = Instrument.objects.for_actor(actor).filter(symbol__in=wanted)
+    return by_symbols(wanted) | {each.symbol.upper(): each for each in own}
+
+
 def suggestions(symbol: str, *, limit: int = 3) -> list[str]:
-    """Known symbols that look like this one."""
-    known = Instrument.objects.filter(owner_id__isnull=True).values_list("symbol", flat=True)
-    return difflib.get_close_matches(symbol.upper(), list(known), n=limit, cutoff=0.6)
+    """Known symbols that look like this one, or whose name does."""
+    return [each.symbol for each in near([symbol], limit=limit)[symbol]]
+
+
+def near(words: Iterable[str], *, limit: int = 3) -> dict[str, list[Near]]:
+    """For each word the known symbols most like it, by symbol and name, in one query."""
+    asked = list(dict.fromkeys(words))
+    public = Instrument.objects.filter(owner_id__isnull=True, active=True)
+    # contracts are spelled from what they are on: nobody means another one
+    spelled = public.exclude(kind=InstrumentKind.OPTION) if asked else public.none()
+    known = dict(spelled.values_list("symbol", "name"))
+    alike = likeness.Known(known)
+    return {
+        word: [Near(symbol, known[symbol]) for symbol in alike.nearest(word, most=limit)]
+        for word in asked
+    }
 
 
 def universe() -> list[Instrument]:

@@ -54,14 +54,9 @@ class Chain:
 def table(*, underlying: Instrument, moment: Moment, expiry: date | None = None) -> Chain:
     """Contracts that live on the clock's session; without an expiry, those of the nearest one."""
     living = contracts.of_chain(underlying_id=underlying.pk, on=moment.current)
-    expiries = dict(
-        living.order_by("expiry")
-        .values("expiry")
-        .annotate(n=Count("pk"))
-        .values_list("expiry", "n")
-    )
-    chosen = expiry or next(iter(expiries), None)
-    rows = list(living.filter(expiry=chosen)) if chosen in expiries else []
+    days = expiries(underlying=underlying, moment=moment)
+    chosen = expiry or next(iter(days), None)
+    rows = list(living.filter(expiry=chosen)) if chosen in days else []
     quotes = _quotes(rows, moment)
     figures = greeks.latest(contract_ids=[each.pk for each in rows], until=moment.session_date)
     lines: dict[tuple[Decimal, str], dict[str, Side]] = {}
@@ -71,7 +66,7 @@ def table(*, underlying: Instrument, moment: Moment, expiry: date | None = None)
     return Chain(
         underlying,
         chosen,
-        expiries,
+        days,
         tuple(
             Line(root, strike, sides.get(OptionRight.CALL), sides.get(OptionRight.PUT))
             for (strike, root), sides in lines.items()
@@ -126,3 +121,26 @@ def quality(quote: OptionQuote, moment: Moment) -> str:
 
 def _why(quote: OptionQuote | None) -> str:
     return (quote.reason or NO_QUOTE) if quote else NO_QUOTE
+
+
+def one(*, contract: OptionContract, moment: Moment) -> Side:
+    """One contract as the table shows it: its newest quote and Greeks that the clock knows."""
+    first = calendar.previous(moment.current, MAX_STALE_SESSIONS)
+    quote = (
+        OptionQuote.objects.filter(
+            contract=contract,
+            session_date__range=(first, moment.current),
+            as_of__lte=moment.as_of,
+        )
+        .order_by("as_of", "source", "pk")
+        .last()
+    )
+    figures = greeks.latest(contract_ids=[contract.pk], until=moment.session_date)
+    return _side(contract, quote, figures.get(contract.pk), moment)
+
+
+def expiries(*, underlying: Instrument, moment: Moment) -> dict[date, int]:
+    """How many living contracts each expiry of an underlying has, nearest first."""
+    living = contracts.of_chain(underlying_id=underlying.pk, on=moment.current)
+    counted = living.order_by("expiry").values("expiry").annotate(n=Count("pk"))
+    return dict(counted.values_list("expiry", "n"))

@@ -23,7 +23,7 @@ HISTORY = 260  # sessions: the volatility's, and closes of contracts that expire
 # flags of a figure: what stood in for its proper input
 HIST_VOL, ASSUMED_YIELD = "fallback:hist_vol", "fallback:assumed_yield"
 NO_DIVIDENDS, STALE_PRICE, STALE_RATE = "no_dividends_known", "stale_price", "stale_rate"
-ADJUSTED, ASYNCHRONOUS, SIMULATED = "adjusted_close", "asynchronous", "simulated"
+ADJUSTED, ASYNCHRONOUS = "adjusted_close", "asynchronous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _underlyings(rows: list[Instrument], session_date: date) -> dict[UUID, Under
         return {}
     panel = prices.panel(symbols=[each.symbol for each in rows], until=session_date, rows=HISTORY)
     dividends = _dividends(rows, session_date)
-    volatilities = _historical(panel)
+    volatilities = historical(panel)
     found = {}
     for each in rows:
         column = panel.symbols.index(each.symbol)
@@ -128,7 +128,7 @@ def _underlyings(rows: list[Instrument], session_date: date) -> dict[UUID, Under
     return found
 
 
-def _historical(panel: prices.PricePanel) -> list[float | None]:
+def historical(panel: prices.PricePanel) -> list[float | None]:
     """Yearly volatility of the newest 60 returns of each column; None below 20 of them."""
     found: list[float | None] = []
     for series in panel.returns()[-VOLATILITY_WINDOW:].T:

@@ -3,49 +3,34 @@
 No answer holds a row later than the session it was asked for.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from fractions import Fraction
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 import numpy as np
 from django.db.models import Q, Subquery
 from numpy.typing import NDArray
 
-from etftrader.core.money import FILL_PRICE
 from marketdata.calculations.returns import simple_returns
-from marketdata.calculations.splits import times
-from marketdata.choices import InstrumentKind, PriceClass, Pricing
-from marketdata.constants import DELAYED_AGE, LIVE_AGE, MAX_STALE_SESSIONS
+from marketdata.choices import InstrumentKind, PriceClass
+from marketdata.constants import DELAYED_AGE, LIVE_AGE
 from marketdata.models import DailyBar, Instrument, PriceSeries, Quote, ReplayClock
-from marketdata.selectors import calendar, corporate_actions
+from marketdata.selectors import bar_marks, calendar, option_marks
+from marketdata.selectors.bar_marks import Mark, Sensitivities, in_units
 from marketdata.selectors.sessions import Moment
 
-# enough calendar days to hold the last usable close and the one before it
-_LOOK_BACK = timedelta(days=21)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One instrument's price with its moment, source and class; null price with a reason."""
-
-    instrument_id: UUID
-    symbol: str
-    price: Decimal | None
-    as_of: datetime | None
-    session_date: date | None
-    price_class: str
-    source: str
-    reason: str = ""  # no_price, price_stale
-    previous_close: Decimal | None = None
-    volume: int | None = None
-
-    @property
-    def usable(self) -> bool:
-        """Whether analytics may use it: there is a price, at most five sessions old."""
-        return self.price is not None and not self.reason
+__all__ = [
+    "Mark",
+    "PricePanel",
+    "Sensitivities",
+    "history",
+    "in_units",
+    "live_marks",
+    "marks",
+    "newest_closes",
+    "panel",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,110 +56,87 @@ class PricePanel:
 def marks(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID, Mark]:
     """The close of a session per instrument; an older one is STALE and says its session.
 
-    Prices are in the session's own units: what later splits did to stored bars is undone.
+    Prices are in the session's own units: what later splits did to stored bars is undone. An
+    option has its quote or its model value of exactly that session, see `option_marks.closing`.
     """
-    asked = list(instruments)
-    bars: dict[UUID, list[DailyBar]] = {}
-    rows = DailyBar.objects.filter(
-        instrument_id__in=[each.pk for each in asked if each.pricing == Pricing.AUTO],
-        session_date__lte=session_date,
-        session_date__gt=session_date - _LOOK_BACK,
-    ).order_by("-session_date")
-    rescaled: set[UUID] = set()
-    for bar in rows.annotate(split_later=corporate_actions.split_after(session_date)):
-        bars.setdefault(bar.instrument_id, []).append(bar)
-        if bar.split_later:
-            rescaled.add(bar.instrument_id)
-    for each in asked:
-        if each.pk not in bars:
-            bars[each.pk] = _last_known(each, session_date)
-            rescaled.add(each.pk)  # not known from the query above
-        elif each.kind == InstrumentKind.OPTION:
-            rescaled.add(each.pk)  # by a split of its underlying
-    found = {each.pk: _mark(each, bars[each.pk], session_date) for each in asked}
-    doubtful = [each for each in asked if each.pk in rescaled and each.pricing == Pricing.AUTO]
-    if not doubtful:
-        return found
-    later = corporate_actions.factors(instruments=doubtful, session_date=session_date)
-    for key, steps in later.items():
-        found[key] = in_units(found[key], corporate_actions.factor(steps, session_date))
+    plain, contracts = _by_kind(instruments)
+    found = bar_marks.marks(instruments=plain, session_date=session_date)
+    if contracts:
+        found |= option_marks.closing(instruments=contracts, session_date=session_date)
     return found
 
 
-def in_units(mark: Mark, ratio: Fraction) -> Mark:
-    """A mark before a split of `ratio` new for one old, from one after it."""
-    if ratio == 1 or mark.price is None:
-        return mark
-    before = mark.previous_close
-    return replace(
-        mark,
-        price=times(mark.price, ratio, FILL_PRICE),
-        previous_close=None if before is None else times(before, ratio, FILL_PRICE),
-        volume=None if mark.volume is None else round(mark.volume / ratio),
-    )
-
-
-def _last_known(instrument: Instrument, session_date: date) -> list[DailyBar]:
-    earlier = DailyBar.objects.filter(
-        instrument_id=instrument.pk, session_date__lte=session_date
-    )
-    return list(earlier.order_by("-session_date")[:2])
-
-
-def _mark(instrument: Instrument, bars: Sequence[DailyBar], session_date: date) -> Mark:
-    if not bars:
-        return Mark(instrument.pk, instrument.symbol, None, None, None, "", "", "no_price")
-    last = bars[0]
-    manual = instrument.pricing == Pricing.MANUAL
-    if manual:
-        price_class, reason = PriceClass.MANUAL, ""
-    elif last.session_date == session_date:
-        price_class, reason = PriceClass.EOD, ""
-    else:
-        age = len(calendar.between(last.session_date, session_date)) - 1
-        price_class = PriceClass.STALE
-        reason = "price_stale" if age > MAX_STALE_SESSIONS else ""
-    # a manual valuation holds until the next one: it has no yesterday of its own
-    before = last if manual and last.session_date < session_date else None
-    if before is None and len(bars) > 1:
-        before = bars[1]
-    return Mark(
-        instrument_id=instrument.pk,
-        symbol=instrument.symbol,
-        price=last.close,
-        as_of=calendar.close_time(last.session_date),
-        session_date=last.session_date,
-        price_class=price_class.value,
-        source=last.source,
-        reason=reason,
-        previous_close=before.close if before else None,
-        volume=last.volume,
-    )
+def _by_kind(asked: Iterable[Instrument]) -> tuple[list[Instrument], list[Instrument]]:
+    """What has prices of its own, and options."""
+    plain: list[Instrument] = []
+    contracts: list[Instrument] = []
+    for each in asked:
+        (contracts if each.kind == InstrumentKind.OPTION else plain).append(each)
+    return plain, contracts
 
 
 def live_marks(*, instruments: Iterable[Instrument], moment: Moment) -> dict[UUID, Mark]:
     """Prices of the moment: quotes while a session plays, closes otherwise.
 
     A bar that passed since the moment was asked has replaced its quotes: those of the newer bar
-    serve then, and say their own time. Yesterday's close is no answer to that.
+    serve then, and say their own time. Yesterday's close is no answer to that. Options follow
+    their underlyings by their newest Greeks.
+    """
+    if moment.playing is None:
+        return newest_closes(instruments=instruments, session_date=moment.session_date)
+    plain, options = _by_kind(instruments)
+    if not options:
+        return _playing_marks(plain, moment)
+    contracts = option_marks.of_instruments(each.pk for each in options)
+    under = {each.underlying_id: each.underlying for each in contracts.values()}
+    spots = _playing_marks((under | {each.pk: each for each in plain}).values(), moment)
+    live = option_marks.revalued(
+        instruments=options,
+        contracts=contracts,
+        spots=spots,
+        session_date=moment.session_date,
+        moment=moment.as_of,
+    )
+    return {each.pk: spots[each.pk] for each in plain} | live
+
+
+def newest_closes(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID, Mark]:
+    """The closes a clock stands on: `marks`, and options that have no price of the session yet.
+
+    Between the close and the evening's Greeks these follow their underlyings by the last ones.
     """
     asked = list(instruments)
-    if moment.playing is None:
-        return marks(instruments=asked, session_date=moment.session_date)
+    found = marks(instruments=asked, session_date=session_date)
+    options = _by_kind(asked)[1]
+    late = [each for each in options if found[each.pk].price is None]
+    if not late:
+        return found
+    contracts = option_marks.of_instruments(each.pk for each in late)
+    under = {each.underlying_id: each.underlying for each in contracts.values()}
+    return found | option_marks.revalued(
+        instruments=late,
+        contracts=contracts,
+        spots=marks(instruments=under.values(), session_date=session_date),
+        session_date=session_date,
+        moment=calendar.close_time(session_date),
+    )
+
+
+def _playing_marks(asked: Iterable[Instrument], moment: Moment) -> dict[UUID, Mark]:
+    assert moment.playing is not None
+    several = list(asked)
     shown = ReplayClock.objects.filter(playing=moment.playing, round=moment.round).values("as_of")
     quotes = Quote.objects.filter(
         Q(as_of__lte=moment.as_of) | Q(as_of__lte=Subquery(shown)),
-        instrument_id__in=[each.pk for each in asked],
+        instrument_id__in=[each.pk for each in several],
         session_date=moment.playing,
     )
     quoted = {quote.instrument_id: quote for quote in quotes}
     closes = marks(
-        instruments=[each for each in asked if each.pk not in quoted],
+        instruments=[each for each in several if each.pk not in quoted],
         session_date=moment.session_date,
     )
-    live = {
-        each.pk: _live(each, quoted[each.pk], moment) for each in asked if each.pk in quoted
-    }
+    live = {each.pk: _live(each, quoted[each.pk], moment) for each in several if each.pk in quoted}
     return live | closes
 
 

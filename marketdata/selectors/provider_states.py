@@ -1,10 +1,12 @@
 """How each source of the settings does: what it serves, whether it answers, what it last said."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from etftrader.core import clock
+from etftrader.core.outbound.line import BROKEN_S
 from marketdata.choices import RefreshStatus, Source
 from marketdata.models import DataRefresh
 from marketdata.providers import sources
@@ -31,6 +33,7 @@ class ProviderState:
     asked: int  # questions of the newest record, and how many had an answer
     answered: int
     rate: str  # how often it may be asked, in words
+    rests_until: datetime | None  # while it is left alone after failures
 
 
 def states() -> list[ProviderState]:
@@ -63,7 +66,16 @@ def _state(name: str, rank: int) -> ProviderState:
         asked=rows[0].expected if rows else 0,
         answered=rows[0].received if rows else 0,
         rate=_rate(name),
+        rests_until=_rests_until(state, bad),
     )
+
+
+def _rests_until(state: str, bad: DataRefresh | None) -> datetime | None:
+    """When the circuit closes again; each process has its own and none rests longer."""
+    if state != DEGRADED or bad is None:
+        return None
+    until = bad.finished_at + timedelta(seconds=BROKEN_S)
+    return until if until > clock.now() else None
 
 
 def _in_a_row(rows: list[DataRefresh]) -> int:

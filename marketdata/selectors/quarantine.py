@@ -1,10 +1,55 @@
-"""Prices that were held back: which ones, how many, why."""
+"""Prices that were held back: which ones, how many, why, and what a person has to know of each."""
 
-from django.db.models import Count, QuerySet
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from uuid import UUID
+
+import numpy as np
+from django.db.models import Count, Max, QuerySet
 
 from etftrader.core.actor import Actor
+from etftrader.core.errors import NotFound
+from etftrader.core.formats import number
+from marketdata.calculations import bar_gate, price_checks
 from marketdata.choices import QuarantineState
-from marketdata.models import QuarantinedPrice
+from marketdata.models import DailyBar, PriceSeries, QuarantinedPrice
+from marketdata.providers.sources import BARS
+from marketdata.selectors.coverage import GARBAGE
+from marketdata.selectors.tick_references import DATASET as TICKS
+
+LINE = 30  # closes before a doubt that its line shows
+_EPOCH = date(1970, 1, 1)
+WORDS = {
+    price_checks.JUMP: "moved more than 40 % from the last accepted price",
+    price_checks.NOT_FINITE: "is no number",
+    price_checks.NOT_POSITIVE: "is zero or negative",
+    price_checks.TOO_LARGE: "is above ten million",
+    bar_gate.FUTURE: "is dated after the market clock",
+    bar_gate.INCONSISTENT: "lies outside its own session's range",
+    bar_gate.MAGNITUDE: "is about 100 or 1,000 times the last accepted price",
+    bar_gate.PLACEHOLDER: "switched to exactly 1.00",
+    bar_gate.SOURCES_DIFFER: "differs by more than 5 % from another source",
+    bar_gate.SPLIT: "looks like a split that is not recorded",
+    "out_of_range": "is no yield between −2 % and 25 %",
+    "unknown_tenor": "is of a maturity nobody knows",
+    "corrected": "was corrected by a person",
+    "withdrawn": "was withdrawn by a person",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A price in quarantine with what helps to judge it; figures are None where they are none."""
+
+    row: QuarantinedPrice
+    value: float | None
+    before: float | None  # what it was held against
+    difference: float | None  # as a fraction of that
+    believable: bool  # whether it can be accepted at all
+    is_last: bool  # whether it would become the newest price of its series
+    days: tuple[date, ...]  # sessions of the line
+    line: tuple[float, ...]  # closes before its session, and the doubt as the last point
 
 
 def rows(*, actor: Actor) -> QuerySet[QuarantinedPrice]:
@@ -16,6 +61,19 @@ def rows(*, actor: Actor) -> QuerySet[QuarantinedPrice]:
     )
 
 
+def one(*, actor: Actor, doubt_id: UUID) -> QuarantinedPrice:
+    """One doubt. Raises NotFound."""
+    found = rows(actor=actor).filter(pk=doubt_id).first()
+    if found is None:
+        raise NotFound("There is no such price in quarantine.")
+    return found
+
+
+def held() -> int:
+    """How many prices wait for a person."""
+    return QuarantinedPrice.objects.filter(state=QuarantineState.HELD).count()
+
+
 def held_by_reason() -> dict[str, int]:
     """How many prices wait for a person, by reason."""
     counted = (
@@ -25,3 +83,73 @@ def held_by_reason() -> dict[str, int]:
         .order_by("reason")
     )
     return dict(counted)
+
+
+def in_words(reason: str) -> str:
+    """Why a price is not believed, as the rest of a sentence about it."""
+    return WORDS.get(reason, reason.replace("_", " "))
+
+
+def looked_at(doubts: Sequence[QuarantinedPrice]) -> list[Doubt]:
+    """The figures around each doubt; two queries for all of them."""
+    ids = {each.instrument_id for each in doubts if each.instrument_id is not None}
+    series = {each.pk: each for each in PriceSeries.objects.filter(pk__in=ids)}
+    newest = dict(
+        DailyBar.objects.filter(instrument__in=ids)
+        .values_list("instrument_id")
+        .annotate(Max("session_date"))
+    )
+    return [_look(each, series, newest) for each in doubts]
+
+
+def waiting_behind(doubt: QuarantinedPrice) -> int:
+    """How many later prices of the same series are judged anew when this one is accepted."""
+    if doubt.instrument_id is None:
+        return 0
+    return QuarantinedPrice.objects.filter(
+        instrument_id=doubt.instrument_id,
+        dataset=BARS,
+        source=doubt.source,
+        state=QuarantineState.HELD,
+        session_date__gt=doubt.session_date,
+    ).count()
+
+
+def _look(
+    doubt: QuarantinedPrice, series: dict[UUID, PriceSeries], newest: dict[UUID, date]
+) -> Doubt:
+    value, before = _figure(doubt.value), _figure(doubt.compared_with)
+    key = doubt.instrument_id
+    last = newest.get(key) if key is not None else None
+    days, line = _line(doubt, value, series.get(key) if key is not None else None)
+    return Doubt(
+        row=doubt,
+        value=value,
+        before=before,
+        difference=value / before - 1.0 if value is not None and before else None,
+        believable=key is not None and doubt.reason not in GARBAGE,
+        is_last=last is None or doubt.session_date >= last,
+        days=days,
+        line=line,
+    )
+
+
+def _figure(text: str) -> float | None:
+    found = number(text)
+    return None if found is None else float(found)
+
+
+def _line(
+    doubt: QuarantinedPrice, value: float | None, series: PriceSeries | None
+) -> tuple[tuple[date, ...], tuple[float, ...]]:
+    days: list[date] = []
+    closes: list[float] = []
+    if series is not None and doubt.dataset in (BARS, TICKS):
+        end = int(np.searchsorted(series.sessions, (doubt.session_date - _EPOCH).days))
+        part = slice(max(end - LINE, 0), end)
+        days = [_EPOCH + timedelta(days=int(day)) for day in series.sessions[part]]
+        closes = series.close[part].tolist()
+    if value is not None:
+        days.append(doubt.session_date)
+        closes.append(value)
+    return tuple(days), tuple(closes)

@@ -3,16 +3,19 @@
 One row for both ways: a replay is moved by who plays it, the live market by the wall clock.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from uuid import UUID
 
 from django.conf import settings
 
 from etftrader.core import clock as wall
 from etftrader.core.errors import Unavailable
-from marketdata.models import ReplayClock
+from marketdata.choices import Source
+from marketdata.models import ReplayClock, SessionOverride
 from marketdata.providers import sources
 from marketdata.selectors import calendar
+from marketdata.selectors.calendar import Override
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,12 @@ class Moment:
     round: int
     revision: int
     ended: bool  # there is no more history; never so while the market is live
+    live: bool = False  # the wall clock moves it: prices are quotes, not simulated minutes
 
     @property
     def in_session(self) -> bool:
-        """Whether a session's bars are running."""
-        return self.playing is not None
+        """Whether a session's bars are running; live not after its last one, before its close."""
+        return self.playing is not None and not (self.live and self.bar >= self.bars)
 
     @property
     def current(self) -> date:
@@ -39,17 +43,36 @@ class Moment:
         return self.playing or self.session_date
 
     @property
+    def running(self) -> bool:
+        """Whether a session runs and a minute of it is known."""
+        return self.in_session and self.bar > 0
+
+    @property
+    def prices_from(self) -> str:
+        """Where the prices of this moment come from, in words."""
+        if self.live:
+            return "live sources"
+        bundled = sources.configured()[0] == Source.BUNDLED
+        return "bundled history" if bundled else "recorded history"
+
+    @property
     def simulated(self) -> bool:
         """Whether prices of this moment are simulated minutes."""
-        return self.in_session and self.bar > 0
+        return self.running and not self.live
 
 
 def moment() -> Moment:
-    """Return the market clock's moment; before the first start it stands on the first session."""
+    """Return the market clock's moment; before the first start it stands on the first session.
+
+    While a live session runs that is now: between two of its minutes quotes go on coming in.
+    """
     clock = ReplayClock.objects.filter(pk=1).first()
     if clock is None:
         return at_close(first_session())
-    return of(clock)
+    found = of(clock)
+    if found.live and found.running:
+        return replace(found, as_of=max(found.as_of, wall.now()))
+    return found
 
 
 def is_live() -> bool:
@@ -89,7 +112,9 @@ def history_end() -> date | None:
 
 
 def of(clock: ReplayClock) -> Moment:
-    """The moment a clock row says."""
+    """The moment a clock row says; the calendar becomes the one in force with it."""
+    if not calendar.is_known(clock.calendar_stamp):
+        _take_up(clock.calendar_stamp)
     return Moment(
         as_of=clock.as_of,
         session_date=clock.session_date,
@@ -99,6 +124,7 @@ def of(clock: ReplayClock) -> Moment:
         round=clock.round,
         revision=clock.revision,
         ended=clock.playing is None and _is_end(clock.session_date),
+        live=is_live(),
     )
 
 
@@ -113,7 +139,14 @@ def at_close(day: date) -> Moment:
         round=1,
         revision=0,
         ended=_is_end(day),
+        live=is_live(),
     )
+
+
+def why_different(day: date) -> str | None:
+    """What staff said of a day on which the exchange differs from the file; None of the others."""
+    rows = SessionOverride.objects.filter(exchange=calendar.EXCHANGE, date=day)
+    return rows.values_list("reason", flat=True).first()
 
 
 def latest() -> date:
@@ -132,3 +165,9 @@ def _is_end(day: date) -> bool:
     end = history_end()
     # without a history there is nothing to play either
     return end is None or day >= end
+
+
+def _take_up(stamp: UUID | None) -> None:
+    rows = SessionOverride.objects.filter(exchange=calendar.EXCHANGE)
+    known = rows.values_list("date", "closed", "closes_at") if stamp else ()
+    calendar.use(stamp, (Override(day, None if shut else ends) for day, shut, ends in known))

@@ -127,6 +127,16 @@ def _counts(values: Sequence[int | None]) -> Column:
     return Column(Kind.WHOLE, known, missing=missing)
 
 
+def take_over(instrument: Instrument, rows: Sequence[BarRow]) -> int:
+    """Drop what other sources have of these sessions: readers find one price a session."""
+    dropped = 0
+    for source in {row.source for row in rows}:
+        days = [row.session_date for row in rows if row.source == source]
+        stale = DailyBar.objects.filter(instrument=instrument, session_date__in=days)
+        dropped += stale.exclude(source=source).delete()[0]
+    return dropped
+
+
 def pack_series(instrument: Instrument, rows: Sequence[BarRow]) -> None:
     """Add bars to an instrument's packed series; a row at or before its end rebuilds it whole."""
     rows = sorted(rows, key=lambda row: row.session_date)

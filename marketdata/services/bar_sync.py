@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Min
 
-from etftrader.core import audit
-from marketdata.calculations import price_checks
+from etftrader.core import audit, jobs
+from marketdata.calculations import bar_gate
 from marketdata.choices import ActionKind, ActionStatus, Source
 from marketdata.constants import VIX
 from marketdata.models import CorporateAction, DailyBar, Instrument
@@ -20,8 +20,12 @@ from marketdata.selectors import calendar, coverage
 from marketdata.services import absences, bar_store, corporate_actions, price_gate
 
 PIECE = 200  # symbols a question: what is in memory at once
+MOST_COMPARED, MOST_DAYS = 50_000, 400  # rows, sessions
 OK, SKIPPED, FAILED = "ok", "skipped", "failed"
 _LEVELS = (5.0, 200.0)  # of the VIX: within them a day may double it
+
+
+Stored = set[tuple[UUID, date, str, int]]  # instrument, session, source, revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Brought:
     refused: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
+    changed: dict[str, date] = field(default_factory=dict)  # from which session on, at the most
 
     def note(self, symbol: str, status: str, reason: str = "") -> None:
         """Keep one symbol's outcome."""
@@ -74,6 +79,7 @@ def bring_in(
             brought.tallies += chain.tallies
             wanted = {symbol: frozenset(lacking[each.pk]) for symbol, each in piece.items()}
             write(piece, answers, until=until, wanted=wanted, run_id=run_id, brought=brought)
+            jobs.progress(done=len(brought.outcomes), total=len(members), note="Prices")
     return brought
 
 
@@ -96,7 +102,7 @@ def write(
     if events:
         corporate_actions.record(rows=events, session_date=until)
     pending = _pending(instruments.values()) if any(answer.splits for answer in answers) else {}
-    good: dict[str, list[BarRow]] = {}
+    judged: dict[str, price_gate.Passed] = {}
     for answer in answers:
         each = instruments[answer.symbol]
         if answer.failure is not None:
@@ -106,18 +112,64 @@ def write(
         rows = in_stored_shares(answer, pending.get(each.pk, frozenset()))
         rows = [row for row in rows if asked is None or row.session_date in asked]
         passed = admit(each, rows, until=until, run_id=run_id)
-        good[each.symbol] = passed.rows
+        judged[each.symbol] = passed
         brought.held += passed.held
         brought.refused += passed.refused
         brought.outcomes.append(_outcome(each, passed, asked, answer, until))
-    with transaction.atomic():
-        # two runs at once would each rebuild the series from what they saw
-        audit.serialise("daily bars")
-        every = [row for rows in good.values() for row in rows]
-        changed = bar_store.upsert(every, dict(instruments))
-        for symbol, rows in good.items() if changed else ():
-            bar_store.pack_series(instruments[symbol], rows)
-    brought.written += changed
+    days = {row.session_date for passed in judged.values() for row in passed.rows}
+    before = _stored(instruments, judged, days)
+    written = keep(instruments, judged)
+    brought.written += written
+    if written:
+        after = _stored(instruments, judged, days)
+        brought.changed |= _since(instruments, judged, before, after)
+
+
+@transaction.atomic
+def keep(instruments: Mapping[str, Instrument], judged: Mapping[str, price_gate.Passed]) -> int:
+    """Write what came through the gate, one price a session; counts the rows that changed."""
+    # two runs at once would each rebuild the series from what they saw
+    audit.serialise("daily bars")
+    every = [row for passed in judged.values() for row in passed.rows]
+    changed = bar_store.upsert(every, dict(instruments))
+    for symbol, passed in judged.items() if changed else ():
+        taken = [row for row in passed.rows if row.session_date in passed.elsewhere]
+        bar_store.take_over(instruments[symbol], taken)
+        bar_store.pack_series(instruments[symbol], passed.rows)
+    return changed
+
+
+def _stored(
+    instruments: Mapping[str, Instrument],
+    judged: Mapping[str, price_gate.Passed],
+    days: set[date],
+) -> Stored | None:
+    """What is stored of these sessions, with its revisions; None where that is too much to read."""
+    if not days or sum(len(passed.rows) for passed in judged.values()) > MOST_COMPARED:
+        return None
+    bars = DailyBar.objects.filter(instrument__in=[instruments[name].pk for name in judged])
+    if len(days) <= MOST_DAYS:
+        bars = bars.filter(session_date__in=days)
+    else:
+        bars = bars.filter(session_date__range=(min(days), max(days)))
+    return set(bars.values_list("instrument_id", "session_date", "source", "revision"))
+
+
+def _since(
+    instruments: Mapping[str, Instrument],
+    judged: Mapping[str, price_gate.Passed],
+    before: Stored | None,
+    after: Stored | None,
+) -> dict[str, date]:
+    """From which session on each symbol's prices differ; at the most, where that was not read."""
+    if before is None or after is None:
+        rows = {symbol: passed.rows for symbol, passed in judged.items() if passed.rows}
+        return {symbol: min(row.session_date for row in rows[symbol]) for symbol in rows}
+    symbols = {instruments[name].pk: name for name in judged}
+    found: dict[str, date] = {}
+    for key, day, *_ in before ^ after:
+        found[symbols[key]] = min(day, found.get(symbols[key], day))
+    return found
 
 
 def in_stored_shares(answer: SymbolHistory, pending: frozenset[date]) -> list[BarRow]:
@@ -162,20 +214,25 @@ def admit(
     The bundle's files were reviewed before they were shipped, with the real days on which a price
     went half as high again; the VIX does that in any year. Garbage is refused there too.
     """
-    free = [row for row in rows if _may_jump(row)]
+    reviewed: list[BarRow] = []
+    others: list[BarRow] = []
+    for row in rows:
+        (reviewed if _is_reviewed(row) else others).append(row)
     passed = price_gate.admit(
         instrument=instrument,
-        rows=[row for row in rows if not _may_jump(row)],
+        rows=others,
         until=until,
+        free=frozenset(row.session_date for row in rows if _may_jump(row)),
         run_id=run_id,
     )
-    both = sorted([*free, *passed.rows], key=lambda row: row.session_date)
-    return price_gate.Passed(both, passed.held, passed.refused)
+    return replace(passed, rows=[*reviewed, *passed.rows]) if reviewed else passed
+
+
+def _is_reviewed(row: BarRow) -> bool:
+    return row.source == Source.BUNDLED and bar_gate.possible_price(row.close)
 
 
 def _may_jump(row: BarRow) -> bool:
-    if row.source == Source.BUNDLED:
-        return price_checks.check_one(row.close) is None
     low, high = _LEVELS
     return row.symbol == VIX and low <= row.close <= high
 

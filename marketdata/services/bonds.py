@@ -18,6 +18,7 @@ from marketdata.calculations import option_symbols
 from marketdata.calculations.bonds import FACE, FREQUENCIES
 from marketdata.choices import InstrumentKind, PriceBasis, Pricing
 from marketdata.models import Bond, Instrument
+from marketdata.services.instrument_edits import require_unused
 
 LARGEST_FACE = Decimal(10_000_000)
 LONGEST_YEARS = 100
@@ -117,6 +118,36 @@ def update(
         object_id=bond.pk,
         before={"name": was, **before.told()},
         after={"name": title if renamed else was, **after.told()},
+    )
+    return Bond.objects.select_related("instrument").get(pk=bond.pk)
+
+
+@transaction.atomic
+def retire(*, bond_id: UUID, version: int, by: Actor) -> Bond:
+    """Take a bond that stands at a version out of use; its prices stay. Twice is once.
+
+    Raises NotFound, VersionMismatch, and Conflict with the reasons while somebody holds it.
+    """
+    bond = Bond.objects.select_related("instrument").filter(pk=bond_id).first()
+    if bond is None:
+        raise NotFound("There is no such bond.")
+    if not bond.instrument.active and bond.version == version:
+        return bond
+    now = clock.now()
+    rows = Bond.objects.filter(pk=bond.pk, version=version)
+    if not rows.update(version=F("version") + 1, updated_at=now):
+        raise VersionMismatch("It was changed since you read it.", version=bond.version)
+    Instrument.objects.filter(pk=bond.instrument_id).update(
+        active=False, version=F("version") + 1, updated_at=now
+    )
+    require_unused(bond.instrument)
+    audit.record(
+        by=by,
+        action="bond.retired",
+        object_type="bond",
+        object_id=bond.pk,
+        before={"symbol": bond.instrument.symbol, "active": True},
+        after={"active": False},
     )
     return Bond.objects.select_related("instrument").get(pk=bond.pk)
 

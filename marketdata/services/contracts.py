@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
-from etftrader.core import audit
+from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
-from etftrader.core.errors import BadInput
+from etftrader.core.errors import BadInput, NotFound, VersionMismatch
 from etftrader.core.money import plain
 from marketdata.calculations.option_symbols import CALL, OptionSymbol, SymbolProblem, build
 from marketdata.choices import (
@@ -21,12 +24,15 @@ from marketdata.choices import (
 from marketdata.models import Instrument, OptionContract
 from marketdata.providers.base import Failure, OptionRow
 from marketdata.selectors import contracts, instruments
+from marketdata.services.instrument_edits import require_unused
 
 MULTIPLIER = Decimal(100)
 OPTIONABLE = (InstrumentKind.ETF, InstrumentKind.STOCK, InstrumentKind.INDEX)
 # roots of index options that settle at the opening of their last day
 AT_THE_OPEN = frozenset({"SPX", "NDX", "RUT", "VIX", "VIXW"})
 SHOWN = 20  # symbols named in the audit line of many
+# what a listing says beside the symbol; the symbol itself is the contract
+CHANGEABLE = ("style", "settlement", "am_settled")
 BATCH = 500
 
 
@@ -87,6 +93,72 @@ def of_chain(
             del good[name]
     found = ensure(symbols=good.values(), by=by).contracts if good else {}
     return {name: found[each.compact] for name, each in good.items()}, failures
+
+
+@transaction.atomic
+def update(
+    *, contract_id: UUID, version: int, changes: dict[str, Any], by: Actor
+) -> OptionContract:
+    """Correct how a contract that stands at a version is exercised and settled.
+
+    Raises NotFound, and VersionMismatch when somebody was faster.
+    """
+    row = _row(contract_id)
+    fresh = {
+        name: changes[name]
+        for name in CHANGEABLE
+        if name in changes and changes[name] != getattr(row, name)
+    }
+    if not fresh and row.version == version:
+        return row
+    _move(row, version, **fresh)
+    _note(row, "contract.changed", by, {name: getattr(row, name) for name in fresh}, fresh)
+    return _row(contract_id)
+
+
+@transaction.atomic
+def retire(*, contract_id: UUID, version: int, by: Actor) -> OptionContract:
+    """Take a contract out of use; its quotes and Greeks stay. Twice is once.
+
+    Raises as `update` does, and Conflict with the reasons while somebody holds it.
+    """
+    row = _row(contract_id)
+    if not row.instrument.active and row.version == version:
+        return row
+    _move(row, version)
+    Instrument.objects.filter(pk=row.instrument_id).update(
+        active=False, version=F("version") + 1, updated_at=clock.now()
+    )
+    require_unused(row.instrument)
+    _note(row, "contract.retired", by, {"active": True}, {"active": False})
+    return _row(contract_id)
+
+
+def _row(contract_id: UUID) -> OptionContract:
+    rows = OptionContract.objects.select_related("instrument", "underlying")
+    found = rows.filter(pk=contract_id).first()
+    if found is None:
+        raise NotFound("There is no such option.")
+    return found
+
+
+def _move(row: OptionContract, version: int, **fresh: Any) -> None:
+    found = OptionContract.objects.filter(pk=row.pk, version=version)
+    if not found.update(version=F("version") + 1, updated_at=clock.now(), **fresh):
+        raise VersionMismatch("It was changed since you read it.", version=row.version)
+
+
+def _note(
+    row: OptionContract, action: str, by: Actor, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    audit.record(
+        by=by,
+        action=action,
+        object_type="option_contract",
+        object_id=row.pk,
+        before={"symbol": row.instrument.symbol, **before},
+        after=after,
+    )
 
 
 def _agreed(row: OptionRow) -> OptionSymbol:

@@ -16,19 +16,23 @@ from etftrader.core import audit, clock
 from etftrader.core.actor import Actor, system
 from etftrader.core.errors import Conflict, DomainError
 from etftrader.core.money import MAX_AMOUNT, MONEY, plain, to_money
+from marketdata.calculations.bar_gate import MOVES
 from marketdata.calculations.option_symbols import CALL, PUT, OptionSymbol
 from marketdata.calculations.splits import exact_ratio, times
-from marketdata.choices import ActionKind, ActionStatus, OptionRight, Source
+from marketdata.choices import ActionKind, ActionStatus, OptionRight, QuarantineState, Source
 from marketdata.models import (
     CorporateAction,
+    DailyBar,
     Instrument,
     InstrumentAlias,
     OptionContract,
+    QuarantinedPrice,
 )
 from marketdata.providers.base import DividendRow, SplitRow
 from marketdata.selectors import corporate_actions as actions
 from marketdata.selectors import instruments
 from marketdata.services import restatement
+from marketdata.services.price_gate import BARS
 
 logger = logging.getLogger(__name__)
 
@@ -97,14 +101,14 @@ def record(*, rows: Iterable[Row], session_date: date, by: Actor = HOUSE) -> dic
 def apply_due(*, session_date: date, run_id: UUID | None = None) -> dict[str, Any]:
     """Apply what is pending and in effect by a session, oldest first, each in its transaction.
 
-    One that fails stays pending and is named in `items`; the others are applied. Twice is once.
+    One that fails stays pending and is named in `items`; the others are applied. So does a split
+    while a price from its ex-date on waits for a person: one of the two is wrong. Twice is once.
     """
     items: list[dict[str, Any]] = []
-    for action in actions.visible(session_date=session_date):
-        if action.status != ActionStatus.PENDING:
-            continue
+    for action in actions.pending(session_date=session_date):
         item = f"{action.instrument.symbol} {action.kind} {action.ex_date}"
         try:
+            _refuse_contradicted(action)
             done = apply(action=action, run_id=run_id)
         except DomainError as problem:
             logger.warning("action not applied", extra={"action": item, "why": problem.detail})
@@ -115,6 +119,23 @@ def apply_due(*, session_date: date, run_id: UUID | None = None) -> dict[str, An
                 items.append({"item": item, "status": "ok", **done})
     applied = sum(each["status"] == "ok" for each in items)
     return {"items": items, "counts": {"applied": applied, "failed": len(items) - applied}}
+
+
+def _refuse_contradicted(action: CorporateAction) -> None:
+    """Raises Conflict where the first price after a split is held back for its move."""
+    if action.kind != ActionKind.SPLIT:
+        return
+    since = {"instrument": action.instrument, "session_date__gte": action.ex_date}
+    believed = DailyBar.objects.filter(**since).aggregate(first=Min("session_date"))["first"]
+    doubts = QuarantinedPrice.objects.filter(
+        **since, dataset=BARS, state=QuarantineState.HELD, reason__in=MOVES
+    )
+    first = doubts.aggregate(first=Min("session_date"))["first"]
+    if first is not None and (believed is None or first < believed):
+        raise Conflict(
+            f"The price of {first} was held back: accept or reject it, or reject the split.",
+            code="price_in_doubt",
+        )
 
 
 @transaction.atomic

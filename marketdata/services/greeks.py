@@ -15,6 +15,7 @@ from marketdata.calculations import american, options, second_opinion
 from marketdata.calculations.second_opinion import Comparison
 from marketdata.calculations.smile import at_strike
 from marketdata.choices import ExerciseStyle, OptionRight, Source, VolSource
+from marketdata.constants import SIMULATED
 from marketdata.models import OptionContract, OptionGreeks, OptionQuote
 from marketdata.selectors import calendar, contracts, option_inputs
 from marketdata.selectors.option_inputs import Market
@@ -226,7 +227,7 @@ def _volatility(
     own = {each.contract_id: each for each in quotes}
     smiles = _between(rows, own)
     made = {
-        (each.contract.underlying_id, each.contract.expiry): [option_inputs.SIMULATED]
+        (each.contract.underlying_id, each.contract.expiry): [SIMULATED]
         for each in quotes
         if each.source == Source.SIM
     }
@@ -254,7 +255,7 @@ def _doubts(quote: OptionQuote, inputs: Market) -> list[str]:
     if abs(quote.as_of - calendar.close_time(inputs.session_date)) > APART:
         found.append(option_inputs.ASYNCHRONOUS)
     if quote.source == Source.SIM:
-        found.append(option_inputs.SIMULATED)
+        found.append(SIMULATED)
     return found
 
 

@@ -8,22 +8,24 @@ from uuid import UUID
 from django.db import transaction
 
 from etftrader.core.errors import BadInput
-from etftrader.core.money import to_money
+from etftrader.core.money import MAX_AMOUNT, to_money
 from marketdata.choices import InstrumentKind, PriceBasis, Pricing, Source
 from marketdata.constants import MANUAL_MAX
-from marketdata.models import DailyBar, Instrument
+from marketdata.events import instruments_created
+from marketdata.models import DailyBar, Fundamental, Instrument
 from marketdata.providers import reference
-from marketdata.providers.base import InstrumentRow
+from marketdata.providers.base import FundRow, InstrumentRow
 
 
 @transaction.atomic
 def load_reference(*, rows: Sequence[InstrumentRow]) -> dict[str, Instrument]:
-    """Create or update instruments from a provider's table; by symbol."""
+    """Create or update instruments from a provider's table; by symbol. New ones are announced."""
     classes = reference.liquidity_rows()
     found = {}
+    fresh = False
     for row in rows:
         liquidity = classes.get(row.liquidity_class) if row.liquidity_class else None
-        instrument, _ = Instrument.objects.update_or_create(
+        instrument, created = Instrument.objects.update_or_create(
             symbol=row.symbol,
             defaults={
                 "name": row.name,
@@ -43,13 +45,40 @@ def load_reference(*, rows: Sequence[InstrumentRow]) -> dict[str, Instrument]:
             },
         )
         found[row.symbol] = instrument
+        fresh = fresh or created
+    if fresh:
+        instruments_created.announce()
     return found
 
 
 @transaction.atomic
-def create_private(
-    *, owner_id: UUID, symbol: str, name: str, currency: str = "USD"
-) -> Instrument:
+def keep_facts(*, instrument: Instrument, told: FundRow, as_of: date) -> Fundamental:
+    """Keep what a source says of a fund or a company on a day; said again it replaces itself."""
+    aum = told.total_assets
+    row, _ = Fundamental.objects.update_or_create(
+        instrument=instrument,
+        as_of=as_of,
+        source=told.source,
+        defaults={
+            "expense_ratio": told.expense_ratio,
+            "dividend_yield": told.dividend_yield,
+            "pe": told.price_to_earnings,
+            "pb": told.price_to_book,
+            "aum": to_money(aum) if aum is not None and aum <= MAX_AMOUNT else None,
+            "duration": told.bond_duration,
+            "category": (told.category or "")[:80],
+            "sector_weights": dict(told.sector_weights),
+            "top_holdings": [
+                {"symbol": symbol, "name": name, "weight": weight}
+                for symbol, name, weight in told.top_holdings
+            ],
+        },
+    )
+    return row
+
+
+@transaction.atomic
+def create_private(*, owner_id: UUID, symbol: str, name: str, currency: str = "USD") -> Instrument:
     """Create something only its owner sees and values. Raises BadInput for a taken symbol."""
     if Instrument.objects.filter(symbol__iexact=symbol).exists():
         raise BadInput(f"{symbol} is taken. Choose another symbol.", attr="symbol")

@@ -18,7 +18,7 @@ from marketdata.calculations.american_volatility import american_volatility
 from marketdata.calculations.implied_volatility import implied_volatility
 from marketdata.calculations.options import time_to_expiry
 from marketdata.choices import ExerciseStyle, OptionRight, Source, VolSource
-from marketdata.models import OptionContract, OptionQuote
+from marketdata.models import Instrument, OptionContract, OptionQuote
 from marketdata.providers.base import (
     ChainProvider,
     Failure,
@@ -47,6 +47,8 @@ FIGURES = (
     "reason",
 )
 NO_QUOTE = "no_two_sided_quote"
+NOTHING = "empty_answer"  # what a source says of a name without listed options
+EXPIRIES = 12  # of each underlying, the nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,10 @@ def sync(
     done = []
     for name in names:
         try:
-            days = source.expirations(name)
+            days = _nearest(source.expirations(name), known.get(name), session_date)
         except ProviderFailed as failure:
+            if failure.code == NOTHING:
+                continue  # not every fund has options
             done.append(Stored(name, None, failure=Failure(name, failure.code, failure.detail)))
             continue
         for day in days:
@@ -107,6 +111,16 @@ def sync(
                 store(chain=chain, session_date=session_date, as_of=as_of, inputs=inputs, by=by)
             )
     return done
+
+
+def _nearest(days: Iterable[date], underlying: Instrument | None, session_date: date) -> list[date]:
+    """The next expiries, and those of contracts that are known: some book may hold one."""
+    listed = sorted(day for day in days if day >= session_date)
+    if underlying is None:
+        return listed[:EXPIRIES]
+    kept = OptionContract.objects.filter(underlying=underlying, expiry__gte=session_date)
+    known = set(kept.values_list("expiry", flat=True))
+    return [day for place, day in enumerate(listed) if place < EXPIRIES or day in known]
 
 
 def simulate(*, session_date: date, by: Actor | None = None) -> list[Stored]:

@@ -20,6 +20,8 @@ from marketdata.providers.base import BarRow
 from marketdata.services import bar_store
 
 BARS = "daily_bars"
+REJECTED = "rejected_before"
+CORRECTED = "corrected"  # a figure that a person replaced
 _FIGURES = ("open", "high", "low", "close", "adj_close", "volume")
 
 
@@ -30,6 +32,7 @@ class Passed:
     rows: list[BarRow]
     held: int
     refused: int
+    elsewhere: frozenset[date] = frozenset()  # sessions that another source's price stands for
 
 
 def admit(
@@ -37,18 +40,21 @@ def admit(
     instrument: Instrument,
     rows: Sequence[BarRow],
     until: date,
-    others: Mapping[date, float] | None = None,
+    free: frozenset[date] = frozenset(),
     run_id: UUID | None = None,
 ) -> Passed:
     """Judge one instrument's rows of one source, oldest first; doubts are kept as they came.
 
-    `others` holds closes of the same sessions from another source. A doubt that a person has
-    decided stays decided: the same figure again is believed, or left out, without a new row.
+    The moves of `free` sessions are not judged. A close that stands there from another source is
+    a second opinion. Of two rows of one session the later believed one counts. A doubt that a
+    person has decided stays decided: the same figure again is believed, or left out, without a
+    new row.
     """
     rows = sorted(rows, key=lambda each: each.session_date)
     if not rows:
         return Passed([], 0, 0)
     decided = _decided(instrument.symbol, rows)
+    others = _elsewhere(instrument, rows)
     verdicts = bar_gate.judge(
         [_figures(row) for row in rows],
         until=until,
@@ -58,7 +64,15 @@ def admit(
         confirmed=frozenset(
             row.session_date for row in rows if decided.get(_key(row)) == QuarantineState.ACCEPTED
         ),
+        free=free,
     )
+    # what a person rejected or corrected is left out, however plausible it is
+    verdicts = [
+        bar_gate.Judged(bar_gate.REFUSED, REJECTED)
+        if decided.get(_key(row)) == QuarantineState.REJECTED
+        else verdict
+        for row, verdict in zip(rows, verdicts, strict=True)
+    ]
     doubts = [
         (row, verdict)
         for row, verdict in zip(rows, verdicts, strict=True)
@@ -66,12 +80,13 @@ def admit(
     ]
     _keep(instrument, doubts, decided, run_id)
     held = sum(1 for _, verdict in doubts if verdict.verdict == bar_gate.HELD)
-    believed = [
-        row
+    believed = {
+        row.session_date: row
         for row, verdict in zip(rows, verdicts, strict=True)
         if verdict.verdict == bar_gate.ACCEPTED
-    ]
-    return Passed(believed, held, len(doubts) - held)
+    }
+    elsewhere = frozenset(believed.keys() & others.keys())
+    return Passed(list(believed.values()), held, len(doubts) - held, elsewhere)
 
 
 @transaction.atomic
@@ -80,6 +95,7 @@ def accept(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
 
     Twice is once. Raises NotFound; Conflict when it was rejected, or is no price at all.
     """
+    audit.serialise("daily bars")
     doubt = _found(doubt_id)
     if doubt.instrument is None or doubt.reason in _IMPOSSIBLE:
         raise Conflict("This is no price that could be stored; reject it.", code="not_a_price")
@@ -91,6 +107,7 @@ def accept(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
         return doubt
     row = row_of(doubt)
     before = _stored_close(doubt.instrument, row)
+    _set_aside(doubt.instrument, row, by)
     _store(doubt.instrument, [row])
     followers = _judge_followers(doubt, by)
     _record(doubt, by, before={"close": before}, close=doubt.value, followers=followers)
@@ -124,54 +141,96 @@ def _judge_followers(doubt: QuarantinedPrice, by: Actor) -> int:
             session_date__gt=doubt.session_date,
         ).order_by("session_date")
     )
-    rows = [row_of(each) for each in waiting if each.reason not in _IMPOSSIBLE]
-    if not rows:
-        return 0
-    verdicts = bar_gate.judge(
-        [_figures(row) for row in rows],
-        until=rows[-1].session_date,
-        last=(doubt.session_date, float(doubt.value)),
-        splits=_splits(doubt.instrument),
-    )
-    good = {
-        row.session_date: row
-        for row, verdict in zip(rows, verdicts, strict=True)
-        if verdict.verdict == bar_gate.ACCEPTED
-    }
-    _store(doubt.instrument, list(good.values()))
+    splits = _splits(doubt.instrument)
     note = f"follows {doubt.session_date}, which was accepted"
+    believed = 0
     for each in waiting:
-        if each.session_date in good:
+        if each.reason in _IMPOSSIBLE:
+            continue
+        row = row_of(each)
+        [judged] = bar_gate.judge(
+            [_figures(row)],
+            until=row.session_date,
+            last=_last_believed(doubt.instrument, row.session_date),
+            splits=splits,
+            others=_elsewhere(doubt.instrument, [row]),
+        )
+        if judged.verdict == bar_gate.ACCEPTED:
+            _store(doubt.instrument, [row])
             _decide(each, QuarantineState.ACCEPTED, note, by)
-    return len(good)
+            believed += 1
+    return believed
+
+
+def _set_aside(instrument: Instrument, row: BarRow, by: Actor) -> None:
+    """What the same source had said before stays rejected, so that it does not come back."""
+    for stored in DailyBar.objects.filter(
+        instrument=instrument, session_date=row.session_date, source=row.source
+    ).select_related("instrument"):
+        if repr(float(stored.close)) != repr(row.close):
+            keep_rejected(stored, CORRECTED, by)
+
+
+def keep_rejected(row: DailyBar, reason: str, by: Actor) -> None:
+    """The figure as it stood, so that a source which still has it does not bring it back."""
+    if row.instrument.owner_id is not None:
+        return  # what only its owner sees is not shown to everybody
+    raw = {name: getattr(row, name) for name in _FIGURES}
+    QuarantinedPrice.objects.update_or_create(
+        symbol=row.instrument.symbol,
+        dataset=BARS,
+        session_date=row.session_date,
+        source=row.source,
+        value=repr(float(row.close)),
+        defaults={
+            "instrument": row.instrument,
+            "price_basis": row.price_basis,
+            "raw": {
+                **{name: None if value is None else str(value) for name, value in raw.items()},
+                "revision": row.revision,
+            },
+            "reason": reason,
+            "state": QuarantineState.REJECTED,
+            "decided_by": by.user_id,
+            "decided_at": clock.now(),
+            "note": f"{reason} by {by.label}"[:300],
+        },
+    )
 
 
 def _store(instrument: Instrument, rows: list[BarRow]) -> None:
     bar_store.upsert(rows, {instrument.symbol: instrument})
+    bar_store.take_over(instrument, rows)
     bar_store.pack_series(instrument, rows)
 
 
 def row_of(doubt: QuarantinedPrice) -> BarRow:
-    """The row as its source gave it."""
+    """The row as its source gave it, without what can be no price or volume beside the close."""
     raw = doubt.raw
-    figures = {
-        name: None if raw.get(name) is None else float(raw[name])
-        for name in _FIGURES
-        if name not in ("close", "volume")
+    figures = {name: None if raw.get(name) is None else float(raw[name]) for name in _FIGURES}
+    volume = figures.pop("volume")
+    close = figures.pop("close")
+    assert close is not None
+    usable = {
+        name: price if price is not None and bar_gate.possible_price(price) else None
+        for name, price in figures.items()
     }
+    known = volume is not None and bar_gate.possible_volume(volume)
     return BarRow(
         symbol=doubt.instrument.symbol if doubt.instrument else doubt.symbol,
         session_date=doubt.session_date,
-        close=float(raw["close"]),
-        volume=None if raw.get("volume") is None else int(raw["volume"]),
+        close=close,
+        volume=int(raw["volume"]) if known else None,
         source=doubt.source,
         price_basis=doubt.price_basis,
-        **figures,
+        **usable,
     )
 
 
 def _figures(row: BarRow) -> bar_gate.Row:
-    return bar_gate.Row(row.session_date, row.close, row.open, row.high, row.low, row.volume)
+    return bar_gate.Row(
+        row.session_date, row.close, row.open, row.high, row.low, row.volume, row.adj_close
+    )
 
 
 def _key(row: BarRow) -> tuple[date, str, str]:
@@ -201,6 +260,15 @@ def _last_believed(instrument: Instrument, before: date) -> tuple[date, float] |
         .first()
     )
     return None if stored is None else (stored[0], float(stored[1]))
+
+
+def _elsewhere(instrument: Instrument, rows: Sequence[BarRow]) -> dict[date, float]:
+    """What other sources have of the same sessions."""
+    stored = DailyBar.objects.filter(
+        instrument=instrument,
+        session_date__range=(rows[0].session_date, rows[-1].session_date),
+    ).exclude(source=rows[0].source)
+    return {day: float(close) for day, close in stored.values_list("session_date", "close")}
 
 
 def _splits(instrument: Instrument) -> dict[date, float]:

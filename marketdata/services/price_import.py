@@ -1,7 +1,7 @@
 """Files of prices and yields: judged line by line, brought in, and a folder of them watched."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -21,7 +21,7 @@ from marketdata.providers.base import DividendRow, SplitRow, SymbolHistory, Yiel
 from marketdata.providers.csv_folder import MOST_VERDICTS, FileState
 from marketdata.providers.csv_text import FileRefused, Verdict
 from marketdata.selectors import calendar, instruments
-from marketdata.services import bar_sync, universes, yield_sync
+from marketdata.services import bar_sync, corporate_actions, universes, yield_sync
 from marketdata.services.bar_sync import Brought
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class Imported:
     created: list[str] = field(default_factory=list)  # symbols nobody knew before
     verdicts: list[Verdict] = field(default_factory=list)  # the first thousand
     bad_lines: int = 0
+    changed: dict[str, date] = field(default_factory=dict)  # symbol: prices from there on
     reason: str = ""  # why the file as a whole was not read to its end
 
     def say(self, verdict: Verdict) -> None:
@@ -81,24 +82,34 @@ def import_file(
     return told
 
 
-def import_files(*, names: list[str], until: date, run_id: UUID | None = None) -> dict[str, Any]:
+def import_files(
+    *, names: list[str], until: date, known: Iterable[str] = (), run_id: UUID | None = None
+) -> dict[str, Any]:
     """Bring files of the watched folder in; the answer is a run's, with a state to look from.
 
-    A file that was refused belongs to what was seen: it is read again when it changes.
+    A file that was refused belongs to what was seen: it is read again when it changes. Splits
+    and dividends that the files tell are applied, so far as they are in effect. Files `known`
+    from an earlier attempt of the run stay in its state.
     """
     folder = _folder()
     seen = csv_folder.look(folder, {}).state
     items = []
     counts = {"rows": 0, "written": 0, "held": 0, "bad_lines": 0}
-    for name in names:
+    changed: dict[str, date] = {}
+    for place, name in enumerate(names):
+        jobs.progress(done=place, total=len(names), note=name)
         if name not in seen:
             items.append(_item(name, "skipped", "the file is gone"))
             continue
         told = import_file(path=folder / name, until=until, run_id=run_id)
         counts = {each: counts[each] + getattr(told, each) for each in counts}
         items.append(_item(name, "failed" if told.reason else "ok", _words(told)))
-    state = {name: asdict(each) for name, each in seen.items() if name in names}
-    return {"items": items, "counts": counts, "state": state}
+        for symbol, day in told.changed.items():
+            changed[symbol] = min(day, changed.get(symbol, day))
+    corporate_actions.apply_due(session_date=until, run_id=run_id)
+    jobs.progress(done=len(names), total=len(names))
+    state = {name: asdict(each) for name, each in seen.items() if name in {*names, *known}}
+    return {"items": items, "counts": counts, "state": state, "changed": changed}
 
 
 def watch(*, session_date: date) -> JobRun | None:
@@ -162,6 +173,7 @@ def _import_bars(path: Path, symbol: str, until: date, run_id: UUID | None, told
         named: dict[str, Instrument] = {each.symbol: known[each.symbol] for each in piece}
         bar_sync.write(named, piece, until=until, run_id=run_id, brought=brought)
     told.written, told.held, told.refused = brought.written, brought.held, brought.refused
+    told.changed = brought.changed
 
 
 def _history(symbol: str, lines: list[csv_files.Line]) -> SymbolHistory:

@@ -1,9 +1,10 @@
 """Brings prices and yields in: finds what is missing, fetches, checks, writes, keeps the record."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from etftrader.core import clock
@@ -17,7 +18,7 @@ from marketdata.providers.sources import BARS, YIELDS
 from marketdata.providers.sources import VIX as VIX_LEVELS
 from marketdata.selectors import calendar, coverage, instruments
 from marketdata.selectors.provider_states import ASKED, DEGRADED_AFTER
-from marketdata.services import absences, bar_sync, universes, yield_sync
+from marketdata.services import absences, bar_sync, corporate_actions, universes, yield_sync
 from marketdata.services import instruments as instrument_service
 from marketdata.services.bar_sync import FAILED, OK, SKIPPED, Brought, Outcome
 
@@ -34,6 +35,8 @@ class Synced:
 
     records: dict[str, DataRefresh] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
+    changed: dict[str, date] = field(default_factory=dict)  # symbol: prices from there on
+    applied: list[dict[str, Any]] = field(default_factory=list)  # corporate actions, an item each
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ def sync(
     again_from: date | None = None,
 ) -> Synced:
     """Fetch what is missing up to a session: daily bars, levels of the VIX, yields.
+
+    Splits and dividends that come with the prices are recorded before the prices are judged, and
+    those in effect are applied to what is stored.
 
     Parameters
     ----------
@@ -108,7 +114,19 @@ def sync(
             _sync_yields(chain, wish, synced)
         else:
             _sync_bars(dataset, chain, part, wish, synced)
+    if BARS in synced.records:
+        # prices after a split are stored by now: with the pending one they would be two series
+        told = corporate_actions.apply_due(session_date=session_date, run_id=run_id)
+        synced.applied = told["items"]
     return synced
+
+
+def named(items: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Symbols and datasets behind the outcomes of an earlier round, as `sync` takes them."""
+    asked = list(items)
+    symbols = [each for each in asked if each != YIELDS]
+    datasets = [BARS, VIX_LEVELS] if symbols else []
+    return symbols, [*datasets, YIELDS] if len(symbols) < len(asked) else datasets
 
 
 def _parts(
@@ -158,6 +176,7 @@ def _sync_bars(
         chain=chain, members=members, lacking=lacking, until=until, run_id=wish.run_id
     )
     synced.outcomes += brought.outcomes
+    synced.changed |= brought.changed
     there = bar_sync.at_session(members, until)
     missing = [each.symbol for each in members if each.pk not in there]
     record = _record(dataset, wish, started, brought.tallies)

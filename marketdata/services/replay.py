@@ -18,7 +18,7 @@ from marketdata.providers.base import Bar
 from marketdata.selectors import calendar, sessions
 from marketdata.selectors.coverage import LEAST_COVERAGE
 from marketdata.selectors.sessions import Moment
-from marketdata.services import price_sync, quotes
+from marketdata.services import price_sync, quotes, rewinding
 
 _TRIES = 20
 _AHEAD = timedelta(seconds=5)  # what a minute's end may lie in the future by
@@ -176,22 +176,29 @@ def close(*, by: Actor, day: date | None = None) -> Moment:
 def start_over(*, by: Actor) -> Moment:
     """Put the clock back on its first session. The caller rebuilds the books that need it.
 
-    Raises Conflict live: what happened has happened.
+    Splits and dividends of later sessions are to come again; prices of what was split are
+    fetched anew. Raises Conflict live: what happened has happened.
     """
     if sessions.is_live():
         raise Conflict("The live market does not start over.", code="market_is_live")
     now = sessions.moment()
     start = settings.REPLAY_START
-    return _move(
-        now,
-        by,
-        "clock.started_over",
-        session_date=start,
-        playing=None,
-        bar=0,
-        as_of=calendar.close_time(start),
-        round=now.round + 1,
-    )
+    with transaction.atomic():
+        moved = _move(
+            now,
+            by,
+            "clock.started_over",
+            session_date=start,
+            playing=None,
+            bar=0,
+            as_of=calendar.close_time(start),
+            round=now.round + 1,
+        )
+        symbols = rewinding.take_back(after=start, by=by)
+    if symbols:
+        # cut short here, the next close finds the series missing and fetches them
+        price_sync.sync(session_date=start, symbols=symbols)
+    return moved
 
 
 def _require_prices(day: date, synced: price_sync.Synced) -> None:

@@ -104,7 +104,7 @@ def apply_bar(*, state: MarketState, bar: Bar) -> MarketState:
     refused = ~price_checks.check(prices, state.live.prices).accepted
     prices[refused] = np.nan
     live = live_covariance.restore(state.live.arrays())
-    live.on_bar(prices, first=bar.index == 0)
+    live.on_bar(prices, first=state.bar == 0)
     return MarketState(
         session_date=state.session_date,
         as_of=bar.as_of,

@@ -16,6 +16,7 @@ from marketdata.choices import InstrumentKind, PriceBasis, Pricing, UniverseKind
 from marketdata.models import Instrument, Universe, UniverseMember
 from marketdata.providers import reference, sources
 from marketdata.providers.base import FundRow, InstrumentRow
+from marketdata.providers.chain import SAID_NO
 from marketdata.providers.csv_folder import CsvProvider
 from marketdata.selectors import calendar, instruments
 from marketdata.selectors.coverage import ASKED_FOR
@@ -23,6 +24,7 @@ from marketdata.services import instruments as instrument_service
 
 logger = logging.getLogger(__name__)
 
+UNRESOLVED = "unresolved"
 _KINDS = {"etf": InstrumentKind.ETF, "stock": InstrumentKind.STOCK, "index": InstrumentKind.INDEX}
 
 
@@ -68,7 +70,15 @@ def keep(
 
 
 def add(*, symbol: str, session_date: date, by: Actor) -> Resolved:
-    """Find or create the instrument of a symbol and keep it up to date from now on.
+    """Find or create the instrument of a symbol and keep it up to date from now on; see `find`."""
+    found = find(symbol=symbol, session_date=session_date)
+    if found.instrument is not None:
+        _join_audited(found.instrument, session_date, by)
+    return found
+
+
+def find(*, symbol: str, session_date: date) -> Resolved:
+    """Find the instrument of a symbol, or create it as a source describes it.
 
     Sources that describe what they know are asked; where none knows it, nothing is created and
     the three known symbols nearest to it are named. Raises BadInput for what is no symbol.
@@ -76,14 +86,17 @@ def add(*, symbol: str, session_date: date, by: Actor) -> Resolved:
     wanted = checked_symbol(symbol.strip().upper())
     known = instruments.by_symbols([wanted]).get(wanted)
     if known is not None:
-        _join_audited(known, session_date, by)
         return Resolved(wanted, "known", known)
-    row, reasons = _described(wanted, session_date)
+    near = tuple(instruments.suggestions(wanted))
+    if Instrument.objects.filter(symbol__iexact=wanted).exists():
+        # somebody's own thing, which a source must not rewrite
+        return Resolved(wanted, UNRESOLVED, None, near, "no source has it under this symbol")
+    row, told, reasons = _described(wanted, session_date)
     if row is None:
-        near = tuple(instruments.suggestions(wanted))
-        return Resolved(wanted, "unresolved", None, near, "; ".join(reasons)[:300])
+        return Resolved(wanted, UNRESOLVED, None, near, "; ".join(reasons)[:300])
     made = instrument_service.load_reference(rows=[row])[row.symbol]
-    _join_audited(made, session_date, by)
+    if told is not None:
+        instrument_service.keep_facts(instrument=made, told=told, as_of=session_date)
     return Resolved(wanted, "created", made)
 
 
@@ -122,23 +135,25 @@ def from_file(symbol: str) -> InstrumentRow:
     return _row(symbol, symbol, kind, basis)
 
 
-def _described(symbol: str, until: date) -> tuple[InstrumentRow | None, list[str]]:
+def _described(symbol: str, until: date) -> tuple[InstrumentRow | None, FundRow | None, list[str]]:
     """What the first source that knows a symbol says of it; else why none does."""
     reasons = []
     for source in sources.providers(sources.FUND_DATA, until=until):
         try:
-            return _of_fund(source.fund(symbol)), []
+            told = source.fund(symbol)
+            return _of_fund(told), told, []
         except DomainError as failure:
-            reasons.append(f"{source.name}: {failure.detail}")
+            said = "knows no such symbol" if failure.code in SAID_NO else failure.detail
+            reasons.append(f"{source.name}: {said}")
     for source in sources.providers(sources.BARS, until=until):
         if isinstance(source, CsvProvider):
             try:
                 if symbol in source.symbols():
-                    return from_file(symbol), []
+                    return from_file(symbol), None, []
                 reasons.append(f"{source.name}: no file has it")
             except Unavailable as failure:
                 reasons.append(f"{source.name}: {failure.detail}")
-    return None, reasons or ["no source describes symbols"]
+    return None, None, reasons or ["no source describes symbols"]
 
 
 def _of_fund(told: FundRow) -> InstrumentRow:

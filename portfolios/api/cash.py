@@ -49,7 +49,9 @@ class SnapshotRequest(StrictSerializer):
 
 
 @operation(
-    get=Op("portfolio:view", "List deposits, withdrawals and fees", lists=True, query=("as_of",)),
+    get=Op(
+        "portfolio:view", "List deposits, withdrawals and fees", lists=True, query=documents.AS_OF
+    ),
     post=Op("portfolio:trade", "Deposit or withdraw cash", money=True),
 )
 class Cash(ApiView):
@@ -124,7 +126,7 @@ class Reversal(ApiView):
 
 
 @operation(
-    get=Op("portfolio:view", "List daily snapshots", lists=True, query=("as_of", "start")),
+    get=Op("portfolio:view", "List daily snapshots", lists=True, query=documents.STRETCH),
     post=Op("portfolio:calculate", "Take a snapshot again, by a job", limit="jobs"),
 )
 class Snapshots(ApiView):

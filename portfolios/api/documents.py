@@ -29,6 +29,9 @@ _RISK = (
     "risk_coverage",
     "risk_reason",
 )
+_GREEKS = ("gamma", "theta", "vega", "rho", "iv")  # of one unit of an option
+AS_OF = {"as_of": "The state at this session's close, YYYY-MM-DD; the present without it."}
+STRETCH = AS_OF | {"start": "The first session to look at, YYYY-MM-DD; all of them without it."}
 DIALECT = ("encoding", "delimiter", "header_line", "decimal_comma")
 
 
@@ -133,7 +136,11 @@ def position(
         "symbol": line.symbol,
         "kind": line.kind,
         "sector": line.sector,
-        "type": type_of(line.quantity),
+        "type": type_of(line.quantity, line.contract),
+        "underlying": line.underlying,
+        "contract": line.contract.words if line.contract else None,
+        "expiry": line.contract.expiry.isoformat() if line.contract else None,
+        "strike": plain(line.contract.strike) if line.contract else None,
         "quantity": plain(line.quantity),
         "average_cost": plain(to_money(line.cost_basis / unit)),
         "cost_basis": plain(line.cost_basis),
@@ -143,6 +150,10 @@ def position(
         "price_source": mark.source if mark else "",
         "market_value": plain(each.market_value),
         "exposure": plain(each.exposure),
+        "delta_exposure": plain(each.delta_exposure),
+        "delta_reason": each.delta_reason,
+        "delta": each.delta,
+        **{name: getattr(each.greeks, name, None) for name in _GREEKS},
         "weight": each.weight,
         "unrealized_pnl": plain(each.unrealized_pnl),
         "day_pnl": plain(each.day_pnl),

@@ -1,5 +1,6 @@
 """Files over the API: check, read the verdicts, commit; and the one-call upload."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from portfolios.selectors import access, people
 from portfolios.selectors import imports as read
 from portfolios.services import csv_import
 
+PARTIAL = {"partial": "true books the good rows; without it one bad row refuses the file."}
 MAX_PASTED = 900_000  # characters; longer files come as files
 
 
@@ -66,21 +68,40 @@ class FileView(OwnedView):
             raise BadInput("A file is missing.", attr="file", code="required")
         return asked, asked["content"].encode()
 
-    def check(self, portfolio: Portfolio, asked: dict[str, Any], data: bytes) -> ImportBatch:
-        """Check the file for a portfolio."""
-        return csv_import.check(
-            portfolio_id=portfolio.pk,
-            user=people.me(self.actor),
-            file_name=asked["file_name"],
+    def read(self, asked: dict[str, Any], data: bytes) -> csv_import.ReadFile:
+        """Read the file. Raises BadInput for one that is no table."""
+        return csv_import.read(
             data=data,
-            session_date=sessions.moment().session_date,
+            user=people.me(self.actor),
             kind=asked["kind"],
             encoding=asked["encoding"],
             delimiter=asked["delimiter"],
         )
 
-    def once(self, request: Any, asked: dict[str, Any], data: bytes, effect: Any) -> Response:
-        """One effect per key; the file's content is part of what the key stands for."""
+    def check(
+        self, portfolio: Portfolio, asked: dict[str, Any], file: csv_import.ReadFile
+    ) -> ImportBatch:
+        """Check the file for a portfolio."""
+        return csv_import.check(
+            portfolio_id=portfolio.pk,
+            user=people.me(self.actor),
+            file_name=asked["file_name"],
+            file=file,
+            session_date=sessions.moment().session_date,
+        )
+
+    def once(
+        self,
+        request: Any,
+        asked: dict[str, Any],
+        data: bytes,
+        effect: Callable[[csv_import.ReadFile], Answer],
+    ) -> Response:
+        """One effect per key; the file's content is part of what the key stands for.
+
+        The file is read while no lock is held, and not at all for a repeat.
+        """
+        files: list[csv_import.ReadFile] = []
         body = {
             name: str(value) for name, value in asked.items() if name not in ("file", "content")
         } | {"content": audit.digest(data.hex())}
@@ -90,7 +111,8 @@ class FileView(OwnedView):
             operation=f"POST {request.resolver_match.route.rstrip('/')}"[:120],
             key=request.META.get("HTTP_IDEMPOTENCY_KEY"),
             print_of=idempotency.fingerprint(request.get_full_path(), body),
-            effect=effect,
+            before=lambda: files.append(self.read(asked, data)),
+            effect=lambda: effect(files[0]),
             money=False,
         )
         response = Response(answer.body, answer.status)
@@ -105,8 +127,8 @@ def checked_import(view: FileView, request: Any, portfolio: Portfolio) -> Respon
     """201 with the checked import; nothing is booked."""
     asked, data = view.given()
 
-    def effect() -> Answer:
-        batch = view.check(portfolio, asked, data)
+    def effect(file: csv_import.ReadFile) -> Answer:
+        batch = view.check(portfolio, asked, file)
         return Answer(201, documents.import_batch(batch))
 
     return view.once(request, asked, data, effect)
@@ -117,8 +139,8 @@ def uploaded(view: FileView, request: Any, portfolio: Portfolio) -> Response:
     asked, data = view.given()
     partial = request.query_params.get("partial") == "true"
 
-    def effect() -> Answer:
-        batch = view.check(portfolio, asked, data)
+    def effect(file: csv_import.ReadFile) -> Answer:
+        batch = view.check(portfolio, asked, file)
         bad = batch.counts[RowVerdict.ERROR]
         job = None
         if csv_import.is_long(batch) and (partial or not bad):
@@ -246,7 +268,7 @@ def error_download(batch: ImportBatch) -> HttpResponse:
     return response
 
 
-@operation(post=Op("signed_in:trade", "Book a checked import", query=("partial",), money=True))
+@operation(post=Op("signed_in:trade", "Book a checked import", query=PARTIAL, money=True))
 class CommitImport(ApiView):
     """POST /api/v1/imports/{import_id}/commit."""
 
@@ -271,7 +293,7 @@ class CommitImport(ApiView):
         return once(request, effect)
 
 
-@operation(post=Op("portfolio:trade", "Check a file and book it when clean", query=("partial",)))
+@operation(post=Op("portfolio:trade", "Check a file and book it when clean", query=PARTIAL))
 class Upload(FileView):
     """POST /api/v1/portfolios/{portfolio_id}/upload."""
 
@@ -282,7 +304,7 @@ class Upload(FileView):
         return uploaded(self, request, portfolio)
 
 
-@operation(post=Op("portfolio:trade", "Upload to your default portfolio", query=("partial",)))
+@operation(post=Op("portfolio:trade", "Upload to your default portfolio", query=PARTIAL))
 class DefaultUpload(FileView):
     """POST /api/v1/portfolio/upload."""
 

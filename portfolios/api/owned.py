@@ -11,11 +11,13 @@ from etftrader.core.errors import BadInput
 from portfolios.models import Portfolio
 from portfolios.selectors import access
 
+OF_PORTFOLIO = {"portfolio": "Id of the portfolio to keep to; all you may see without it."}
+
 
 class OwnedView(ApiView):
     """Rows an actor may see, wherever they belong.
 
-    Lists that can be cut to one portfolio declare `query=("portfolio",)` and answer with
+    Lists that can be cut to one portfolio declare `query=OF_PORTFOLIO` and answer with
     `self.listing(self.of_portfolio(rows), ...)`; details call `self.shown([row])`.
     """
 

@@ -23,6 +23,8 @@ from portfolios.selectors import access, people, snapshots
 from portfolios.selectors import portfolios as read
 from portfolios.services import portfolios as write
 
+CLOSED = {"closed": "true: closed portfolios instead of open ones."}
+
 
 class NewPortfolio(StrictSerializer):
     """What a portfolio is made of."""
@@ -53,7 +55,7 @@ class Reason(StrictSerializer):
 
 
 @operation(
-    get=Op("signed_in", "List the portfolios you may see", lists=True, query=("closed",)),
+    get=Op("signed_in", "List the portfolios you may see", lists=True, query=CLOSED),
     post=Op("signed_in:trade", "Make an empty portfolio"),
 )
 class Portfolios(OwnedView):

@@ -19,6 +19,8 @@ from portfolios.selectors import access
 from portfolios.selectors import positions as read
 from portfolios.selectors.positions import Worth
 
+OF_SYMBOL = documents.AS_OF | {"symbol": "Only the position in this symbol."}
+
 
 def written(worth: Worth) -> list[dict[str, Any]]:
     """The positions of a valued portfolio by symbol."""
@@ -32,9 +34,7 @@ def written(worth: Worth) -> list[dict[str, Any]]:
     ]
 
 
-@operation(
-    get=Op("portfolio:view", "List a portfolio's positions", lists=True, query=("as_of", "symbol"))
-)
+@operation(get=Op("portfolio:view", "List a portfolio's positions", lists=True, query=OF_SYMBOL))
 class PortfolioPositions(ApiView):
     """GET /api/v1/portfolios/{portfolio_id}/positions."""
 
@@ -131,7 +131,9 @@ class OneAccount(OwnedView):
         return Response(documents.account(row))
 
 
-@operation(get=Op("signed_in", "Summary and positions of your default portfolio", query=("as_of",)))
+@operation(
+    get=Op("signed_in", "Summary and positions of your default portfolio", query=documents.AS_OF)
+)
 class Default(ApiView):
     """GET /api/v1/portfolio."""
 
@@ -145,7 +147,7 @@ class Default(ApiView):
         return Response(found)
 
 
-@operation(get=Op("signed_in", "Exposures of your default portfolio", query=("as_of",)))
+@operation(get=Op("signed_in", "Exposures of your default portfolio", query=documents.AS_OF))
 class DefaultExposures(ApiView):
     """GET /api/v1/portfolio/exposures."""
 
@@ -156,7 +158,7 @@ class DefaultExposures(ApiView):
         return Response(reports.exposures(reports.worth_of(request, portfolio)))
 
 
-@operation(get=Op("signed_in", "Performance of your default portfolio", query=("as_of", "start")))
+@operation(get=Op("signed_in", "Performance of your default portfolio", query=documents.STRETCH))
 class DefaultPerformance(ApiView):
     """GET /api/v1/portfolio/performance."""
 

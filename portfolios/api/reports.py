@@ -72,6 +72,8 @@ def exposures(worth: Worth) -> dict[str, Any]:
             "short_exposure": plain(found.short),
             "gross_exposure": plain(found.gross),
             "net_exposure": plain(found.net),
+            "gross_delta_exposure": plain(found.gross_delta),
+            "net_delta_exposure": plain(found.net_delta),
             "leverage": float(found.gross / nav) if nav else None,
             "reason": "" if nav else "non_positive_equity",
             "long_count": sum(1 for e in found.lines if e.exposure and e.exposure > 0),
@@ -151,7 +153,7 @@ def performance(request: Any, portfolio: Portfolio) -> dict[str, Any]:
     )
 
 
-@operation(get=Op("portfolio:view", "Equity, the day's gain, exposure", query=("as_of",)))
+@operation(get=Op("portfolio:view", "Equity, the day's gain, exposure", query=documents.AS_OF))
 class Summary(ApiView):
     """GET /api/v1/portfolios/{portfolio_id}/summary."""
 
@@ -162,7 +164,7 @@ class Summary(ApiView):
         return Response(summary(portfolio, worth_of(request, portfolio)))
 
 
-@operation(get=Op("portfolio:view", "Long, short, gross, net, by sector", query=("as_of",)))
+@operation(get=Op("portfolio:view", "Long, short, gross, net, by sector", query=documents.AS_OF))
 class Exposures(ApiView):
     """GET /api/v1/portfolios/{portfolio_id}/exposures."""
 
@@ -174,7 +176,7 @@ class Exposures(ApiView):
 
 
 @operation(
-    get=Op("portfolio:view", "Return freed of flows, ratios, drawdowns", query=("as_of", "start"))
+    get=Op("portfolio:view", "Return freed of flows, ratios, drawdowns", query=documents.STRETCH)
 )
 class Performance(ApiView):
     """GET /api/v1/portfolios/{portfolio_id}/performance."""
@@ -185,7 +187,7 @@ class Performance(ApiView):
         return Response(performance(request, access.portfolio_for(self.actor, portfolio_id)))
 
 
-@operation(get=Op("portfolio:view", "Equity by session", query=("as_of", "start")))
+@operation(get=Op("portfolio:view", "Equity by session", query=documents.STRETCH))
 class History(ApiView):
     """GET /api/v1/portfolios/{portfolio_id}/history."""
 

@@ -1,7 +1,7 @@
 """Addresses of the books under /api/v1; those of people and access stand in auth_urls."""
 
 from etftrader.core.api.routes import route
-from portfolios.api import cash, imports, portfolios, positions, reports
+from portfolios.api import cash, greeks, imports, portfolios, positions, reports, watchlists
 from portfolios.api.auth_urls import auth_urlpatterns
 
 ONE = "portfolios/<uuid:portfolio_id>"
@@ -14,6 +14,9 @@ book_urlpatterns = [
     *route(f"{ONE}/performance", reports.Performance, "api-portfolio-performance"),
     *route(f"{ONE}/history", reports.History, "api-portfolio-history"),
     *route(f"{ONE}/data-quality", reports.DataQuality, "api-portfolio-data-quality"),
+    *route(f"{ONE}/greeks", greeks.Greeks, "api-portfolio-greeks"),
+    *route(f"{ONE}/greeks/calculate", greeks.CalculateGreeks, "api-portfolio-greeks-calculate"),
+    *route(f"{ONE}/greeks/<str:underlying>", greeks.UnderlyingGreeks, "api-portfolio-greeks-one"),
     *route(f"{ONE}/positions", positions.PortfolioPositions, "api-portfolio-positions"),
     *route(f"{ONE}/cash", cash.Cash, "api-portfolio-cash"),
     *route(f"{ONE}/cash/<uuid:transaction_id>", cash.OneCash, "api-portfolio-cash-one"),
@@ -34,6 +37,12 @@ book_urlpatterns = [
     *route("positions/<uuid:position_id>", positions.OnePosition, "api-position"),
     *route("accounts", positions.Accounts, "api-accounts"),
     *route("accounts/<uuid:account_id>", positions.OneAccount, "api-account"),
+    *route("watchlists", watchlists.Watchlists, "api-watchlists"),
+    *route("watchlists/batch", watchlists.WatchlistBatch, "api-watchlists-batch"),
+    *route("watchlists/<uuid:watchlist_id>", watchlists.OneWatchlist, "api-watchlist"),
+    *route("watchlist-items", watchlists.WatchlistItems, "api-watchlist-items"),
+    *route("watchlist-items/batch", watchlists.WatchlistItemBatch, "api-watchlist-items-batch"),
+    *route("watchlist-items/<uuid:item_id>", watchlists.OneWatchlistItem, "api-watchlist-item"),
     *route("portfolio", positions.Default, "api-default-portfolio"),
     *route("portfolio/exposures", positions.DefaultExposures, "api-default-exposures"),
     *route("portfolio/performance", positions.DefaultPerformance, "api-default-performance"),

@@ -43,9 +43,7 @@ class LedgerEntry(models.Model):
                 name="one_unit_per_leg",
             ),
         ]
-        indexes = [
-            models.Index(fields=["portfolio", "session_date"], name="ledger_of_session")
-        ]
+        indexes = [models.Index(fields=["portfolio", "session_date"], name="ledger_of_session")]
 
     def __str__(self) -> str:
         return f"{self.portfolio_id} {self.seq}.{self.leg} {self.amount} #{self.pk}"

@@ -22,12 +22,22 @@ class PortfolioSnapshot(models.Model):
     revision = models.PositiveSmallIntegerField(default=1)
     nav = ExactField()
     cash = ExactField()
+    receivables = ExactField(default=0)  # dividends to come less those to be paid, in `nav`
     long_exposure = ExactField()
     short_exposure = ExactField()
     gross_exposure = ExactField()
     net_exposure = ExactField()
+    # options by their delta, netted with their underlying; null where no delta is known at all
+    gross_delta_exposure = ExactField(null=True, blank=True)
+    net_delta_exposure = ExactField(null=True, blank=True)
+    # of the options, those without Greeks left out; null where none is known
+    gamma_1pct_dollars = EstimateField(null=True, blank=True)  # of net delta, for a 1 % move
+    theta_dollars = EstimateField(null=True, blank=True)  # a calendar day
+    vega_dollars = EstimateField(null=True, blank=True)  # a volatility point
+    rho_dollars = EstimateField(null=True, blank=True)  # a rate point
     flows = ExactField(default=0)  # external, of this session
     fees = ExactField(default=0)  # of this session
+    income = ExactField(default=0)  # dividends of this session, less those owed on shorts
     realized_pnl = ExactField(default=0)  # since opening
     unrealized_pnl = ExactField(default=0)
     daily_pnl = ExactField(default=0)
@@ -86,6 +96,15 @@ class PositionSnapshot(models.Model):
     exposure = ExactField(null=True, blank=True)
     unrealized_pnl = ExactField(null=True, blank=True)
     daily_pnl = ExactField(null=True, blank=True)
+    delta_exposure = ExactField(null=True, blank=True)  # signed dollars
+    # of one unit: an option's Greeks, delta 1 of what is no option; null where not known
+    delta = EstimateField(null=True, blank=True)
+    gamma = EstimateField(null=True, blank=True)
+    theta = EstimateField(null=True, blank=True)
+    vega = EstimateField(null=True, blank=True)
+    rho = EstimateField(null=True, blank=True)
+    iv = EstimateField(null=True, blank=True)  # fraction a year
+    underlying_price = EstimateField(null=True, blank=True)  # at which the Greeks were taken
     reason = models.CharField(max_length=40, blank=True)
 
     objects = PositionSnapshotQuerySet.as_manager()

@@ -1,7 +1,7 @@
 """What portfolios hold, ready for kernels: a few queries for any number of books."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
@@ -9,14 +9,23 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Q, Subquery, Sum
 
+from marketdata.choices import InstrumentKind
 from marketdata.models import Instrument
+from marketdata.selectors import terms
+from marketdata.selectors.terms import Terms
 from portfolios.calculations.postings import Posting
 from portfolios.choices import EntryKind, LedgerAccount
 from portfolios.models import LedgerEntry, Portfolio, Position
 from portfolios.selectors.ledger import OF_ACTIONS, instruments_of
 
 ZERO = Decimal(0)
-_DAY_KINDS = [EntryKind.FILL, EntryKind.OPENING, EntryKind.REVERSAL, EntryKind.DIVIDEND]
+_DAY_KINDS = [
+    EntryKind.FILL,
+    EntryKind.OPENING,
+    EntryKind.REVERSAL,
+    EntryKind.DIVIDEND,
+    EntryKind.SETTLEMENT,
+]
 _ACCRUED = OF_ACTIONS & Q(account=LedgerAccount.ACCRUED)
 
 
@@ -33,6 +42,12 @@ class HeldLine:
     multiplier: Decimal
     opened_on: date | None
     position_id: UUID | None
+    contract: Terms | None = None  # of an option
+
+    @property
+    def underlying(self) -> str:
+        """Symbol whose price it follows: an option's underlying, else its own."""
+        return self.contract.underlying if self.contract is not None else self.symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +89,7 @@ def book_of(portfolio: Portfolio) -> Book:
 
 
 def books(*, portfolio_ids: Iterable[UUID]) -> list[Book]:
-    """Return what portfolios hold, by id: two queries for any number."""
+    """Return what portfolios hold, by id: two queries for any number, one more for options."""
     wanted = list(portfolio_ids)
     heads = Portfolio.objects.filter(pk__in=wanted).order_by("pk")
     owed = LedgerEntry.objects.filter(_ACCRUED, portfolio=OuterRef("pk")).order_by()
@@ -90,7 +105,7 @@ def books(*, portfolio_ids: Iterable[UUID]) -> list[Book]:
 
 def _lines(portfolio_ids: Sequence[UUID]) -> dict[UUID, list[HeldLine]]:
     lines: dict[UUID, list[HeldLine]] = {}
-    rows = (
+    rows = list(
         Position.objects.open()
         .filter(portfolio_id__in=portfolio_ids)
         .order_by("instrument__symbol", "pk")
@@ -107,8 +122,13 @@ def _lines(portfolio_ids: Sequence[UUID]) -> dict[UUID, list[HeldLine]]:
             "pk",
         )
     )
+    options = {key for _, key, _, kind, *_ in rows if kind == InstrumentKind.OPTION}
+    contracts = terms.of_instruments(options)
     for portfolio_id, *values in rows:
-        lines.setdefault(portfolio_id, []).append(HeldLine(*values))
+        line = HeldLine(*values)
+        if line.instrument_id in contracts:
+            line = replace(line, contract=contracts[line.instrument_id])
+        lines.setdefault(portfolio_id, []).append(line)
     return lines
 
 

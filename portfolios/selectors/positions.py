@@ -8,16 +8,25 @@ from uuid import UUID
 
 import numpy as np
 
-from marketdata.selectors import calendar, prices
-from marketdata.selectors.prices import Mark
+from marketdata.choices import InstrumentKind
+from marketdata.selectors import calendar, prices, terms
+from marketdata.selectors.prices import Mark, Sensitivities
 from marketdata.selectors.sessions import Moment
+from marketdata.selectors.terms import Terms
 from portfolios.calculations import exposure, returns
-from portfolios.models import Portfolio, PortfolioSnapshot, Position, PositionTag
+from portfolios.models import (
+    Portfolio,
+    PortfolioSnapshot,
+    Position,
+    PositionSnapshot,
+    PositionTag,
+)
 from portfolios.selectors import holdings, snapshots, valuation
 from portfolios.selectors.holdings import Book, HeldLine
 from portfolios.selectors.valuation import Valuation
 
 LONG, SHORT = "LONG", "SHORT"
+TYPES = (LONG, SHORT, "LC", "LP", "SC", "SP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,11 @@ def at(*, portfolio: Portfolio, session_date: date) -> Worth | None:
     if row is None:
         return None
     lines, marks = [], {}
-    for each in snapshots.lines(snapshot=row):
+    kept = snapshots.lines(snapshot=row)
+    contracts = terms.of_instruments(
+        each.instrument_id for each in kept if each.instrument.kind == InstrumentKind.OPTION
+    )
+    for each in kept:
         thing = each.instrument
         lines.append(
             HeldLine(
@@ -77,6 +90,7 @@ def at(*, portfolio: Portfolio, session_date: date) -> Worth | None:
                 multiplier=thing.multiplier,
                 opened_on=None,
                 position_id=None,
+                contract=contracts.get(thing.pk),
             )
         )
         marks[thing.pk] = Mark(
@@ -88,18 +102,28 @@ def at(*, portfolio: Portfolio, session_date: date) -> Worth | None:
             price_class=each.price_class,
             source="snapshot",
             reason=each.reason,
+            greeks=_greeks(each),
         )
-    receivables = row.nav - row.cash - row.net_exposure
-    book = Book(portfolio.pk, row.ledger_seq, row.cash, tuple(lines), receivables)
+    book = Book(portfolio.pk, row.ledger_seq, row.cash, tuple(lines), row.receivables)
     found = valuation.value(book=book, marks=marks)
     as_of = calendar.close_time(row.session_date)
     day = row.daily_pnl
     return Worth(portfolio, as_of, row.session_date, found, day, row.daily_return, row)
 
 
-def type_of(quantity: Decimal) -> str:
-    """LONG or SHORT; derived, never stored."""
-    return LONG if quantity > 0 else SHORT
+def _greeks(each: PositionSnapshot) -> Sensitivities | None:
+    if each.underlying_price is None or each.delta is None:
+        return None
+    return Sensitivities(
+        each.underlying_price, each.delta, each.gamma, each.theta, each.vega, each.rho, each.iv
+    )
+
+
+def type_of(quantity: Decimal, contract: Terms | None = None) -> str:
+    """LONG or SHORT, of options LC, LP, SC or SP; derived, never stored."""
+    if contract is None:
+        return LONG if quantity > 0 else SHORT
+    return f"{'L' if quantity > 0 else 'S'}{'C' if contract.is_call else 'P'}"
 
 
 def tags_of(*, portfolio_id: UUID) -> dict[UUID, list[str]]:

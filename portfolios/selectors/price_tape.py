@@ -8,10 +8,11 @@ from uuid import UUID
 import numpy as np
 
 from etftrader.core.money import to_money
-from marketdata.choices import PriceClass, Pricing
+from marketdata.choices import InstrumentKind, PriceClass, Pricing
 from marketdata.constants import MAX_STALE_SESSIONS
 from marketdata.models import Instrument
 from marketdata.selectors import calendar, corporate_actions, prices
+from marketdata.selectors.option_marks import OptionTape
 from marketdata.selectors.prices import Mark
 
 # calendar days before the first session that are enough to find the last close and its elder
@@ -24,7 +25,13 @@ class PriceTape:
     def __init__(self, instruments: Iterable[Instrument], first: date, last: date) -> None:
         asked = {each.pk: each for each in instruments}
         self.manual = [each for each in asked.values() if each.pricing == Pricing.MANUAL]
-        self.listed = [each for each in asked.values() if each.pricing != Pricing.MANUAL]
+        options = [each for each in asked.values() if each.kind == InstrumentKind.OPTION]
+        self.options = OptionTape(options, first, last) if options else None
+        self.listed = [
+            each
+            for each in asked.values()
+            if each.pricing != Pricing.MANUAL and each.kind != InstrumentKind.OPTION
+        ]
         panel = prices.panel(
             symbols=[each.symbol for each in self.listed], until=last, start=first - _LOOK_BACK
         )
@@ -40,7 +47,7 @@ class PriceTape:
     def at(self, session_date: date) -> dict[UUID, Mark]:
         """Return the marks of one session, as `prices.marks` would give them."""
         row = int(np.searchsorted(self.sessions, np.datetime64(session_date)))
-        found = {}
+        found = self.options.at(session_date) if self.options is not None else {}
         elsewhere = list(self.manual)
         for each in self.listed:
             newest = int(self.newest[row, self.columns[each.pk]])

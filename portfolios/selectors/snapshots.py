@@ -57,5 +57,26 @@ def lines(*, snapshot: PortfolioSnapshot) -> list[PositionSnapshot]:
     return list(rows.order_by("instrument__symbol", "pk"))
 
 
+def deltas(*, snapshot_ids: Iterable[int]) -> dict[int, dict[str, float]]:
+    """Delta dollars by underlying of each snapshot: options netted with what they are on.
+
+    One query. Positions without a delta are left out.
+    """
+    wanted = list(snapshot_ids)
+    rows = PositionSnapshot.objects.filter(
+        snapshot__in=wanted, delta_exposure__isnull=False
+    ).values_list(
+        "snapshot_id",
+        "instrument__symbol",
+        "instrument__option__underlying__symbol",
+        "delta_exposure",
+    )
+    found: dict[int, dict[str, float]] = {each: {} for each in wanted}
+    for snapshot_id, own, underlying, amount in rows.order_by("pk"):
+        name = underlying or own
+        found[snapshot_id][name] = found[snapshot_id].get(name, 0.0) + float(amount or 0)
+    return found
+
+
 def _rows(portfolio_id: UUID):  # type: ignore[no-untyped-def]
     return PortfolioSnapshot.objects.filter(portfolio_id=portfolio_id, kind=SnapshotKind.ACTUAL)

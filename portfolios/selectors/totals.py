@@ -54,11 +54,16 @@ def totals(*, portfolios: Iterable[Portfolio]) -> dict[UUID, Totals]:
     }
 
 
-def fees(*, portfolio_id: UUID, after: date | None, until: date) -> Decimal:
-    """Return the fees of the sessions after one and up to another."""
+def fees_and_income(
+    *, portfolio_id: UUID, after: date | None, until: date
+) -> tuple[Decimal, Decimal]:
+    """Return the fees and the dividends of the sessions after one and up to another."""
     rows = LedgerEntry.objects.filter(
-        portfolio_id=portfolio_id, account=LedgerAccount.FEES, session_date__lte=until
+        portfolio_id=portfolio_id,
+        account__in=[LedgerAccount.FEES, LedgerAccount.INCOME],
+        session_date__lte=until,
     )
     if after is not None:
         rows = rows.filter(session_date__gt=after)
-    return rows.aggregate(total=Sum("amount"))["total"] or ZERO
+    sums = dict(rows.order_by().values_list("account").annotate(total=Sum("amount")))
+    return sums.get(LedgerAccount.FEES, ZERO), -sums.get(LedgerAccount.INCOME, ZERO)

@@ -6,20 +6,35 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import numpy as np
+
 from etftrader.core.money import to_money
-from marketdata.choices import PriceClass
-from marketdata.selectors.prices import Mark
+from marketdata.choices import PriceClass, Source
+from marketdata.selectors.prices import Mark, Sensitivities
+from portfolios.calculations import greeks
+from portfolios.calculations.greeks import BookGreeks
 from portfolios.choices import Quality
 from portfolios.selectors.holdings import Book, HeldLine, Traded
 
 ZERO = Decimal(0)
-NO_PRICE = "no_price"
-CURRENT = {PriceClass.LIVE, PriceClass.DELAYED, PriceClass.EOD, PriceClass.MANUAL}
+NO_PRICE, NO_DELTA = "no_price", "no_delta"
+NO_GREEKS = "no_greeks"
+CURRENT = {
+    PriceClass.LIVE,
+    PriceClass.DELAYED,
+    PriceClass.EOD,
+    PriceClass.MANUAL,
+    PriceClass.MODEL,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ValuedLine:
-    """One line with its price; figures that need a missing price are None, with the reason."""
+    """One line with its price; figures that need a missing price are None, with the reason.
+
+    `delta_exposure` is what risk works on: signed dollars of the underlying for an option, the
+    exposure itself for everything else.
+    """
 
     line: HeldLine
     mark: Mark | None
@@ -30,13 +45,29 @@ class ValuedLine:
     unrealized_pnl: Decimal | None
     day_pnl: Decimal | None
     reason: str
+    delta_exposure: Decimal | None = None
+    delta_reason: str = ""  # why there is none
+
+    @property
+    def delta(self) -> float | None:
+        """Of one unit, whatever side is held; 1 for what is no option."""
+        if self.line.contract is None:
+            return 1.0 if self.exposure is not None else None
+        return self.greeks.delta if self.greeks is not None else None
+
+    @property
+    def greeks(self) -> Sensitivities | None:
+        """Of one unit of an option."""
+        return self.mark.greeks if self.mark is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Valuation:
     """A book in dollars; `short` is zero or negative, `coverage` a share of gross exposure.
 
-    `receivables` are dividends to come less those to be paid: in `nav`, not in `cash`.
+    `receivables` are dividends to come less those to be paid: in `nav`, not in `cash`. The delta
+    exposures take options by their delta and net them with their underlying; `greeks` are those
+    of the options, None where none of them is known.
     """
 
     portfolio_id: UUID
@@ -55,6 +86,9 @@ class Valuation:
     quality: str
     warnings: list[dict[str, Any]]
     receivables: Decimal = ZERO
+    gross_delta: Decimal | None = ZERO
+    net_delta: Decimal | None = ZERO
+    greeks: BookGreeks | None = None
 
 
 def value(
@@ -94,6 +128,7 @@ def value(
     days = [each.day_pnl for each in lines if each.exposure is not None]
     known_days = [each for each in days if each is not None]
     coverage = _coverage(lines)
+    gross_delta, net_delta = _deltas(lines)
     return Valuation(
         portfolio_id=book.portfolio_id,
         ledger_seq=book.ledger_seq,
@@ -111,8 +146,11 @@ def value(
         unrealized_pnl=sum(gains, ZERO),
         day_pnl=sum(known_days, ZERO) if len(known_days) == len(days) else None,
         quality=_quality(lines),
-        warnings=[_warning(each) for each in lines if _is_old(each)],
+        warnings=[_warning(each) for each in lines if _is_old(each)] + _doubts(lines),
         receivables=book.receivables,
+        gross_delta=gross_delta,
+        net_delta=net_delta,
+        greeks=_greeks(lines),
     )
 
 
@@ -131,7 +169,11 @@ def _line(
     trades: Mapping[UUID, Traded],
 ) -> ValuedLine:
     if mark is None or exposure is None:
-        return ValuedLine(line, mark, None, None, None, line.cost_basis, None, None, NO_PRICE)
+        reason = (mark.reason if mark is not None else "") or NO_PRICE
+        return ValuedLine(
+            line, mark, None, None, None, line.cost_basis, None, None, reason, None, NO_PRICE
+        )
+    delta = _delta_exposure(line, mark, exposure)
     return ValuedLine(
         line=line,
         mark=mark,
@@ -142,6 +184,45 @@ def _line(
         unrealized_pnl=exposure - line.cost_basis,
         day_pnl=_day_pnl(line, mark, exposure, trades.get(line.instrument_id, Traded())),
         reason=mark.reason,
+        delta_exposure=delta,
+        delta_reason="" if delta is not None else NO_DELTA,
+    )
+
+
+def _delta_exposure(line: HeldLine, mark: Mark, exposure: Decimal) -> Decimal | None:
+    if line.contract is None:
+        return exposure
+    if mark.greeks is None:
+        return None
+    units = float(line.quantity * line.multiplier)
+    return to_money(units * mark.greeks.delta * mark.greeks.spot)
+
+
+def _deltas(lines: tuple[ValuedLine, ...]) -> tuple[Decimal | None, Decimal | None]:
+    """Gross and net delta dollars, by underlying; None where nothing held has a delta."""
+    sums: dict[str, Decimal] = {}
+    for each in lines:
+        if each.delta_exposure is not None:
+            name = each.line.underlying
+            sums[name] = sums.get(name, ZERO) + each.delta_exposure
+    if lines and not sums:
+        return None, None
+    return sum((abs(each) for each in sums.values()), ZERO), sum(sums.values(), ZERO)
+
+
+def _greeks(lines: tuple[ValuedLine, ...]) -> BookGreeks | None:
+    """Of the options; zeros for a book without, None where no Greeks of them are known."""
+    options = [each for each in lines if each.line.contract is not None]
+    known = [(each.line, each.greeks) for each in options if each.greeks is not None]
+    if options and not known:
+        return None
+    units = [[getattr(found, name) for name in greeks.ORDER] for _, found in known]
+    return greeks.total(
+        np.array([float(line.quantity) for line, _ in known]),
+        np.array([float(line.multiplier) for line, _ in known]),
+        np.array([found.spot for _, found in known]),
+        np.ones(len(known), dtype=bool),
+        np.array(units, dtype=np.float64).reshape(-1, len(greeks.ORDER)),
     )
 
 
@@ -179,12 +260,48 @@ def _quality(lines: tuple[ValuedLine, ...]) -> str:
         return Quality.MISSING.value
     if any(each.reason for each in lines):
         return Quality.STALE.value
+    if any(_is_made(each) for each in lines):
+        return Quality.FALLBACK.value
+    if any(each.delta_exposure is None for each in lines):
+        return Quality.LIMITED.value
     return (Quality.LIMITED if any(_is_old(each) for each in lines) else Quality.FULL).value
+
+
+def _is_made(each: ValuedLine) -> bool:
+    """Whether an option's price is of the house's own making: a simulated quote, or a model's."""
+    mark = each.mark
+    if each.line.contract is None or mark is None or mark.price is None:
+        return False
+    return mark.source == Source.SIM or mark.price_class == PriceClass.MODEL
+
+
+def _doubts(lines: tuple[ValuedLine, ...]) -> list[dict[str, Any]]:
+    """What options ask a reader to know: prices nobody quoted, Greeks that are missing."""
+    made = [each.mark for each in lines if _is_made(each) and each.mark is not None]
+    simulated = sum(1 for mark in made if mark.source == Source.SIM)
+    found = [
+        {"code": code, "symbol": "Options", "detail": f"{count} of {len(lines)} positions {said}"}
+        for code, count, said in (
+            ("simulated_price", simulated, "at SIMULATED quotes"),
+            ("model_price", len(made) - simulated, "at a model's value, quoted by nobody"),
+        )
+        if count
+    ]
+    return found + [
+        {
+            "code": NO_GREEKS,
+            "symbol": each.line.symbol,
+            "detail": "no Greeks of this session: left out of delta and risk",
+        }
+        for each in lines
+        if each.exposure is not None and each.delta_exposure is None
+    ]
 
 
 def _warning(each: ValuedLine) -> dict[str, Any]:
     if each.mark is None or each.mark.price is None:
-        return {"code": NO_PRICE, "symbol": each.line.symbol, "detail": "no price is known"}
+        why = each.reason.replace("_", " ") if each.reason != NO_PRICE else "no price is known"
+        return {"code": each.reason, "symbol": each.line.symbol, "detail": why}
     return {
         "code": "price_stale",
         "symbol": each.line.symbol,

@@ -42,14 +42,7 @@ def create_user(
     except IntegrityError as error:
         raise Conflict("There is a user with this address.", attr="email") from error
     user.groups.set(Group.objects.filter(name__in=list(groups)))
-    UserPreference.objects.create(user=user)
-    customer = Customer.objects.create(user=user, name=name or email, email=user.email)
-    Account.objects.create(
-        customer=customer,
-        name="Paper account",
-        account_type=AccountType.PAPER,
-        opened_at=clock.now(),
-    )
+    complete(user=user)
     audit.record(
         by=by,
         action="user.created",
@@ -58,6 +51,18 @@ def create_user(
         after={"email": user.email, "groups": sorted(groups)},
     )
     return user
+
+
+def complete(*, user: User) -> None:
+    """Give a person what everybody has: preferences, a customer and a paper account."""
+    UserPreference.objects.create(user=user)
+    customer = Customer.objects.create(user=user, name=user.name or user.email, email=user.email)
+    Account.objects.create(
+        customer=customer,
+        name="Paper account",
+        account_type=AccountType.PAPER,
+        opened_at=clock.now(),
+    )
 
 
 def check_password(password: str, user: User | None = None, *, attr: str = "new_password") -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -33,53 +34,84 @@ class TooManyFiles(DomainError):
     code, status = "too_many_files", 429
 
 
-@transaction.atomic
-def check(
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file as a table with a header, before any row of it is judged."""
+
+    table: tables.Table
+    head: int  # place of the header among the lines
+    columns: Mapping[str, int]
+    comma: bool  # decimal comma
+    digest: str
+
+    @property
+    def body(self) -> Sequence[tables.Line]:
+        """The lines below the header."""
+        return self.table.lines[self.head + 1 :]
+
+    def dialect(self) -> dict[str, Any]:
+        """How the file was read, as the batch keeps it."""
+        line = self.table.lines[self.head]
+        return {
+            "encoding": self.table.encoding,
+            "delimiter": self.table.delimiter,
+            "header_line": line.number,
+            "header": [cell.strip() for cell in line.cells],
+            "columns": self.columns,
+            "decimal_comma": self.comma,
+        }
+
+
+def read(
     *,
-    portfolio_id: UUID,
-    user: User,
-    file_name: str,
     data: bytes,
-    session_date: date,
+    user: User,
     kind: str = KIND,
     encoding: str = "utf-8",
     delimiter: str = "",
-) -> ImportBatch:
-    """Read a file and keep every row with its verdict; nothing is booked.
+) -> ReadFile:
+    """Read a person's file, which takes long: no transaction need be open for it.
 
-    Raises BadInput for a file that is no table or lacks a column, TooLarge beyond a limit.
+    Raises BadInput for a file that is no table or lacks a column, TooLarge beyond a limit,
+    TooManyFiles.
     """
+    _check_day(user)
     if kind != KIND:
         raise BadInput("Only files of positions are read so far.", attr="kind")
-    _check_day(user)
     table = tables.read(data, encoding=encoding or "utf-8", delimiter=delimiter)
     cells = [line.cells for line in table.lines]
     head, columns = csv_rows.find_header(cells)
-    body = table.lines[head + 1 :]
-    comma = csv_rows.has_decimal_comma([line.cells for line in body], columns)
+    comma = csv_rows.has_decimal_comma(cells[head + 1 :], columns)
+    return ReadFile(table, head, columns, comma, hashlib.sha256(data).hexdigest())
+
+
+@transaction.atomic
+def check(
+    *, portfolio_id: UUID, user: User, file_name: str, file: ReadFile, session_date: date
+) -> ImportBatch:
+    """Keep every row of a file with its verdict; nothing is booked.
+
+    Raises TooManyFiles.
+    """
+    _check_day(user)
     batch = ImportBatch.objects.create(
         portfolio_id=portfolio_id,
         user=user,
-        kind=kind,
+        kind=KIND,
         file_name=file_name[:200],
-        file_hash=hashlib.sha256(data).hexdigest(),
+        file_hash=file.digest,
         session_date=session_date,
-        dialect={
-            "encoding": table.encoding,
-            "delimiter": table.delimiter,
-            "header_line": table.lines[head].number,
-            "header": [cell.strip() for cell in cells[head]],
-            "columns": columns,
-            "decimal_comma": comma,
-        },
+        dialect=file.dialect(),
     )
     found: Counter[str] = Counter()
-    judged = import_rows.judge(batch=batch, lines=body, columns=columns, comma=comma, user=user)
+    judged = import_rows.judge(
+        batch=batch, lines=file.body, columns=file.columns, comma=file.comma, user=user
+    )
     for rows in judged:
         ImportRow.objects.bulk_create(rows)
         found.update(str(row.verdict) for row in rows)
     counts = {each.value: found.get(each.value, 0) for each in RowVerdict}
-    batch.counts = counts | {"total": len(body)}
+    batch.counts = counts | {"total": len(file.body)}
     batch.save(update_fields=["counts"])
     return batch
 

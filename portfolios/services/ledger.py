@@ -2,7 +2,7 @@
 
 Every function is one transaction under the portfolio's lock. A `source` that is already booked
 changes nothing and gives the first booking's answer. The session of a booking is never before
-the newest booked one, except for openings, which may bring in history.
+the newest booked one, except for openings, which may bring in history, and for settlements.
 """
 
 import os
@@ -141,6 +141,53 @@ def _fill(
     position.save()
     legs = booking.fill_legs(instrument, quantity, paid, fee)
     return booking.append(portfolio, EntryKind.FILL, source, session_date, legs, "", realized)
+
+
+@transaction.atomic
+def book_settlement(
+    *,
+    locked: Portfolio,
+    instrument: Instrument,
+    price: Decimal,
+    session_date: date,
+    source: str,
+    reason: str = "",
+    by: Actor,
+) -> Booking:
+    """Close what is held of a contract that has ended, at its settlement price, which may be 0.
+
+    The caller holds the portfolio's lock and restates the snapshots of sessions that are past: it
+    stands on the session it ended on. A halted portfolio settles too, as this is no trade.
+    Raises LimitBreached when the cash does not cover what a short owes.
+    """
+    known = _known(locked, source, instrument)
+    if known is not None:
+        return known
+    position = running.position_of(locked, instrument)
+    quantity = _nonzero(-position.quantity)
+    if not price.is_finite() or price < 0:
+        raise BadInput("A settlement price is not below zero.", attr="price")
+    paid = to_money(quantity * price * instrument.multiplier)
+    running.take_cash(locked, -paid)
+    realized = running.move(position, instrument, quantity, paid, session_date)
+    position.save()
+    legs = booking.fill_legs(instrument, quantity, paid)
+    made = booking.append(
+        locked, EntryKind.SETTLEMENT, source, session_date, legs, reason, realized
+    )
+    booking.record(
+        locked,
+        made,
+        "position.settled",
+        by,
+        reason,
+        symbol=instrument.symbol,
+        quantity=plain(quantity),
+        price=plain(price),
+        realized=plain(realized),
+        session=session_date.isoformat(),
+    )
+    return made
 
 
 @transaction.atomic

@@ -11,8 +11,11 @@ import numpy as np
 from django.db.models import Max
 
 from etftrader.core.money import to_money
+from marketdata.choices import InstrumentKind
 from marketdata.models import Instrument
+from marketdata.selectors import terms
 from marketdata.selectors.prices import Mark
+from marketdata.selectors.terms import Terms
 from portfolios.calculations import returns
 from portfolios.calculations.postings import Totals
 from portfolios.choices import SnapshotKind
@@ -36,6 +39,14 @@ LINE_FIGURES = [
     "exposure",
     "unrealized_pnl",
     "daily_pnl",
+    "delta_exposure",
+    "delta",
+    "gamma",
+    "theta",
+    "vega",
+    "rho",
+    "iv",
+    "underlying_price",
     "reason",
 ]
 NO_RISK = {
@@ -58,6 +69,7 @@ class Day:
     marks: Mapping[UUID, Mark]
     traded: Mapping[UUID, Traded]
     fees: Decimal  # since the snapshot before
+    income: Decimal = ZERO  # since then too
 
 
 def before(portfolio_id: UUID, session_date: date) -> PortfolioSnapshot | None:
@@ -88,6 +100,7 @@ class Writer:
         for line in lines:
             self.lines.setdefault(line.snapshot_id, set()).add(_key(line))
         self.taken_at = taken_at
+        self.terms: dict[UUID, Terms] = {}
         self.peaks: dict[UUID, float] = {}
         self.results: list[PortfolioSnapshot] = []
         self.new: list[tuple[PortfolioSnapshot, list[PositionSnapshot]]] = []
@@ -101,7 +114,7 @@ class Writer:
         instruments: Mapping[UUID, Instrument],
     ) -> PortfolioSnapshot:
         """Compute one snapshot after `last` and note whether it is new, changed or the same."""
-        book = _book(portfolio.pk, day.totals, instruments)
+        book = _book(portfolio.pk, day.totals, instruments, self._terms(instruments))
         worth = valuation.value(book=book, marks=day.marks, traded=day.traded)
         figures = _figures(day, worth, last)
         figures["drawdown"] = self._drawdown(portfolio.pk, day, figures["twr_index"])
@@ -137,6 +150,16 @@ class Writer:
         PositionSnapshot.objects.bulk_create(lines, batch_size=BATCH)
         return self.results
 
+    def _terms(self, instruments: Mapping[UUID, Instrument]) -> Mapping[UUID, Terms]:
+        fresh = [
+            key
+            for key, each in instruments.items()
+            if each.kind == InstrumentKind.OPTION and key not in self.terms
+        ]
+        if fresh:
+            self.terms |= terms.of_instruments(fresh)
+        return self.terms
+
     def _drawdown(self, portfolio_id: UUID, day: Day, index: float) -> float:
         if portfolio_id not in self.peaks:
             rows = PortfolioSnapshot.objects.filter(
@@ -149,7 +172,12 @@ class Writer:
         return index / self.peaks[portfolio_id] - 1.0 if self.peaks[portfolio_id] else 0.0
 
 
-def _book(portfolio_id: UUID, totals: Totals, instruments: Mapping[UUID, Instrument]) -> Book:
+def _book(
+    portfolio_id: UUID,
+    totals: Totals,
+    instruments: Mapping[UUID, Instrument],
+    contracts: Mapping[UUID, Terms],
+) -> Book:
     lines = [
         HeldLine(
             instrument_id=key,
@@ -161,6 +189,7 @@ def _book(portfolio_id: UUID, totals: Totals, instruments: Mapping[UUID, Instrum
             multiplier=instruments[key].multiplier,
             opened_on=totals.opened.get(key),
             position_id=None,
+            contract=contracts.get(key),
         )
         for key, holding in totals.holdings.items()
         if holding.quantity
@@ -170,7 +199,7 @@ def _book(portfolio_id: UUID, totals: Totals, instruments: Mapping[UUID, Instrum
 
 
 def _figures(day: Day, worth: Valuation, last: PortfolioSnapshot | None) -> dict[str, Any]:
-    totals = day.totals
+    totals, greeks = day.totals, worth.greeks
     cumulative = worth.nav - totals.flows
     # what the books had taken in by the last snapshot is its equity less its gains
     flow = totals.flows - (last.nav - last.cumulative_pnl) if last else totals.flows
@@ -188,8 +217,12 @@ def _figures(day: Day, worth: Valuation, last: PortfolioSnapshot | None) -> dict
         "short_exposure": worth.short,
         "gross_exposure": worth.gross,
         "net_exposure": worth.net,
+        "gross_delta_exposure": worth.gross_delta,
+        "net_delta_exposure": worth.net_delta,
+        "receivables": worth.receivables,
         "flows": flow,
         "fees": day.fees,
+        "income": day.income,
         "realized_pnl": totals.realized,
         "unrealized_pnl": worth.unrealized_pnl,
         # the first day has nothing to be compared with
@@ -200,6 +233,10 @@ def _figures(day: Day, worth: Valuation, last: PortfolioSnapshot | None) -> dict
         "identity_gap": to_money(gap),
         "position_count": len(worth.lines),
         "coverage": worth.coverage,
+        "gamma_1pct_dollars": greeks.gamma_1pct_dollar if greeks else None,
+        "theta_dollars": greeks.theta if greeks else None,
+        "vega_dollars": greeks.vega if greeks else None,
+        "rho_dollars": greeks.rho if greeks else None,
         "quality": worth.quality,
         "warnings": warnings,
         "ledger_seq": totals.seq,
@@ -219,7 +256,7 @@ def _time_weighted(
 
 
 def _line(each: valuation.ValuedLine) -> PositionSnapshot:
-    mark = each.mark
+    mark, greeks = each.mark, each.greeks
     return PositionSnapshot(
         instrument_id=each.line.instrument_id,
         quantity=each.line.quantity,
@@ -230,6 +267,14 @@ def _line(each: valuation.ValuedLine) -> PositionSnapshot:
         exposure=each.exposure,
         unrealized_pnl=each.unrealized_pnl,
         daily_pnl=each.day_pnl,
+        delta_exposure=each.delta_exposure,
+        delta=each.delta,
+        gamma=greeks.gamma if greeks else None,
+        theta=greeks.theta if greeks else None,
+        vega=greeks.vega if greeks else None,
+        rho=greeks.rho if greeks else None,
+        iv=greeks.iv if greeks else None,
+        underlying_price=greeks.spot if greeks else None,
         reason=each.reason,
     )
 

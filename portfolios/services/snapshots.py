@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
@@ -148,8 +147,10 @@ def _take_running(
     for each in portfolios:
         last = snapshot_rows.before(each.pk, session_date)
         since = last.session_date if last else None
-        fees = running.fees(portfolio_id=each.pk, after=since, until=session_date)
-        day = Day(session_date, totals[each.pk], marks, traded.get(each.pk, {}), fees)
+        fees, income = running.fees_and_income(
+            portfolio_id=each.pk, after=since, until=session_date
+        )
+        day = Day(session_date, totals[each.pk], marks, traded.get(each.pk, {}), fees, income)
         writer.add(each, day, last, known)
     return writer.write()
 
@@ -170,13 +171,14 @@ def _walk(portfolios: Sequence[Portfolio], sessions: Sequence[date]) -> list[Por
         walk = Walk(history, scales)
         traded = _traded_by_session(history, payers)
         last = snapshot_rows.before(each.pk, sessions[0])
-        paid = walk.at(last.session_date).fees if last else Decimal(0)
+        before = walk.at(last.session_date) if last else Totals()
         for day in sessions:
             totals: Totals = walk.at(day)
             if not totals.seq:
                 continue
-            now = Day(day, totals, marks[day], traded.get(day, {}), totals.fees - paid)
-            last, paid = writer.add(each, now, last, known), totals.fees
+            fees, income = totals.fees - before.fees, totals.dividends - before.dividends
+            now = Day(day, totals, marks[day], traded.get(day, {}), fees, income)
+            last, before = writer.add(each, now, last, known), totals
     return writer.write()
 
 

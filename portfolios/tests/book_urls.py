@@ -17,6 +17,7 @@ ALONE = ("dashboard", "data", "jobs", "advance", "glossary", "alerts")
 urlpatterns = [
     *page_urls,
     path("api/v1/", include(api_urls)),
+    path("quotes/<str:symbol>/", elsewhere, name="quote"),
     *(path(f"p/<uuid:portfolio_id>/{name}/", elsewhere, name=name) for name in OF_A_PORTFOLIO),
     *(path(f"{name}/", elsewhere, name=name) for name in ALONE),
 ]

@@ -93,8 +93,7 @@ def _demo_logins() -> list[dict[str, str]]:
     if not settings.DEMO_URL_NOTE:
         return []
     return [
-        {"username": email, "password": settings.DEMO_PASSWORD}
-        for email in people.demo_emails()
+        {"username": email, "password": settings.DEMO_PASSWORD} for email in people.demo_emails()
     ]
 
 

@@ -52,13 +52,14 @@ class ImportsPage(LoginRequiredMixin, View):
         said = form.cleaned_data
         portfolio = access.portfolio_for(actor, said["portfolio"].pk, Action.TRADE)
         try:
+            me = people.me(actor)
+            file = csv_import.read(data=said["file"].read(), user=me, encoding=said["encoding"])
             batch = csv_import.check(
                 portfolio_id=portfolio.pk,
-                user=people.me(actor),
+                user=me,
                 file_name=said["file"].name,
-                data=said["file"].read(),
+                file=file,
                 session_date=sessions.moment().session_date,
-                encoding=said["encoding"] or "utf-8",
             )
         except DomainError as error:
             context = self._context(actor, form)

@@ -11,9 +11,7 @@ from etftrader.core.api.idempotent import once
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import NotFound
-from portfolios.api.owned import OwnedView
-from portfolios.constants import Action
-from portfolios.selectors import access
+from portfolios.api.owned import OF_PORTFOLIO, OwnedView
 from risk.models import Alert
 from risk.selectors import alerts as alert_rows
 from risk.services import alerts
@@ -22,7 +20,9 @@ from risk.services import alerts
 class AlertSerializer(serializers.ModelSerializer):
     """One condition that asked for attention."""
 
-    portfolio_name = serializers.CharField(source="portfolio.name")
+    portfolio_name = serializers.CharField(
+        source="portfolio.name", allow_null=True, default=None, read_only=True
+    )
 
     class Meta:
         model = Alert
@@ -61,9 +61,7 @@ class Acknowledgement(StrictSerializer):
 
 
 @operation(
-    get=Op(
-        "signed_in", summary="Alerts of every visible portfolio", lists=True, query=("portfolio",)
-    )
+    get=Op("signed_in", summary="Alerts of every visible portfolio", lists=True, query=OF_PORTFOLIO)
 )
 class Alerts(OwnedView):
     """GET /alerts: newest first."""
@@ -100,7 +98,7 @@ class Acknowledge(ApiView):
     def post(self, request: Any, alert_id: Any) -> Response:
         """The alert as it stands afterwards."""
         alert = _alert(self.actor, alert_id)
-        access.portfolio_for(self.actor, alert.portfolio_id, Action.NOTE)
+        alert_rows.check_acknowledge(self.actor, alert)
         note = self.checked(Acknowledgement)["note"]
 
         def effect() -> Response:

@@ -13,6 +13,8 @@ from risk.choices import CovarianceKind
 from risk.models import CovarianceSnapshot
 from risk.selectors import covariance as matrices
 
+SYMBOLS = {"symbols": "Symbols separated by commas, to cut the matrix down; all without it."}
+
 
 class MatrixDocument(serializers.Serializer):
     """A matrix with its labels and facts."""
@@ -21,7 +23,7 @@ class MatrixDocument(serializers.Serializer):
     matrix = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()))
 
 
-@operation(get=Op("signed_in", summary="Daily EWMA covariance in force", query=("symbols",)))
+@operation(get=Op("signed_in", summary="Daily EWMA covariance in force", query=SYMBOLS))
 class Covariance(ApiView):
     """GET /covariance: of daily simple returns; `symbols=SPY,TLT` cuts it down."""
 
@@ -36,7 +38,7 @@ class Covariance(ApiView):
         return Response(document(row, request.query_params.get("symbols", "")))
 
 
-@operation(get=Op("signed_in", summary="Stressed covariance in force", query=("symbols",)))
+@operation(get=Op("signed_in", summary="Stressed covariance in force", query=SYMBOLS))
 class StressedCovariance(Covariance):
     """GET /covariance/stressed: the crisis window; assumed names are flagged."""
 

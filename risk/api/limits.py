@@ -15,7 +15,7 @@ from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput, Conflict, NotFound
 from etftrader.core.money import plain
 from marketdata.selectors import sessions
-from portfolios.api.owned import OwnedView
+from portfolios.api.owned import OF_PORTFOLIO, OwnedView
 from portfolios.models import Portfolio
 from portfolios.selectors import access
 from risk.choices import Measure, Unit
@@ -25,6 +25,8 @@ from risk.selectors import editing, var
 from risk.selectors import limits as limit_rows
 from risk.selectors.limits import LimitInForce
 from risk.services import limits
+
+WHY = {"reason": "Why the limit ends; it is kept with it."}
 
 
 class LimitRequest(StrictSerializer):
@@ -127,7 +129,7 @@ class Limits(ApiView):
 @operation(
     get=Op("portfolio:view", summary="One limit row"),
     patch=Op("portfolio:manage", summary="Change a limit"),
-    delete=Op("portfolio:manage", summary="Let the default hold again", query=("reason",)),
+    delete=Op("portfolio:manage", summary="Let the default hold again", query=WHY),
 )
 class Limit(ApiView):
     """GET, PATCH, DELETE /portfolios/{portfolio_id}/risk/limits/{limit_id}; If-Match required."""
@@ -206,7 +208,7 @@ class AllLimits(OwnedView):
         )
 
 
-@operation(get=Op("signed_in", summary="Changes of limit states", lists=True, query=("portfolio",)))
+@operation(get=Op("signed_in", summary="Changes of limit states", lists=True, query=OF_PORTFOLIO))
 class Breaches(OwnedView):
     """GET /risk/breaches: within, watch, breach and back, newest first."""
 

@@ -11,7 +11,7 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.money import plain
 from marketdata.selectors import sessions, vix
-from portfolios.api.owned import OwnedView
+from portfolios.api.owned import OF_PORTFOLIO, OwnedView
 from portfolios.constants import Action
 from portfolios.selectors import access
 from risk.calculations.stop_loss import vix_regime
@@ -115,7 +115,7 @@ class PortfolioStopEvents(ApiView):
 
 
 @operation(
-    get=Op("signed_in", summary="Events of every visible stop", lists=True, query=("portfolio",))
+    get=Op("signed_in", summary="Events of every visible stop", lists=True, query=OF_PORTFOLIO)
 )
 class StopEvents(OwnedView):
     """GET /stop-loss/events."""

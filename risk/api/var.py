@@ -18,6 +18,8 @@ from risk.live import dollars, utc
 from risk.models import PreTradeCheck, RiskMetric
 from risk.selectors import var
 
+AS_OF = {"as_of": "Figures of this session's close, YYYY-MM-DD; the newest without it."}
+
 
 class Answer(serializers.Serializer):
     """The outer shape of every computed result."""
@@ -52,7 +54,7 @@ class CheckSerializer(serializers.ModelSerializer):
         )
 
 
-@operation(get=Op("portfolio:view", summary="Risk now or at a close", query=("as_of",)))
+@operation(get=Op("portfolio:view", summary="Risk now or at a close", query=AS_OF))
 class Risk(ApiView):
     """GET /portfolios/{portfolio_id}/risk: VaR, ES, limits, parts; live while a session plays."""
 
@@ -77,7 +79,7 @@ class Risk(ApiView):
         )
 
 
-@operation(get=Op("portfolio:view", summary="VaR per method at a close", query=("as_of",)))
+@operation(get=Op("portfolio:view", summary="VaR per method at a close", query=AS_OF))
 class Var(ApiView):
     """GET /portfolios/{portfolio_id}/risk/var: every method of the run."""
 
@@ -107,7 +109,7 @@ class Var(ApiView):
         return Response(answer(portfolio, data, None, metric))
 
 
-@operation(get=Op("portfolio:view", summary="Parts of the VaR per position", query=("as_of",)))
+@operation(get=Op("portfolio:view", summary="Parts of the VaR per position", query=AS_OF))
 class Components(ApiView):
     """GET /portfolios/{portfolio_id}/risk/components: they sum to the parametric VaR."""
 
@@ -124,6 +126,7 @@ class Components(ApiView):
                 "symbol": each.instrument.symbol,
                 "name": each.instrument.name,
                 "exposure": dollars(each.exposure),
+                "delta_exposure": dollars(each.delta_exposure),
                 "weight": share(each.exposure, equity),
                 "marginal": each.marginal,
                 "component": dollars(each.component),

@@ -24,7 +24,7 @@ class Limits:
     """What must hold after the trade; infinite where nothing is limited."""
 
     value_at_risk: float = math.inf  # dollars
-    position_weight: float = math.inf  # |exposure| of the asset over equity before the trade
+    position_weight: float = math.inf  # |delta dollars| in the asset over equity before the trade
     weight_is_hard: bool = True  # a soft limit warns and bounds nothing
     margin_fraction: float = 0.0  # equity over gross exposure, for books that may be short
 
@@ -140,7 +140,7 @@ def check(
     if limits.margin_fraction > 0.0 and not math.isfinite(book.equity - book.gross):
         raise ValueError("a margin rule needs equity and gross exposure")
     z = quantile(confidence)
-    dollars = trade.side * trade.value(trade.quantity)
+    dollars = trade.side * trade.exposure(trade.quantity)
     figures = tuple(
         GateFigures(g.name, z * math.sqrt(g.variance), z * math.sqrt(g.after(dollars)))
         for g in gates
@@ -149,7 +149,7 @@ def check(
     heavy = _too_heavy(trade, book, limits, trade.quantity)
     largest, binding = _largest(trade, book, gates, limits, z)
     cost = trade.cost(trade.quantity)
-    exposure_after = trade.value(book.held) + dollars
+    exposure_after = book.exposed(trade) + dollars
     return Verdict(
         status=REJECTED if reasons else APPROVED,
         reasons=reasons,
@@ -157,7 +157,7 @@ def check(
         var_before=max(f.before for f in figures),
         var_after=max(f.after for f in figures),
         estimated_cost=cost,
-        cash_after=book.cash - dollars - cost,
+        cash_after=book.cash - trade.side * trade.value(trade.quantity) - cost,
         weight_after=exposure_after / book.equity if book.equity > 0 else None,
         largest_quantity=largest,
         binding=binding,
@@ -177,7 +177,7 @@ def _refusals(
     if _short_of_margin(trade, book, limits, quantity):
         found.append(MARGIN)
     before = max(g.variance for g in gates)
-    after = max(g.after(trade.side * value) for g in gates)
+    after = max(g.after(trade.side * trade.exposure(quantity)) for g in gates)
     if z * math.sqrt(after) > limits.value_at_risk and after >= before:
         found.append(VAR_LIMIT)
     if limits.weight_is_hard and _too_heavy(trade, book, limits, quantity):
@@ -188,8 +188,8 @@ def _refusals(
 def _too_heavy(trade: Trade, book: Book, limits: Limits, quantity: float) -> bool:
     if not math.isfinite(limits.position_weight):
         return False
-    before = abs(trade.value(book.held))
-    after = abs(trade.value(book.held + trade.side * quantity))
+    exposure = book.exposed(trade)
+    before, after = abs(exposure), abs(exposure + trade.side * trade.exposure(quantity))
     return after >= before and after > limits.position_weight * max(book.equity, 0.0)
 
 

@@ -35,6 +35,16 @@ class Trade:
     cost_per_unit: float = 0.0  # dollars a unit
     cost_bp: float = 0.0  # basis points of the value
     impact: float = 0.0  # fraction of the value per square root of a unit
+    delta: float | None = None  # signed delta dollars of a unit of an option; None: its value
+
+    def exposure(self, quantity: float) -> float:
+        """Signed delta dollars of a quantity held long: what risk counts."""
+        return quantity * self.delta if self.delta is not None else self.value(quantity)
+
+    @property
+    def direction(self) -> int:
+        """+1 when a unit traded adds to what is long in the underlying, else -1."""
+        return self.side if self.exposure(1.0) >= 0.0 else -self.side
 
     def value(self, quantity: float) -> float:
         """Dollars of a quantity, unsigned."""
@@ -55,6 +65,11 @@ class Book:
     equity: float = math.nan
     gross: float = math.nan
     allow_short: bool = False
+    exposure: float | None = None  # signed delta dollars in the underlying; None: value of `held`
+
+    def exposed(self, order: Trade) -> float:
+        """Signed delta dollars held in what the order trades."""
+        return order.value(self.held) if self.exposure is None else self.exposure
 
 
 def by_cash(order: Trade, cash: float) -> float:
@@ -70,7 +85,7 @@ def by_variance(order: Trade, gates: Sequence[Gate], sigma_limit: float) -> floa
     Parameters
     ----------
     order : Trade
-        Gives the side and the dollars of a unit.
+        Gives the side and the delta dollars of a unit.
     gates : sequence of Gate
         One per covariance matrix.
     sigma_limit : float
@@ -79,22 +94,25 @@ def by_variance(order: Trade, gates: Sequence[Gate], sigma_limit: float) -> floa
     Returns
     -------
     float
-        Root d of d^2 S_ii + 2 d (S x)_i + sigma^2 = ceiling, over the dollars of a unit.
+        Root d of d^2 S_ii + 2 d (S x)_i + sigma^2 = ceiling, over the delta dollars of a unit.
     """
     if math.isinf(sigma_limit):
         return math.inf
+    unit = abs(order.exposure(1.0))
+    if unit == 0.0:
+        return math.inf
     ceiling = max(max(sigma_limit, 0.0) ** 2, *(gate.variance for gate in gates))
-    unit = order.value(1.0)
-    return min(_root(gate, order.side, ceiling) for gate in gates) / unit
+    return min(_root(gate, order.direction, ceiling) for gate in gates) / unit
 
 
 def by_weight(order: Trade, book: Book, weight: float) -> float:
     """Units up to which the position stays within a share of equity, or below what it is."""
-    if math.isinf(weight):
+    unit = abs(order.exposure(1.0))
+    if math.isinf(weight) or unit == 0.0:
         return math.inf
-    exposure = order.value(book.held)
+    exposure = book.exposed(order)
     ceiling = max(weight * max(book.equity, 0.0), abs(exposure))
-    return (ceiling - order.side * exposure) / order.value(1.0)
+    return (ceiling - order.direction * exposure) / unit
 
 
 def by_margin(order: Trade, book: Book, fraction: float) -> float:

@@ -1,5 +1,8 @@
 """What asked for attention: raised once, acknowledged, resolved."""
 
+from typing import Self
+from uuid import UUID
+
 from django.db import models
 from django.db.models import Q
 
@@ -9,10 +12,25 @@ from portfolios.models.owned import OwnedQuerySet
 from risk.choices import AlertKind, AlertState, Severity
 
 
-class Alert(Entity):
-    """One condition. While it lasts it is this row; `number` counts the channel's changes."""
+class AlertQuerySet(OwnedQuerySet):
+    """Alerts."""
 
-    portfolio = models.ForeignKey(Portfolio, models.PROTECT, related_name="+")
+    def of_book(self, portfolio_id: UUID | None) -> Self:
+        """Those of one portfolio, or without one those of the house."""
+        if portfolio_id is None:
+            return self.filter(portfolio__isnull=True)
+        return self.filter(portfolio_id=portfolio_id)
+
+
+class Alert(Entity):
+    """One condition. While it lasts it is this row; `number` counts the channel's changes.
+
+    Without a portfolio it concerns the house: staff that reads every book sees it, nobody else.
+    """
+
+    portfolio = models.ForeignKey(
+        Portfolio, models.PROTECT, null=True, blank=True, related_name="+"
+    )
     kind = models.CharField(max_length=8, choices=AlertKind.choices)
     key = models.CharField(max_length=120)  # what makes it the same condition
     severity = models.CharField(max_length=8, choices=Severity.choices)
@@ -35,7 +53,7 @@ class Alert(Entity):
     note = models.CharField(max_length=500, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
 
-    objects = OwnedQuerySet.as_manager()
+    objects = AlertQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -43,7 +61,12 @@ class Alert(Entity):
                 fields=["portfolio", "key"],
                 condition=~Q(state="resolved"),
                 name="a_condition_is_raised_once",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["key"],
+                condition=Q(portfolio__isnull=True) & ~Q(state="resolved"),
+                name="a_condition_of_the_house_is_raised_once",
+            ),
         ]
         indexes = [models.Index(fields=["portfolio", "number"], name="alerts_by_number")]
 

@@ -79,12 +79,16 @@ class VarResult(models.Model):
 
 
 class PositionRisk(models.Model):
-    """A position's part in the parametric VaR; components sum to it."""
+    """A position's part in the parametric VaR; components sum to it.
+
+    Positions on one underlying have its marginal and share its component by their delta dollars.
+    """
 
     id = models.BigAutoField(primary_key=True)
     metric = models.ForeignKey(RiskMetric, models.CASCADE, related_name="positions")
     instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="+")
-    exposure = EstimateField(null=True, blank=True)
+    exposure = EstimateField(null=True, blank=True)  # signed dollars it is valued at
+    delta_exposure = EstimateField(null=True, blank=True)  # signed dollars risk counts
     marginal = EstimateField(null=True, blank=True)
     component = EstimateField(null=True, blank=True)
     share = EstimateField(null=True, blank=True)

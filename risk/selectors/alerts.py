@@ -6,6 +6,9 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from etftrader.core.actor import Actor
+from etftrader.core.errors import NotAllowed
+from portfolios.constants import Action
+from portfolios.selectors import access
 from risk.choices import AlertState
 from risk.models import Alert, LimitBreach, PreTradeCheck
 
@@ -14,6 +17,22 @@ def visible(actor: Actor) -> QuerySet[Alert]:
     """Alerts of the portfolios an actor may see, newest change first."""
     rows = Alert.objects.for_actor(actor).select_related("portfolio")
     return rows.order_by("-last_seen", "-number", "pk")
+
+
+def check_acknowledge(actor: Actor, alert: Alert) -> None:
+    """Whether the actor may say it was seen: who may note in its book, of the house's operators.
+
+    Raises NotFound or NotAllowed.
+    """
+    if alert.portfolio_id is not None:
+        access.portfolio_for(actor, alert.portfolio_id, Action.NOTE)
+    elif not may_operate(actor):
+        raise NotAllowed("Operators acknowledge what concerns the whole house.")
+
+
+def may_operate(actor: Actor) -> bool:
+    """Whether this is staff that answers for the house's own runs."""
+    return actor.is_superuser or access.staff_may(actor, Action.CALCULATE)
 
 
 def unresolved(actor: Actor) -> QuerySet[Alert]:

@@ -12,13 +12,17 @@ import numpy as np
 from portfolios.choices import Quality
 from risk.calculations import decomposition
 from risk.calculations import var as kernel
+from risk.calculations.decomposition import VarParts
 from risk.constants import LOW_COVERAGE, VAR_CONFIDENCE, WINDOW
 from risk.selectors import inputs
 from risk.selectors.covariance import Matrix
+from risk.selectors.inputs import RiskInputs
 
 NO_COVARIANCE, NO_PRICE = "no_covariance", "no_price"
 PRICE_STALE, MANUAL = "price_stale", "manual_price_no_returns"
+NO_DELTA = "no_delta"
 NOTHING_COVERED = "nothing_covered"
+BY_DELTA = "options_by_delta"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +31,25 @@ class Holding:
 
     instrument_id: UUID
     symbol: str
-    exposure: float | None  # signed dollars
+    exposure: float | None  # signed delta dollars
     reason: str = ""
+    underlying: str = ""  # whose returns it follows; empty: its own
+    market: float | None = None  # signed dollars of an option itself
+
+    @property
+    def column(self) -> str:
+        """The name under which the matrices know it."""
+        return self.underlying or self.symbol
+
+    @property
+    def worth(self) -> float | None:
+        """Signed dollars it is valued at."""
+        return self.market if self.underlying else self.exposure
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A position's part in the VaR, dollars."""
+    """A position's part in the VaR, dollars; positions on one underlying share its marginal."""
 
     marginal: float
     component: float
@@ -66,7 +82,8 @@ def of(
     Parameters
     ----------
     holdings : sequence of Holding
-        A negative or positive exposure counts, None is left out with its reason.
+        A negative or positive exposure counts, None is left out with its reason. Options enter
+        by their delta, added to their underlying.
     daily, stressed : Matrix or None
         Without the daily one there is no figure at all.
     session_date : date
@@ -78,7 +95,10 @@ def of(
         An empty book loses nothing; one of which nothing is covered has no figure.
     """
     excluded = [_left_out(each, each.reason) for each in holdings if each.reason]
-    exposures = {h.symbol: h.exposure for h in holdings if not h.reason and h.exposure is not None}
+    counted = [each for each in holdings if not each.reason and each.exposure is not None]
+    exposures: dict[str, float] = {}
+    for each in counted:
+        exposures[each.column] = exposures.get(each.column, 0.0) + (each.exposure or 0.0)
     if daily is None:
         missing = [_left_out(each, NO_COVARIANCE) for each in holdings if not each.reason]
         excluded += missing
@@ -94,8 +114,9 @@ def of(
             excluded=tuple(excluded),
         )
     aligned = inputs.align(exposures, daily.labels, daily.values)
-    by_symbol = {each.symbol: each for each in holdings}
-    excluded += [_left_out(by_symbol[symbol], NO_COVARIANCE) for symbol in aligned.missing]
+    unknown = set(aligned.missing)
+    excluded += [_left_out(each, NO_COVARIANCE) for each in counted if each.column in unknown]
+    covered = [each for each in counted if each.column not in unknown]
     if holdings and not aligned.symbols:
         return BookRisk(
             None,
@@ -110,16 +131,12 @@ def of(
         )
     parts = decomposition.components(aligned.exposures, aligned.covariance)
     sigma = parts.total / kernel.quantile(VAR_CONFIDENCE)
-    isolated = (
-        kernel.quantile(VAR_CONFIDENCE)
-        * np.abs(aligned.exposures)
-        * np.sqrt(np.maximum(np.diag(aligned.covariance), 0.0))
-    )
     stressed_var, stressed_reason = _stressed(
         dict(zip(aligned.symbols, aligned.exposures, strict=True)), stressed
     )
-    coverage = _coverage(aligned.exposures, excluded)
+    coverage = _coverage(covered, excluded)
     warnings = _warnings(aligned.symbols, daily, stressed, coverage, session_date)
+    warnings += _by_delta(covered)
     return BookRisk(
         value_at_risk=parts.total,
         expected_shortfall=kernel.expected_shortfall(sigma).expected_shortfall,
@@ -128,20 +145,37 @@ def of(
         coverage=coverage,
         quality=_quality(daily, session_date, excluded, warnings),
         stressed_reason=stressed_reason,
-        parts={
-            symbol: Part(*(float(x) for x in figures))
-            for symbol, *figures in zip(
-                aligned.symbols,
-                parts.marginal,
-                parts.component,
-                parts.percent,
-                isolated,
-                strict=True,
-            )
-        },
+        parts=_parts(covered, aligned, parts),
         excluded=tuple(excluded),
         warnings=tuple(warnings),
     )
+
+
+def _parts(covered: Sequence[Holding], aligned: RiskInputs, parts: VarParts) -> dict[str, Part]:
+    """Each position's share of its underlying's component, by its own delta dollars."""
+    row_of = {symbol: row for row, symbol in enumerate(aligned.symbols)}
+    own = np.sqrt(np.maximum(np.diag(aligned.covariance), 0.0))
+    found = {}
+    for each in covered:
+        row, amount = row_of[each.column], each.exposure or 0.0
+        marginal = float(parts.marginal[row])
+        component = amount * marginal
+        found[each.symbol] = Part(
+            marginal=marginal,
+            component=component,
+            share=component / parts.total if parts.total else 0.0,
+            isolated=kernel.quantile(VAR_CONFIDENCE) * abs(amount) * float(own[row]),
+        )
+    return found
+
+
+def _by_delta(covered: Sequence[Holding]) -> list[dict[str, Any]]:
+    count = sum(1 for each in covered if each.underlying)
+    if not count:
+        return []
+    said = "1 option enters" if count == 1 else f"{count} options enter"
+    detail = f"{said} by delta only: gamma and volatility are not in the VaR"
+    return [{"code": BY_DELTA, "symbol": "", "detail": detail}]
 
 
 def _stressed(exposures: Mapping[str, float], stressed: Matrix | None) -> tuple[float | None, str]:
@@ -154,11 +188,11 @@ def _stressed(exposures: Mapping[str, float], stressed: Matrix | None) -> tuple[
 
 
 def _left_out(holding: Holding, reason: str) -> dict[str, Any]:
-    return {"symbol": holding.symbol, "reason": reason, "exposure": holding.exposure}
+    return {"symbol": holding.symbol, "reason": reason, "exposure": holding.worth}
 
 
-def _coverage(covered: Any, excluded: Sequence[Mapping[str, Any]]) -> float:
-    inside = float(np.abs(covered).sum())
+def _coverage(covered: Sequence[Holding], excluded: Sequence[Mapping[str, Any]]) -> float:
+    inside = math.fsum(abs(each.exposure or 0.0) for each in covered)
     outside = math.fsum(abs(each["exposure"] or 0.0) for each in excluded)
     if any(each["exposure"] is None for each in excluded) and inside + outside == 0.0:
         return 0.0

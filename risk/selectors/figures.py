@@ -18,11 +18,18 @@ HYBRID, DAILY = "hybrid", "parametric_ewma"
 
 @dataclass(frozen=True, slots=True)
 class LiveMark:
-    """One held name now."""
+    """One held name now; dollars, an option's also by its delta."""
 
     price: float | None
     exposure: float | None
     day_pnl: float | None
+    delta: float | None = None  # signed delta dollars of an option
+    underlying: str = ""  # of an option
+
+    @property
+    def delta_exposure(self) -> float | None:
+        """What risk counts: delta dollars of an option, the exposure of everything else."""
+        return self.delta if self.underlying else self.exposure
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ class Figures:
     opening_nav: float | None = None
     opening_var: float | None = None
     flows: float = 0.0  # external, of this session
+    receivables: float = 0.0  # dividends to come less those to be paid
 
     @property
     def exposures(self) -> dict[str, float]:
@@ -65,9 +73,19 @@ class Figures:
         return {s: m.exposure for s, m in self.marks.items() if m.exposure is not None}
 
     @property
+    def deltas(self) -> dict[str, float]:
+        """Signed delta dollars by underlying: what limits are compared with."""
+        found: dict[str, float] = {}
+        for symbol, mark in self.marks.items():
+            if mark.delta_exposure is not None:
+                name = mark.underlying or symbol
+                found[name] = found.get(name, 0.0) + mark.delta_exposure
+        return found
+
+    @property
     def nav(self) -> float:
-        """Cash and exposures together."""
-        return self.cash + sum(self.exposures.values())
+        """Cash, receivables and exposures together."""
+        return self.cash + self.receivables + sum(self.exposures.values())
 
     @property
     def day_pnl(self) -> float | None:
@@ -152,11 +170,13 @@ def _components(figures: Figures) -> list[dict[str, Any]]:
     nav, total = figures.nav, figures.value_at_risk
     rows = []
     for symbol, exposure in figures.exposures.items():
-        part = figures.parts.get(symbol)
+        part, mark = figures.parts.get(symbol), figures.marks[symbol]
         rows.append(
             {
                 "symbol": symbol,
+                "underlying": mark.underlying or None,
                 "exposure": dollars(exposure),
+                "delta_exposure": dollars(mark.delta_exposure),
                 "weight": exposure / nav if nav > 0 else None,
                 "per_10k": part.marginal * 10_000.0 if part else None,
                 "component": dollars(part.component) if part else None,
@@ -189,6 +209,7 @@ def _value(figures: Figures) -> ValueUpdate:
                 "exposure": dollars(mark.exposure),
                 "weight": mark.exposure / nav if mark.exposure is not None and nav > 0 else None,
                 "day_pnl": dollars(mark.day_pnl),
+                "delta_exposure": dollars(mark.delta_exposure),
             }
             for symbol, mark in figures.marks.items()
         },

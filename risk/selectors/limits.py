@@ -182,8 +182,8 @@ def standings(
 ) -> list[LimitStanding]:
     """Every limit against one set of figures in dollars.
 
-    `exposures` by symbol; a loss of the day counts on the equity the day began with. `before`
-    gives the states a live evaluation leaves only with some room.
+    `exposures` are delta dollars by underlying; a loss of the day counts on the equity the day
+    began with. `before` gives the states a live evaluation leaves only with some room.
     """
     largest = max(exposures, key=lambda symbol: abs(exposures[symbol]), default="")
     loss = None if day_pnl is None else max(0.0, -day_pnl)

@@ -1,6 +1,6 @@
 """The risk of a portfolio as doors show it: live where there is a live record, else the close."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -8,7 +8,10 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 
+from marketdata.choices import InstrumentKind
+from marketdata.selectors import terms
 from marketdata.selectors.sessions import Moment
+from marketdata.selectors.terms import Terms
 from portfolios.choices import Quality, SnapshotKind
 from portfolios.models import PortfolioSnapshot, PositionSnapshot
 from risk import live
@@ -57,7 +60,8 @@ def parts(metric: RiskMetric) -> list[PositionRisk]:
     found = PositionRisk.objects.filter(metric=metric).select_related("instrument")
     rows = list(found.order_by("instrument__symbol"))
     for each in rows if metric.reason == REVISED else ():
-        each.exposure = each.marginal = each.component = each.share = each.isolated = None
+        each.exposure = each.delta_exposure = None
+        each.marginal = each.component = each.share = each.isolated = None
         each.reason = REVISED
     return rows
 
@@ -110,15 +114,20 @@ def of_metric(metric: RiskMetric, limits: list[LimitInForce]) -> PortfolioRisk:
     """A stored run in the shape of the live record, without a line of today."""
     held, snapshot = parts(metric), _snapshot(metric)
     loss, stress = _losses(metric)
-    lines: Iterable[PositionRisk | PositionSnapshot] = held
+    lines: Sequence[PositionRisk | PositionSnapshot] = held
     if metric.reason == REVISED:
-        lines = PositionSnapshot.objects.filter(snapshot=snapshot).select_related("instrument")
+        rows = PositionSnapshot.objects.filter(snapshot=snapshot)
+        lines = list(rows.select_related("instrument"))
+    contracts = terms.of_instruments(
+        each.instrument_id for each in lines if each.instrument.kind == InstrumentKind.OPTION
+    )
     marks = {
-        each.instrument.symbol: LiveMark(None, float(each.exposure), None)
+        each.instrument.symbol: _mark(each, contracts.get(each.instrument_id))
         for each in lines
         if each.exposure is not None
     }
     equity = float(metric.equity)
+    owed = float(snapshot.receivables) if snapshot else 0.0
     figures = Figures(
         portfolio_id=metric.portfolio_id,
         ledger_seq=snapshot.ledger_seq if snapshot else 0,
@@ -127,7 +136,8 @@ def of_metric(metric: RiskMetric, limits: list[LimitInForce]) -> PortfolioRisk:
         simulated=False,
         source="close",
         price_class="eod",
-        cash=equity - sum(mark.exposure or 0.0 for mark in marks.values()),
+        cash=equity - owed - sum(mark.exposure or 0.0 for mark in marks.values()),
+        receivables=owed,
         marks=marks,
         value_at_risk=loss,
         var_daily=loss,
@@ -147,11 +157,17 @@ def of_metric(metric: RiskMetric, limits: list[LimitInForce]) -> PortfolioRisk:
         limits=limits,
         equity=equity,
         value_at_risk=loss,
-        exposures=figures.exposures,
+        exposures=figures.deltas,
         day_pnl=figures.day_pnl,
         opening_equity=figures.opening_nav,
     )
     return messages(figures, limits, standings)
+
+
+def _mark(row: PositionRisk | PositionSnapshot, contract: Terms | None) -> LiveMark:
+    delta = None if row.delta_exposure is None else float(row.delta_exposure)
+    under = contract.underlying if contract is not None else ""
+    return LiveMark(None, float(row.exposure or 0), None, delta, under)
 
 
 def history(*, portfolio_id: UUID, until: date, rows: int = 250) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Max
 
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
@@ -20,7 +21,7 @@ RETRIES = 3
 
 def raise_once(
     *,
-    portfolio_id: UUID,
+    portfolio_id: UUID | None,
     kind: str,
     key: str,
     severity: str,
@@ -37,8 +38,9 @@ def raise_once(
     """Raise a condition, or note that it is still there.
 
     One open row per portfolio and key, held by the database: of many threads one writes it, the
-    others count. A change of severity opens an acknowledged alert again and is announced; a mere
-    repetition is not. Announces alert_raised.
+    others count. Without a portfolio the condition is the house's, and staff are told. A change of
+    severity opens an acknowledged alert again and is announced; a mere repetition is not.
+    Announces alert_raised.
     """
     facts: dict[str, Any] = {
         "kind": str(kind),
@@ -64,11 +66,8 @@ def raise_once(
         return _raise(portfolio_id, key, facts, as_of)
 
 
-def _raise(portfolio_id: UUID, key: str, facts: dict[str, Any], as_of: datetime) -> Alert:
-    # the number is taken first: it locks the portfolio's row, so the look that follows is current
-    number = portfolios.next_alert_number(portfolio_id)
-    known = Alert.objects.filter(portfolio_id=portfolio_id, key=key)
-    alert = known.exclude(state=AlertState.RESOLVED).first()
+def _raise(portfolio_id: UUID | None, key: str, facts: dict[str, Any], as_of: datetime) -> Alert:
+    alert, number = _current(portfolio_id, key)
     if alert is None:
         alert = Alert.objects.create(
             portfolio_id=portfolio_id, key=key, first_seen=as_of, number=number, **facts
@@ -93,14 +92,30 @@ def _raise(portfolio_id: UUID, key: str, facts: dict[str, Any], as_of: datetime)
     return alert
 
 
+def _current(portfolio_id: UUID | None, key: str) -> tuple[Alert | None, int]:
+    """The open row of a condition, ours until we commit, and the next number of its channel."""
+    rows = Alert.objects.of_book(portfolio_id).filter(key=key)
+    rows = rows.exclude(state=AlertState.RESOLVED)
+    if portfolio_id is not None:
+        # the number is taken first: it locks the portfolio's row, so the look is current
+        number = portfolios.next_alert_number(portfolio_id)
+        return rows.first(), number
+    alert = rows.first()
+    if alert is not None:
+        # no portfolio's row stands for the house: an UPDATE locks the alert's own
+        rows.filter(pk=alert.pk).update(key=key)
+        alert = rows.filter(pk=alert.pk).first()
+    house = Alert.objects.of_book(None).aggregate(newest=Max("number"))
+    return alert, (house["newest"] or 0) + 1
+
+
 @transaction.atomic
-def resolve(*, portfolio_id: UUID, key: str, as_of: datetime) -> Alert | None:
+def resolve(*, portfolio_id: UUID | None, key: str, as_of: datetime) -> Alert | None:
     """The condition has ended; None when it was not open."""
-    known = Alert.objects.filter(portfolio_id=portfolio_id, key=key)
+    known = Alert.objects.of_book(portfolio_id).filter(key=key)
     if not known.exclude(state=AlertState.RESOLVED).exists():
         return None
-    number = portfolios.next_alert_number(portfolio_id)
-    alert = known.exclude(state=AlertState.RESOLVED).first()
+    alert, number = _current(portfolio_id, key)
     if alert is None:
         return None
     alert.state = AlertState.RESOLVED
@@ -118,7 +133,7 @@ def acknowledge(*, alert_id: UUID, note: str = "", by: Actor) -> Alert:
     alert = Alert.objects.filter(pk=alert_id).first()
     if alert is None:
         raise NotFound("There is no such alert.")
-    number = portfolios.next_alert_number(alert.portfolio_id)
+    _, number = _current(alert.portfolio_id, alert.key)
     alert.refresh_from_db()
     if alert.state != AlertState.OPEN:
         return alert
@@ -135,7 +150,7 @@ def acknowledge(*, alert_id: UUID, note: str = "", by: Actor) -> Alert:
         action="alert.acknowledge",
         object_type="alert",
         object_id=alert.pk,
-        chain=alert.portfolio_id,
+        chain=alert.portfolio_id or audit.SITE,
         after={"state": alert.state, "note": alert.note},
     )
     live.publish_alert(alert, "alert.acknowledged")

@@ -14,6 +14,7 @@ from etftrader.core.money import plain
 from marketdata.selectors import calendar
 from portfolios.choices import SnapshotKind
 from portfolios.models import PortfolioSnapshot
+from portfolios.selectors import snapshots as books
 from portfolios.services import locking
 from risk.choices import AlertKind, Family, LimitState, Measure, Severity, Unit
 from risk.constants import HORIZON_DAYS, VAR_CONFIDENCE
@@ -110,8 +111,9 @@ def evaluate(
         each.portfolio_id: each
         for each in PortfolioSnapshot.objects.filter(
             portfolio_id__in=asked, session_date=session_date, kind=SnapshotKind.ACTUAL
-        ).prefetch_related("positions__instrument")
+        )
     }
+    deltas = books.deltas(snapshot_ids=[each.pk for each in snapshots.values()])
     runs = {
         each.portfolio_id: each
         for each in RiskMetric.objects.filter(portfolio_id__in=asked, session_date=session_date)
@@ -122,16 +124,11 @@ def evaluate(
     found: dict[UUID, list[LimitStanding]] = {}
     for portfolio_id, snapshot in snapshots.items():
         equity = float(snapshot.nav)
-        held = {
-            each.instrument.symbol: float(each.exposure)
-            for each in snapshot.positions.all()
-            if each.exposure is not None
-        }
         found[portfolio_id] = standings(
             limits=limits[portfolio_id],
             equity=equity,
             value_at_risk=snapshot.var_95_1d,
-            exposures=held,
+            exposures=deltas[snapshot.pk],
             day_pnl=float(snapshot.daily_pnl),
             opening_equity=equity - float(snapshot.daily_pnl),
         )

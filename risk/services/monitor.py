@@ -68,7 +68,7 @@ def revalue_one(*, portfolio_id: UUID, moment: Moment) -> PortfolioRisk | None:
     row = Portfolio.objects.open().filter(pk=portfolio_id).values_list("pk", "ledger_seq").first()
     if row is None:
         return None
-    state = market.load() if moment.simulated else None
+    state = market.load() if moment.running else None
     if state is not None and state.session_date != moment.playing:
         state = None
     shelf = monitor_books.Shelf()
@@ -135,7 +135,7 @@ def _tell(
             limits=bounds,
             equity=figures.nav,
             value_at_risk=figures.value_at_risk,
-            exposures=figures.exposures,
+            exposures=figures.deltas,
             day_pnl=figures.day_pnl,
             opening_equity=figures.opening_nav,
             before=_memory.states[portfolio_id],

@@ -1,7 +1,7 @@
 """Books kept between bars, and the figures of all of them in one matrix product."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,10 +10,11 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from marketdata.choices import PriceClass, Pricing
+from marketdata.choices import InstrumentKind, PriceClass, Pricing, Source
 from marketdata.live import MarketState
 from marketdata.models import Instrument
-from marketdata.selectors import prices
+from marketdata.selectors import option_marks, prices
+from marketdata.selectors.option_marks import Revaluation
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
 from portfolios.choices import Quality, SnapshotKind
@@ -24,7 +25,7 @@ from risk.choices import CovarianceKind
 from risk.constants import LOW_COVERAGE, VAR_CONFIDENCE
 from risk.selectors import book_risk
 from risk.selectors import covariance as matrices
-from risk.selectors.book_risk import MANUAL, NO_COVARIANCE, NO_PRICE, Holding
+from risk.selectors.book_risk import MANUAL, NO_COVARIANCE, NO_DELTA, NO_PRICE, Holding
 from risk.selectors.covariance import Matrix
 from risk.selectors.figures import DAILY, HYBRID, Figures, LiveMark, LivePart
 
@@ -33,6 +34,7 @@ CLASSES = (
     PriceClass.LIVE,
     PriceClass.DELAYED,
     PriceClass.EOD,
+    PriceClass.MODEL,
     PriceClass.MANUAL,
     PriceClass.STALE,
     PriceClass.SUSPECT,
@@ -49,6 +51,7 @@ class KnownBook:
     opening_nav: float | None
     opening_var: float | None
     flows: float
+    receivables: float = 0.0  # dividends to come less those to be paid
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Shelf:
         self.books: dict[UUID, KnownBook] = {}
         self.instruments: dict[str, Instrument] = {}
         self.closes: dict[str, Mark] = {}
+        self.underlyings: dict[str, str] = {}  # of options, by symbol
+        self.options: Revaluation | None = None  # none is held
         self.matrices: tuple[Any, Matrix | None, Matrix | None] = (None, None, None)
 
     def refresh(self, heads: Mapping[UUID, int], moment: Moment) -> None:
@@ -88,8 +93,9 @@ class Shelf:
         known = {each.pk for each in self.instruments.values()}
         new = list(Instrument.objects.filter(pk__in=wanted - known))
         self.instruments.update({each.symbol: each for each in new})
-        marks = prices.marks(instruments=new, session_date=moment.session_date)
+        marks = prices.newest_closes(instruments=new, session_date=moment.session_date)
         self.closes.update({each.symbol: each for each in marks.values()})
+        self._price_options(new, moment)
         for book in books:
             before = opening.get(book.portfolio_id)
             self.books[book.portfolio_id] = KnownBook(
@@ -99,7 +105,40 @@ class Shelf:
                 opening_nav=before.nav if before else None,
                 opening_var=before.value_at_risk if before else None,
                 flows=float(flows.get(book.portfolio_id, Decimal(0))),
+                receivables=float(book.receivables),
             )
+
+    def _price_options(self, new: Sequence[Instrument], moment: Moment) -> None:
+        """Take new contracts in: all of them are valued in one pass a bar, for all books."""
+        if not any(each.kind == InstrumentKind.OPTION for each in new):
+            return
+        held = {
+            each.pk: each.symbol
+            for each in self.instruments.values()
+            if each.kind == InstrumentKind.OPTION
+        }
+        contracts = option_marks.of_instruments(held)
+        self.underlyings = {held[key]: c.underlying.symbol for key, c in contracts.items()}
+        alive = option_marks.alive(contracts, moment.as_of)
+        closes = {each.instrument_id: each for each in self.closes.values()}
+        self.options = Revaluation(alive, moment.session_date, closes)
+
+    def valued(self, state: MarketState) -> dict[str, tuple[float, float]]:
+        """Price and delta dollars a share of each held option at the state's spots."""
+        if self.options is None:
+            return {}
+        place = {symbol: row for row, symbol in enumerate(state.symbols)}
+        spots = {
+            each.underlying_id: float(state.prices[place[each.underlying.symbol]])
+            for each in self.options.contracts.values()
+            if each.underlying.symbol in place
+        }
+        known = {each.pk: each.symbol for each in self.instruments.values()}
+        found = self.options.values(spots, state.as_of)
+        return {
+            known[key]: (price, greeks.delta * greeks.spot)
+            for key, (price, greeks) in found.items()
+        }
 
     def in_force(self, moment: Moment) -> tuple[Matrix | None, Matrix | None]:
         """The daily and the stressed matrix; unpacked again only when another one is in force."""
@@ -114,6 +153,8 @@ class Shelf:
 
     def outside(self, symbol: str) -> str:
         """Why risk leaves a name out that the stream does not know."""
+        if symbol in self.underlyings:
+            return NO_DELTA
         manual = self.instruments[symbol].pricing == Pricing.MANUAL
         if manual:
             return MANUAL
@@ -126,11 +167,13 @@ def live_figures(
 ) -> list[Figures]:
     """Every book by the live state: one product per matrix for all of them together."""
     place = {symbol: row for row, symbol in enumerate(state.symbols)}
+    marked = _marked(shelf, portfolio_ids, state)
     exposures = np.zeros((len(portfolio_ids), len(state.symbols)))
-    for row, portfolio_id in enumerate(portfolio_ids):
-        for symbol, units in shelf.books[portfolio_id].lines.items():
-            if symbol in place:
-                exposures[row, place[symbol]] = units * state.prices[place[symbol]]
+    for row, marks in enumerate(marked):
+        for symbol, mark in marks.items():
+            column = place.get(mark.underlying or symbol)
+            if column is not None:
+                exposures[row, column] += mark.delta_exposure or 0.0
     daily, stressed = shelf.in_force(moment)
     with_book = exposures @ state.hybrid
     sigma = _sigma(exposures, with_book)
@@ -140,28 +183,33 @@ def live_figures(
     by_stressed = _by(stressed, state.symbols, exposures)
     found = []
     for row, portfolio_id in enumerate(portfolio_ids):
-        book = shelf.books[portfolio_id]
-        marks = {s: _mark(shelf, state, place, s, units) for s, units in book.lines.items()}
-        outside = {s: shelf.outside(s) for s in book.lines if s not in place}
-        covered = any(symbol in place for symbol in book.lines) or not book.lines
-        loss = float(z * sigma[row]) if covered and np.isfinite(sigma[row]) else None
-        share = _coverage(exposures[row], marks, outside)
+        book, marks = shelf.books[portfolio_id], marked[row]
+        inside = {
+            symbol: place[mark.underlying or symbol]
+            for symbol, mark in marks.items()
+            if (mark.underlying or symbol) in place and mark.delta_exposure is not None
+        }
+        outside = {s: shelf.outside(s) for s in marks if s not in inside}
+        loss = float(z * sigma[row]) if inside or not marks else None
+        loss = loss if loss is not None and np.isfinite(loss) else None
+        share = _coverage(marks, outside)
         found.append(
             Figures(
                 portfolio_id=portfolio_id,
                 ledger_seq=book.ledger_seq,
                 as_of=state.as_of,
                 session_date=state.session_date,
-                simulated=True,
+                simulated=state.source == Source.SIM,
                 source=state.source,
                 price_class=_worst(PriceClass.LIVE, shelf, outside),
                 cash=book.cash,
+                receivables=book.receivables,
                 marks=marks,
                 value_at_risk=loss,
                 var_raw=_finite(by_raw[row]) if loss is not None else None,
                 var_daily=_finite(by_daily[row]) if loss is not None else None,
                 stressed_var=_finite(by_stressed[row]) if loss is not None else None,
-                parts=_parts(book, place, exposures[row], with_book[row], sigma[row], z)
+                parts=_parts(marks, inside, with_book[row], sigma[row], z)
                 if loss is not None
                 else {},
                 coverage=share,
@@ -186,13 +234,20 @@ def closing_figures(shelf: Shelf, portfolio_ids: Sequence[UUID], moment: Moment)
         held = []
         for symbol, units in book.lines.items():
             mark, instrument = shelf.closes[symbol], shelf.instruments[symbol]
-            price = None if mark.price is None else float(mark.price)
-            before = None if mark.previous_close is None else float(mark.previous_close)
-            exposure = None if price is None else units * price
-            moved = None if price is None or before is None else units * (price - before)
-            marks[symbol] = LiveMark(price, exposure, moved)
+            shown = marks[symbol] = _closing(shelf, symbol, units)
             reason = MANUAL if instrument.pricing == Pricing.MANUAL else mark.reason
-            held.append(Holding(instrument.pk, symbol, exposure, reason))
+            if not reason and shown.exposure is not None and shown.delta_exposure is None:
+                reason = NO_DELTA
+            held.append(
+                Holding(
+                    instrument_id=instrument.pk,
+                    symbol=symbol,
+                    exposure=shown.delta_exposure,
+                    reason=reason,
+                    underlying=shown.underlying,
+                    market=shown.exposure,
+                )
+            )
         risk = book_risk.of(held, daily, stressed, moment.session_date)
         found.append(
             Figures(
@@ -204,6 +259,7 @@ def closing_figures(shelf: Shelf, portfolio_ids: Sequence[UUID], moment: Moment)
                 source="close",
                 price_class=_worst(PriceClass.EOD, shelf, book.lines),
                 cash=book.cash,
+                receivables=book.receivables,
                 marks=marks,
                 value_at_risk=risk.value_at_risk,
                 var_daily=risk.value_at_risk,
@@ -263,6 +319,31 @@ def _by(
     return kernel.quantile(VAR_CONFIDENCE) * sigma
 
 
+def _marked(
+    shelf: Shelf, portfolio_ids: Sequence[UUID], state: MarketState
+) -> list[dict[str, LiveMark]]:
+    """Every held name of every book at the state's prices; options are valued once for all."""
+    place = {symbol: row for row, symbol in enumerate(state.symbols)}
+    valued = shelf.valued(state)
+    return [
+        {
+            symbol: _option(shelf, symbol, units, valued[symbol])
+            if symbol in valued
+            else _mark(shelf, state, place, symbol, units)
+            for symbol, units in shelf.books[portfolio_id].lines.items()
+        }
+        for portfolio_id in portfolio_ids
+    ]
+
+
+def _option(shelf: Shelf, symbol: str, units: float, valued: tuple[float, float]) -> LiveMark:
+    price, per_share = valued
+    before = shelf.closes[symbol].price
+    moved = None if before is None else units * (price - float(before))
+    under = shelf.underlyings[symbol]
+    return LiveMark(price, units * price, moved, units * per_share, under)
+
+
 def _mark(
     shelf: Shelf, state: MarketState, place: Mapping[str, int], symbol: str, units: float
 ) -> LiveMark:
@@ -270,33 +351,41 @@ def _mark(
         price = float(state.prices[place[symbol]])
         before = float(state.previous_close[place[symbol]])
         return LiveMark(price, units * price, units * (price - before))
+    known = _closing(shelf, symbol, units)
+    return known if known.price is None else replace(known, day_pnl=0.0)
+
+
+def _closing(shelf: Shelf, symbol: str, units: float) -> LiveMark:
+    """A held name at its last close, an option with the delta of then."""
     mark = shelf.closes.get(symbol)
+    under = shelf.underlyings.get(symbol, "")
     if mark is None or mark.price is None:
-        return LiveMark(None, None, None)
-    price = float(mark.price)
-    return LiveMark(price, units * price, 0.0)
+        return LiveMark(None, None, None, None, under)
+    price, greeks = float(mark.price), mark.greeks
+    moved = None
+    if mark.previous_close is not None:
+        moved = units * (price - float(mark.previous_close))
+    delta = units * greeks.delta * greeks.spot if greeks is not None else None
+    return LiveMark(price, units * price, moved, delta, under)
 
 
 def _parts(
-    book: KnownBook,
-    place: Mapping[str, int],
-    exposures: NDArray[np.float64],
+    marks: Mapping[str, LiveMark],
+    inside: Mapping[str, int],
     with_book: NDArray[np.float64],
     sigma: float,
     z: float,
 ) -> dict[str, LivePart]:
+    """Each name's share of its underlying's component, by its own delta dollars."""
     parts = {}
-    for symbol in book.lines:
-        if symbol in place:
-            marginal = z * float(with_book[place[symbol]]) / sigma if sigma > 0 else 0.0
-            parts[symbol] = LivePart(marginal, marginal * float(exposures[place[symbol]]))
+    for symbol, column in inside.items():
+        marginal = z * float(with_book[column]) / sigma if sigma > 0 else 0.0
+        parts[symbol] = LivePart(marginal, marginal * (marks[symbol].delta_exposure or 0.0))
     return parts
 
 
-def _coverage(
-    covered: NDArray[np.float64], marks: Mapping[str, LiveMark], outside: Mapping[str, str]
-) -> float:
-    inside = float(np.abs(covered).sum())
+def _coverage(marks: Mapping[str, LiveMark], outside: Mapping[str, str]) -> float:
+    inside = sum(abs(m.delta_exposure or 0.0) for s, m in marks.items() if s not in outside)
     left_out = sum(abs(marks[symbol].exposure or 0.0) for symbol in outside)
     return inside / (inside + left_out) if inside + left_out > 0 else 1.0
 

@@ -257,10 +257,17 @@ def _screen_leg(portfolio: Portfolio, inputs: GateInputs, trade: ProposedTrade) 
     instrument = inputs.instruments.get(trade.symbol)
     if instrument is None:
         return codes | {"NO_PRICE" if gate_inputs.PRICES in inputs.failures else "SYMBOL_UNKNOWN"}
-    if not gate_inputs.is_tradable(instrument):
+    contract = inputs.terms.get(trade.symbol)
+    # after the close of its last day a contract is settled, and no longer traded
+    over = contract is not None and (
+        contract.expiry < inputs.moment.current or contract.expiry <= inputs.moment.session_date
+    )
+    if over or not gate_inputs.is_tradable(instrument):
         return codes | {"SYMBOL_INACTIVE"}
     codes |= _price_codes(inputs, trade.symbol)
     codes |= _matrix_codes(inputs, trade.symbol)
+    if contract is not None and inputs.delta(trade.symbol) is None:
+        codes.add("VAR_UNAVAILABLE")
     mark = inputs.price(trade.symbol)
     if trade.price is not None and mark is not None and mark > 0:
         given = float(trade.price)
@@ -272,19 +279,31 @@ def _screen_leg(portfolio: Portfolio, inputs: GateInputs, trade: ProposedTrade) 
 
 
 def _screen_held(inputs: GateInputs, symbol: str) -> set[str]:
-    """A held name that cannot be measured makes the VaR unknown; a private one is left out."""
+    """A held name that cannot be measured makes the VaR unknown.
+
+    A private one is left out, and so is an option without a delta; the document names both.
+    """
     instrument = inputs.instruments.get(symbol)
     if instrument is None:
         # bought between the gathering and the lock: gather again
         return {"CONFLICT"}
     if not gate_inputs.is_covered(instrument):
         return set()
-    return _price_codes(inputs, symbol) | _matrix_codes(inputs, symbol)
+    contract = inputs.terms.get(symbol)
+    # what has expired keeps its value until it is settled, and an option may be worth nothing
+    if contract is not None and contract.expiry < inputs.moment.current:
+        return set() if inputs.price(symbol) is not None else {"NO_PRICE"}
+    codes = _price_codes(inputs, symbol, may_be_zero=contract is not None)
+    if contract is not None and inputs.delta(symbol) is None:
+        return codes
+    return codes | _matrix_codes(inputs, symbol)
 
 
-def _price_codes(inputs: GateInputs, symbol: str) -> set[str]:
+def _price_codes(inputs: GateInputs, symbol: str, *, may_be_zero: bool = False) -> set[str]:
     mark = inputs.marks.get(symbol)
-    if mark is None or mark.price is None or not mark.price.is_finite() or mark.price <= 0:
+    if mark is None or mark.price is None or not mark.price.is_finite() or mark.price < 0:
+        return {"NO_PRICE"}
+    if mark.price == 0 and not may_be_zero:
         return {"NO_PRICE"}
     if mark.price_class == PriceClass.SUSPECT:
         return {"PRICE_SUSPECT"}
@@ -297,9 +316,10 @@ def _price_codes(inputs: GateInputs, symbol: str) -> set[str]:
 
 
 def _matrix_codes(inputs: GateInputs, symbol: str) -> set[str]:
-    known = inputs.daily is not None and symbol in inputs.daily.labels
+    name = inputs.column(symbol)
+    known = inputs.daily is not None and name in inputs.daily.labels
     if inputs.live is not None:
-        known = known and symbol in inputs.live.labels
+        known = known and name in inputs.live.labels
     return set() if known else {"VAR_UNAVAILABLE"}
 
 
@@ -310,7 +330,7 @@ def _rejections(portfolio: Portfolio, state: State, start: State, legs: Sequence
         codes.add("REDUCING_ONLY")
     if state.var_hard and _above(start.var, state.var, state.var_limit):
         codes.add("VAR_LIMIT")
-    if state.hard[Measure.GROSS] and _above(start.gross, state.gross, state.gross_limit):
+    if state.hard[Measure.GROSS] and _too_much(start, state):
         codes.add("NOTIONAL_MAX")
     if state.hard[Measure.POSITION_WEIGHT] and _heavy(start, state, legs):
         codes.add("CONCENTRATION")
@@ -326,7 +346,7 @@ def _warnings(state: State, start: State, legs: Sequence[Leg]) -> tuple[str, ...
             found.append("VAR_WATCH")
         elif not state.var_hard:
             found.append("VAR_LIMIT")
-    if not state.hard[Measure.GROSS] and _above(start.gross, state.gross, state.gross_limit):
+    if not state.hard[Measure.GROSS] and _too_much(start, state):
         found.append("NOTIONAL_MAX")
     if not state.hard[Measure.POSITION_WEIGHT] and _heavy(start, state, legs):
         found.append("CONCENTRATION")
@@ -340,10 +360,14 @@ def _above(before: float, after: float, limit: float) -> bool:
     return after > limit * (1.0 + 1e-12) and after >= before
 
 
+def _too_much(start: State, state: State) -> bool:
+    return _above(start.delta_gross, state.delta_gross, state.gross_limit)
+
+
 def _heavy(start: State, state: State, legs: Sequence[Leg]) -> bool:
     limit = state.weight_limit
     return any(
-        _above(abs(start.exposure(leg.symbol)), abs(state.exposure(leg.symbol)), limit)
+        _above(abs(start.in_column(leg.symbol)), abs(state.in_column(leg.symbol)), limit)
         for leg in legs
     )
 

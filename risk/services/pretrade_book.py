@@ -13,7 +13,7 @@ from portfolios.constants import REGULATION_T_INITIAL
 from portfolios.models import Portfolio
 from risk.calculations import pretrade as kernel
 from risk.calculations import var as var_kernel
-from risk.calculations.trade_bounds import Book
+from risk.calculations.trade_bounds import Book, Trade
 from risk.choices import Measure
 from risk.constants import FRACTION_LOT, VAR_CONFIDENCE
 from risk.selectors.covariance import Matrix
@@ -55,10 +55,11 @@ class State:
         self.lot = 1.0 if portfolio.whole_shares else float(FRACTION_LOT)
         self.inputs = inputs
         self.costs = costs
-        self.cash = 0.0
+        self.cash = self.receivables = 0.0
         self.units: dict[str, float] = {}
         self.prices: dict[str, float] = {}
         self.multipliers: dict[str, float] = {}
+        self.deltas: dict[str, float] = {}  # delta dollars of a contract, of options
         self.measured: set[str] = set()  # what the matrices must know
         self.matrices: list[tuple[str, Matrix]] = []
         self.limits = limits
@@ -78,7 +79,7 @@ class State:
     ) -> "State":
         """The book as it stands. Raises ValueError and LookupError when a price is missing."""
         state = cls(portfolio, inputs, limits, costs)
-        state.cash = float(book.cash)
+        state.cash, state.receivables = float(book.cash), float(book.receivables)
         for line in book.lines:
             state.units[line.symbol] = float(line.quantity)
         for symbol, instrument in inputs.instruments.items():
@@ -88,7 +89,10 @@ class State:
             if mark is not None:
                 state.prices[symbol] = float(mark)
             state.multipliers[symbol] = float(instrument.multiplier)
-            if is_covered(instrument):
+            delta = inputs.delta(symbol)
+            if delta is not None:
+                state.deltas[symbol] = delta * state.multipliers[symbol]
+            if is_covered(instrument) and (symbol not in inputs.terms or delta is not None):
                 state.measured.add(symbol)
         assert inputs.daily is not None
         state.matrices = [("daily_ewma", inputs.daily)]
@@ -117,10 +121,29 @@ class State:
         """Signed dollars of every name held."""
         return {symbol: self.exposure(symbol) for symbol, units in self.units.items() if units}
 
+    def delta_exposure(self, symbol: str) -> float:
+        """Signed delta dollars of one name; of an option without a delta, nothing."""
+        if symbol not in self.inputs.terms:
+            return self.exposure(symbol)
+        return self.units.get(symbol, 0.0) * self.deltas.get(symbol, 0.0)
+
+    def by_column(self) -> dict[str, float]:
+        """Signed delta dollars by underlying, of everything held."""
+        found: dict[str, float] = {}
+        for symbol, units in self.units.items():
+            if units:
+                name = self.inputs.column(symbol)
+                found[name] = found.get(name, 0.0) + self.delta_exposure(symbol)
+        return found
+
+    def in_column(self, symbol: str) -> float:
+        """Signed delta dollars in a name together with the options on it."""
+        return self.by_column().get(self.inputs.column(symbol), 0.0)
+
     @property
     def equity(self) -> float:
-        """Cash and exposures together."""
-        return self.cash + math.fsum(self.exposures().values())
+        """Cash, receivables and exposures together."""
+        return self.cash + self.receivables + math.fsum(self.exposures().values())
 
     @property
     def gross(self) -> float:
@@ -132,16 +155,26 @@ class State:
         """Sum of signed exposures."""
         return math.fsum(self.exposures().values())
 
+    @property
+    def delta_gross(self) -> float:
+        """Sum of absolute delta dollars by underlying: what the limit counts."""
+        return math.fsum(abs(each) for each in self.by_column().values())
+
+    @property
+    def delta_net(self) -> float:
+        """Sum of signed delta dollars."""
+        return math.fsum(self.by_column().values())
+
     def vector(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Exposures on a matrix's axis; privately valued things are not on it.
+        """Delta dollars on a matrix's axis; privately valued things are not on it.
 
         Raises LookupError when the matrix does not know a name that is held.
         """
         place = {symbol: row for row, symbol in enumerate(matrix.labels)}
         vector = np.zeros(len(matrix.labels))
-        for symbol, amount in self.exposures().items():
-            if symbol in self.measured:
-                vector[place[symbol]] = amount
+        for symbol, units in self.units.items():
+            if units and symbol in self.measured:
+                vector[place[self.inputs.column(symbol)]] += self.delta_exposure(symbol)
         return vector
 
     def var_by(self, matrix: Matrix) -> float:
@@ -173,14 +206,17 @@ class State:
         symbol = trade.symbol
         held = self.units.get(symbol, 0.0)
         estimate = self._costs(symbol)
-        order = estimate.trade(side, quantity, price, self.multipliers[symbol], self.lot)
-        book = Book(self.cash, held, self.equity, self.gross, self.allow_short)
+        column = self.inputs.column(symbol)
+        delta = self.deltas.get(symbol) if symbol in self.inputs.terms else None
+        order = estimate.trade(side, quantity, price, self.multipliers[symbol], self.lot, delta)
+        exposed = self.in_column(symbol)
+        book = Book(self.cash, held, self.equity, self.gross, self.allow_short, exposed)
         gates = [
-            kernel.gate(name, self.vector(matrix), matrix.values, matrix.labels.index(symbol))
+            kernel.gate(name, self.vector(matrix), matrix.values, matrix.labels.index(column))
             for name, matrix in self.matrices
         ]
         verdict = kernel.check(order, book, gates, self._kernel_limits())
-        largest, binding = self._within_gross(side, price, symbol, verdict)
+        largest, binding = self._within_gross(order, exposed, verdict)
         if self.var_hard or verdict.binding != kernel.VAR_LIMIT:
             binding = binding or verdict.binding
         leg = Leg(
@@ -211,16 +247,14 @@ class State:
         )
 
     def _within_gross(
-        self, side: int, price: float, symbol: str, verdict: kernel.Verdict
+        self, order: Trade, exposure: float, verdict: kernel.Verdict
     ) -> tuple[float, str | None]:
         """The kernel's largest size, cut where the gross limit ends it."""
-        largest = verdict.largest_quantity
-        if not self.hard[Measure.GROSS]:
+        largest, unit = verdict.largest_quantity, abs(order.exposure(1.0))
+        if not self.hard[Measure.GROSS] or unit == 0.0:
             return largest, None
-        unit = price * self.multipliers[symbol]
-        exposure = self.exposure(symbol)
-        turned = 2.0 * abs(exposure) if exposure * side < 0.0 else 0.0
-        room = max(self.gross_limit - self.gross, 0.0) + turned
+        turned = 2.0 * abs(exposure) if exposure * order.direction < 0.0 else 0.0
+        room = max(self.gross_limit - self.delta_gross, 0.0) + turned
         lots = math.floor(room / unit / self.lot + 1e-9)
         if lots * self.lot >= largest:
             return largest, None

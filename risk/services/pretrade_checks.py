@@ -60,9 +60,9 @@ def standing(facts: Facts, limit: LimitInForce, state: State | None) -> LimitSta
     if limit.measure == Measure.VAR:
         return state_of(state.var, limit, equity=equity)
     if limit.measure == Measure.GROSS:
-        return state_of(state.gross, limit, equity=equity)
+        return state_of(state.delta_gross, limit, equity=equity)
     symbols = {each.symbol for each in facts.proposed}
-    return state_of(max(abs(state.exposure(s)) for s in symbols), limit, equity=equity)
+    return state_of(max(abs(state.in_column(s)) for s in symbols), limit, equity=equity)
 
 
 def lines(facts: Facts) -> list[dict[str, Any]]:

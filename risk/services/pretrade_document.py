@@ -16,6 +16,7 @@ from risk.services.pretrade_book import Leg, State, shortfall
 from risk.services.pretrade_checks import Facts, lines, standing
 from risk.services.pretrade_inputs import ProposedTrade
 
+EXPOSURES = ("nav", "cash", "long", "short", "gross", "net", "delta_gross", "delta_net")
 OVERRIDABLE = {"VAR_LIMIT", "NOTIONAL_MAX", "CONCENTRATION"}
 
 
@@ -29,7 +30,7 @@ def build(facts: Facts) -> dict[str, Any]:
         "request": _request(facts),
         "pricing": [_pricing(facts, each) for each in facts.proposed],
         "solvency": _solvency(facts),
-        "exposure": _changes(before, after, ("nav", "cash", "long", "short", "gross", "net")),
+        "exposure": _changes(before, after, EXPOSURES),
         "risk": _risk(facts, before, after),
         "limits": [_limit(facts, limit) for limit in facts.limits.values()],
         "checks": lines(facts),
@@ -50,7 +51,7 @@ def build(facts: Facts) -> dict[str, Any]:
 def figures(facts: Facts, state: State | None) -> dict[str, Any]:
     """The book's figures at one side of the trade; nulls where they could not be computed."""
     if state is None:
-        names = ("nav", "cash", "long", "short", "gross", "net", "var", "es", "stressed_var")
+        names = (*EXPOSURES, "var", "es", "stressed_var")
         return {name: None for name in names} | {"weight": None, "var_of_nav": None}
     exposures = state.exposures()
     equity = state.equity
@@ -63,6 +64,8 @@ def figures(facts: Facts, state: State | None) -> dict[str, Any]:
         "short": dollars(sum(each for each in exposures.values() if each < 0)),
         "gross": dollars(state.gross),
         "net": dollars(state.net),
+        "delta_gross": dollars(state.delta_gross),
+        "delta_net": dollars(state.delta_net),
         "var": dollars(loss),
         "es": dollars(shortfall(loss)),
         "stressed_var": dollars(_stressed(state)),
@@ -173,19 +176,22 @@ def _marginal(start: State, leg: Leg) -> float | None:
     matrix = dict(start.matrices)[start.gating]
     parts = decomposition.components(start.vector(matrix), matrix.values)
     side = 1.0 if leg.side == "buy" else -1.0
-    dollars_traded = side * leg.quantity * leg.price * start.multipliers[leg.symbol]
-    return float(parts.marginal[matrix.labels.index(leg.symbol)]) * dollars_traded
+    unit = start.deltas.get(leg.symbol, leg.price * start.multipliers[leg.symbol])
+    column = start.inputs.column(leg.symbol)
+    return float(parts.marginal[matrix.labels.index(column)]) * side * leg.quantity * unit
 
 
 def _component(end: State, symbol: str) -> float | None:
     matrix = dict(end.matrices)[end.gating]
     parts = decomposition.components(end.vector(matrix), matrix.values)
-    return float(parts.component[matrix.labels.index(symbol)])
+    marginal = float(parts.marginal[matrix.labels.index(end.inputs.column(symbol))])
+    return marginal * end.delta_exposure(symbol)
 
 
 def _stressed(state: State) -> float | None:
     matrix = state.inputs.stressed
-    if matrix is None or not state.measured & set(state.exposures()) <= set(matrix.labels):
+    held = {state.inputs.column(symbol) for symbol in state.measured & set(state.exposures())}
+    if matrix is None or not held <= set(matrix.labels):
         return None
     return state.var_by(matrix)
 
@@ -244,9 +250,14 @@ def _meta(facts: Facts) -> dict[str, Any]:
         "method": "parametric_ewma",
         "coverage": (covered / gross if gross else 1.0) if facts.start else None,
         "excluded": [
-            {"symbol": s, "reason": "manual_price_no_returns", "exposure": dollars(held[s])}
+            {
+                "symbol": s,
+                "reason": "no_delta" if s in inputs.terms else "manual_price_no_returns",
+                "exposure": dollars(held[s]),
+            }
             for s in outside
         ],
+        "options_by_delta": sum(1 for s in held if s in inputs.terms and s not in outside),
         "failures": dict(inputs.failures),
         "simulated": inputs.session_running,
         "asked_by": facts.by.label if facts.by else None,

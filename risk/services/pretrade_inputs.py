@@ -17,10 +17,11 @@ from etftrader.core.errors import DomainError
 from marketdata import live as market
 from marketdata.choices import InstrumentKind, Pricing
 from marketdata.models import Instrument
-from marketdata.selectors import instruments, liquidity, prices
+from marketdata.selectors import instruments, liquidity, prices, terms
 from marketdata.selectors.liquidity import Liquidity
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
+from marketdata.selectors.terms import Terms
 from portfolios.selectors import holdings
 from risk.calculations.trade_bounds import Trade
 from risk.choices import CovarianceKind
@@ -53,7 +54,13 @@ class CostEstimate:
     impact: float = 0.0  # fraction of the value per square root of a unit
 
     def trade(
-        self, side: int, quantity: float, price: float, multiplier: float, lot: float
+        self,
+        side: int,
+        quantity: float,
+        price: float,
+        multiplier: float,
+        lot: float,
+        delta: float | None = None,
     ) -> Trade:
         """The order with its costs, as the kernel takes it."""
         return Trade(
@@ -66,6 +73,7 @@ class CostEstimate:
             cost_per_unit=self.per_unit + FILL_ROUNDING * multiplier,
             cost_bp=self.cost_bp,
             impact=self.impact,
+            delta=delta,
         )
 
 
@@ -76,6 +84,7 @@ class GateInputs:
     portfolio_id: UUID
     moment: Moment
     instruments: Mapping[str, Instrument] = field(default_factory=dict)  # asked and held
+    terms: Mapping[str, Terms] = field(default_factory=dict)  # of the options among them
     marks: Mapping[str, Mark] = field(default_factory=dict)
     daily: Matrix | None = None
     live: Matrix | None = None
@@ -104,6 +113,17 @@ class GateInputs:
             return None
         own = float(self.daily.values[row, row])
         return math.sqrt(own) if own >= 0.0 else None
+
+    def column(self, symbol: str) -> str:
+        """The name under which the matrices know a symbol: an option's underlying, else itself."""
+        contract = self.terms.get(symbol)
+        return contract.underlying if contract is not None else symbol
+
+    def delta(self, symbol: str) -> float | None:
+        """Delta dollars a share of an option; None when its Greeks are not known."""
+        mark = self.marks.get(symbol)
+        known = mark.greeks if mark is not None else None
+        return known.delta * known.spot if known is not None else None
 
     def price(self, symbol: str) -> Decimal | None:
         """The mark of a symbol; None when there is none."""
@@ -134,9 +154,11 @@ def _gather(portfolio_id: UUID, asked: set[str], moment: Moment) -> GateInputs:
         lambda: (
             prices.live_marks(instruments=found.values(), moment=moment)
             if moment.in_session
-            else prices.marks(instruments=found.values(), session_date=moment.session_date)
+            else prices.newest_closes(instruments=found.values(), session_date=moment.session_date)
         ),
     )
+    options = {i.pk: s for s, i in found.items() if i.kind == InstrumentKind.OPTION}
+    contracts = _guarded(PRICES, failures, lambda: terms.of_instruments(options)) or {}
     daily = _guarded(
         COVARIANCE, failures, lambda: _finite(matrices.in_force(session_date=moment.session_date))
     )
@@ -164,6 +186,7 @@ def _gather(portfolio_id: UUID, asked: set[str], moment: Moment) -> GateInputs:
         portfolio_id=portfolio_id,
         moment=moment,
         instruments=found,
+        terms={options[key]: each for key, each in contracts.items()},
         marks={each.symbol: each for each in (marks or {}).values()},
         daily=daily,
         live=live,

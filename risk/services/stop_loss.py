@@ -1,7 +1,7 @@
 """Trailing stops of every position: stepped over the real closes, with their events and alerts."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -20,7 +20,8 @@ from risk.calculations import stop_loss as kernel
 from risk.choices import AlertKind, Severity, StopEventKind, StopState
 from risk.constants import VIX_MAX_AGE, VIX_SYMBOL
 from risk.models import StopEvent, StopLossLevel, StopLossRule
-from risk.services import alerts, stop_walk
+from risk.services import alerts, stop_units, stop_walk
+from risk.services.stop_units import Steps
 from risk.services.stop_walk import History, Walk
 
 NOT_EVALUATED = ":not_evaluated"
@@ -41,7 +42,12 @@ def evaluate(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[str, 
     levels: dict[UUID, dict[UUID, StopLossLevel]] = defaultdict(dict)
     for level in StopLossLevel.objects.filter(portfolio__in=asked).select_related("instrument"):
         levels[level.portfolio_id][level.instrument_id] = level
-    history = _history(positions, levels, session_date)
+    splits = stop_units.splits(
+        instruments=[each.instrument for each in positions],
+        levels=[level for mine in levels.values() for level in mine.values()],
+        session_date=session_date,
+    )
+    history = _history(positions, levels, session_date, splits)
     counts = {"evaluated": 0, "triggered": 0, "near": 0, "not_evaluated": 0}
     held: dict[UUID, list[Position]] = defaultdict(list)
     for position in positions:
@@ -57,7 +63,10 @@ def evaluate(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[str, 
                 continue
             for position in held[portfolio_id]:
                 known = levels[portfolio_id].get(position.instrument_id)
-                state = _evaluate_one(position, known, rule, history, session_date, raised)
+                steps = splits.get(position.instrument_id, ())
+                if known is not None and steps:
+                    known = stop_units.restated(known, steps, session_date)
+                state = _evaluate_one(position, known, rule, history, session_date, raised, steps)
                 counts["evaluated"] += 1
                 counts[state] = counts.get(state, 0) + 1
     return counts
@@ -104,7 +113,9 @@ def set_rule(
 def _positions(portfolio_ids: Sequence[UUID]) -> list[Position]:
     rows = Position.objects.open().filter(portfolio_id__in=portfolio_ids)
     rows = rows.filter(instrument__pricing=Pricing.AUTO)
-    rows = rows.exclude(instrument__kind=InstrumentKind.INDEX).select_related("instrument")
+    # an option has no closes of its own to trail, and ends by itself
+    untrailed = (InstrumentKind.INDEX, InstrumentKind.OPTION)
+    rows = rows.exclude(instrument__kind__in=untrailed).select_related("instrument")
     return list(rows.order_by("portfolio_id", "instrument__symbol"))
 
 
@@ -112,6 +123,7 @@ def _history(
     positions: Sequence[Position],
     levels: dict[UUID, dict[UUID, StopLossLevel]],
     session_date: date,
+    splits: Mapping[UUID, Steps],
 ) -> History:
     """Closes of every held name since the earliest day any stop still needs."""
     starts = [
@@ -122,8 +134,16 @@ def _history(
     start = calendar.previous(min(starts, default=session_date), VIX_MAX_AGE + 1)
     symbols = {each.instrument.symbol for each in positions} | {VIX_SYMBOL}
     panel = prices.panel(symbols=symbols, until=session_date, start=start)
+    since = {
+        each.instrument.symbol: stop_units.later(splits[each.instrument_id], session_date)
+        for each in positions
+        if each.instrument_id in splits
+    }
     columns = {
-        symbol: [float(x) if np.isfinite(x) else None for x in panel.close[:, place]]
+        symbol: [
+            float(x) * since.get(symbol, 1.0) if np.isfinite(x) else None
+            for x in panel.close[:, place]
+        ]
         for place, symbol in enumerate(panel.symbols)
     }
     return History(panel.sessions.tolist(), columns, stop_walk.carried(columns[VIX_SYMBOL]))
@@ -153,10 +173,11 @@ def _evaluate_one(
     history: History,
     session_date: date,
     raised: Raised,
+    steps: Steps = (),
 ) -> str:
     known = level is not None and _continues(position, level, session_date)
     start = _from(position, level if known else None, session_date)
-    entry = _entry(position)
+    entry = _entry(position) * stop_units.later(steps, session_date)
     walk = stop_walk.resume(level) if known and level else stop_walk.begin(_side(position), entry)
     if level is not None and not known:
         _resolve(position, "", session_date, raised)

@@ -28,7 +28,7 @@ from risk.constants import (
 from risk.models import PositionRisk, RiskMetric, VarResult
 from risk.selectors import book_risk
 from risk.selectors import covariance as matrices
-from risk.selectors.book_risk import MANUAL, NO_PRICE, BookRisk, Holding
+from risk.selectors.book_risk import MANUAL, NO_DELTA, NO_PRICE, BookRisk, Holding
 from risk.selectors.covariance import Matrix
 from risk.selectors.var import unmeasured
 from risk.services import covariance
@@ -151,16 +151,27 @@ def _holdings(found: Sequence[PortfolioSnapshot]) -> dict[int, list[Holding]]:
         "instrument_id",
         "instrument__symbol",
         "instrument__pricing",
+        "instrument__option__underlying__symbol",
         "exposure",
+        "delta_exposure",
         "reason",
     )
-    for snapshot_id, instrument_id, symbol, pricing, exposure, reason in rows:
+    for snapshot_id, instrument_id, symbol, pricing, under, exposure, delta, reason in rows:
         if pricing == Pricing.MANUAL:
             reason = MANUAL
         elif exposure is None:
             reason = reason or NO_PRICE
-        amount = None if exposure is None else float(exposure)
-        held[snapshot_id].append(Holding(instrument_id, symbol, amount, reason))
+        elif delta is None:
+            reason = reason or NO_DELTA
+        holding = Holding(
+            instrument_id=instrument_id,
+            symbol=symbol,
+            exposure=None if delta is None else float(delta),
+            reason=reason,
+            underlying=under or "",
+            market=None if exposure is None else float(exposure),
+        )
+        held[snapshot_id].append(holding)
     return held
 
 
@@ -273,7 +284,8 @@ def _keep_parts(
                 PositionRisk(
                     metric=metrics[portfolio_id],
                     instrument_id=each.instrument_id,
-                    exposure=each.exposure,
+                    exposure=each.worth,
+                    delta_exposure=each.exposure,
                     marginal=part.marginal if part else None,
                     component=part.component if part else None,
                     share=part.share if part else None,

@@ -12,7 +12,7 @@ def elsewhere(request: HttpRequest, **kwargs: object) -> HttpResponse:
     return HttpResponse("elsewhere")
 
 
-OF_BOOKS = {"cash": "portfolio_cash", "settings": "portfolio_settings"}
+OF_BOOKS = {"cash": "portfolio_cash", "greeks": "greeks", "settings": "portfolio_settings"}
 NAMES = ("overview", "positions", "trade", "orders", "trades")
 urlpatterns = [
     *page_urls,

@@ -25,6 +25,7 @@ from risk.services import alerts
 from risk.views import feeds
 
 HISTORY_PAGE = 25
+HOUSE = "The whole house"  # an alert of no portfolio
 PANELS = {name: f"risk/alerts_{name}.html" for name in ("open", "stops", "history")}
 
 
@@ -44,13 +45,15 @@ class AlertsPage(LoginRequiredMixin, View):
         past = list(page.object_list)
         access.note_reading(actor, [*still, *past])
         context = {
-            "open_alerts": [_row(each, noted) for each in still],
+            "open_alerts": [_row(each, actor, noted) for each in still],
             "last": past[0].resolved_at if past and not still else None,
             "stops": feeds.stops_table(list(stops.visible(actor)[:200]), with_portfolio=True),
             "history": _history(past, page),
             "channels": " ".join(
                 f"portfolio.{each}.alerts"
-                for each in sorted({str(a.portfolio_id) for a in still} | set(map(str, noted)))[:40]
+                for each in sorted(
+                    {str(a.portfolio_id) for a in still if a.portfolio_id} | set(map(str, noted))
+                )[:40]
             ),
         }
         return render_page(request, "risk/alerts.html", context, panels=PANELS)
@@ -65,7 +68,7 @@ class AcknowledgeAlert(LoginRequiredMixin, View):
         alert = alert_rows.visible(actor).filter(pk=alert_id).first()
         if alert is None:
             raise NotFound("There is no such alert.")
-        access.portfolio_for(actor, alert.portfolio_id, Action.NOTE)
+        alert_rows.check_acknowledge(actor, alert)
         form = AcknowledgeForm(request.POST)
         note = form.cleaned_data["note"] if form.is_valid() else ""
         alerts.acknowledge(alert_id=alert.pk, note=note, by=actor)
@@ -78,14 +81,27 @@ def _back(request: HttpRequest) -> str:
     return wanted if safe and wanted.startswith("/") else reverse("alerts")
 
 
-def _row(alert: Alert, noted: set[Any]) -> dict[str, Any]:
+def _row(alert: Alert, actor: Actor, noted: set[Any]) -> dict[str, Any]:
     url = reverse("alerts")
-    row = feeds.alert(alert, may_note=alert.portfolio_id in noted, next_url=url)
+    may_note = alert.portfolio_id in noted
+    if alert.portfolio_id is None:
+        may_note = alert_rows.may_operate(actor)
+    row = feeds.alert(alert, may_note=may_note, next_url=url)
     seen = f"seen {alert.count} times" if alert.count > 1 else ""
     return row | {
-        "url": reverse("risk", kwargs={"portfolio_id": alert.portfolio_id}),
-        "text": " ".join(filter(None, (f"{alert.portfolio.name}:", row["text"], seen))),
+        "url": _url(alert),
+        "text": " ".join(filter(None, (f"{_name(alert)}:", row["text"], seen))),
     }
+
+
+def _name(alert: Alert) -> str:
+    return alert.portfolio.name if alert.portfolio is not None else HOUSE
+
+
+def _url(alert: Alert) -> str:
+    if alert.portfolio_id is None:
+        return ""
+    return reverse("risk", kwargs={"portfolio_id": alert.portfolio_id})
 
 
 def _history(rows: list[Alert], page: Any) -> dict[str, Any]:
@@ -107,8 +123,8 @@ def _history(rows: list[Alert], page: Any) -> dict[str, Any]:
                 "id": str(each.pk),
                 "severity": feeds.SEVERITY[each.severity],
                 "title": each.title,
-                "portfolio": each.portfolio.name,
-                "url": reverse("risk", kwargs={"portfolio_id": each.portfolio_id}),
+                "portfolio": _name(each),
+                "url": _url(each),
                 "first": each.first_seen,
                 "resolved": each.resolved_at,
                 "count": each.count,

@@ -155,9 +155,8 @@ def parts_table(
     rows = [
         {
             "id": each["symbol"],
-            "symbol": each["symbol"],
-            "name": _short(names.get(each["symbol"], "")),
-            "exposure": each["exposure"],
+            **_named(each, names),
+            "exposure": each["delta_exposure"],
             "weight": each["weight"],
             "per_10k": each["per_10k"],
             "component": each["component"],
@@ -173,13 +172,13 @@ def parts_table(
         for each in components
     ]
     total = sum(float(each["component"] or 0.0) for each in components)
-    exposure = sum(float(each["exposure"] or 0.0) for each in components)
+    exposure = sum(float(each["delta_exposure"] or 0.0) for each in components)
     return {
         "id": "parts",
         "caption": "Component VaR by position, the largest first",
         "columns": [
             {"key": "symbol", "label": "Position", "sub": "name"},
-            {"key": "exposure", "label": "Exposure", "fmt": "money0", "priority": "p3"},
+            {"key": "exposure", "label": "Delta exposure", "fmt": "money0", "priority": "p3"},
             {"key": "weight", "label": "Weight", "fmt": "pct1"},
             {
                 "key": "per_10k",
@@ -220,15 +219,27 @@ def method(found: Current, moment: Moment) -> list[dict[str, str]]:
     how = live if record.risk["method"] == "hybrid" else "daily EWMA"
     facts = [
         {"label": "Method", "text": f"{how}, λ {EWMA_LAMBDA}, {WINDOW} sessions, z 1.645"},
-        {"label": "Prices", "text": f"bundled history{simulated}"},
+        {"label": "Prices", "text": f"{moment.prices_from}{simulated}"},
     ]
     raw = record.risk.get("var_raw")
     if raw:
         facts.append({"label": "Fast gauge", "text": f"${float(raw):,.0f}"})
+    by_delta = sum(1 for each in record.risk["components"] if each.get("underlying"))
+    if by_delta:
+        count = f"{by_delta} option{'' if by_delta == 1 else 's'}"
+        facts.append({"label": "Options", "text": f"{count} by delta, no gamma or volatility"})
     if metric is not None:
         facts.append({"label": "Data", "text": _coverage(metric)})
         facts.append({"label": "Covariance", "text": _condition(metric)})
     return facts
+
+
+def _named(each: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
+    """An option by its words, everything else by symbol and name."""
+    name = names.get(each["symbol"], "")
+    if each["underlying"]:
+        return {"symbol": name or each["symbol"], "name": ""}
+    return {"symbol": each["symbol"], "name": _short(name)}
 
 
 def _kpi(

@@ -10,8 +10,9 @@ from django.views import View
 
 from etftrader.core.actor import Actor
 from etftrader.core.pages import render_page
+from marketdata.choices import InstrumentKind
 from marketdata.models import Instrument
-from marketdata.selectors import sessions, vix
+from marketdata.selectors import sessions, terms, vix
 from portfolios.constants import Action
 from portfolios.models import Portfolio
 from portfolios.selectors import access
@@ -83,15 +84,17 @@ def _regime(
     return blocks.StopMood(mood.name, mood.distance if rule.enabled else None, level)
 
 
-def _names(
-    actor: Actor, symbols: Sequence[str], levels: Sequence[StopLossLevel]
-) -> dict[str, str]:
+def _names(actor: Actor, symbols: Sequence[str], levels: Sequence[StopLossLevel]) -> dict[str, str]:
     """Names of what is held; most of them came with the stops."""
     names = {each.instrument.symbol: each.instrument.name for each in levels}
     missing = [each for each in symbols if each not in names]
     if missing:
         found = Instrument.objects.for_actor(actor).filter(symbol__in=missing)
-        names.update(found.values_list("symbol", "name"))
+        rows = list(found.values_list("pk", "symbol", "name", "kind"))
+        names.update({symbol: name for _, symbol, name, _ in rows})
+        options = {pk: symbol for pk, symbol, _, kind in rows if kind == InstrumentKind.OPTION}
+        contracts = terms.of_instruments(options)
+        names.update({options[key]: each.words for key, each in contracts.items()})
     return names
 
 

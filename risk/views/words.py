@@ -6,6 +6,8 @@ REASONS = {
     "no_price": "no price",
     "price_stale": "price older than five sessions",
     "manual_price_no_returns": "valued by its owner, no returns",
+    "no_delta": "an option without Greeks",
+    "no_settlement_price": "expired, and the close it settles at is missing",
     "not_computed": "not computed yet",
 }
 

@@ -1,7 +1,7 @@
 // Keyboard shortcuts, loaded at the first key. Single keys can be turned off; none fires while typing.
 const OFF = "etf-keys-off";
-const ROUTES = { d: "/", j: "/data/", a: "/alerts/" };
-const TABS = { o: "overview", p: "positions", r: "risk", t: "trade", b: "orders" };
+const ROUTES = { d: "/", j: "/data/", a: "/alerts/", w: "/watchlists/" };
+const TABS = { o: "overview", p: "positions", r: "risk", g: "greeks", t: "trade", b: "orders" };
 const dialog = document.getElementById("keys");
 const box = dialog?.querySelector("[data-keys-off]");
 let chord = 0;

@@ -17,7 +17,7 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput, NotFound
 from marketdata.selectors import sessions
-from portfolios.api.owned import OwnedView
+from portfolios.api.owned import OF_PORTFOLIO, OwnedView
 from portfolios.constants import Action
 from portfolios.models import Portfolio
 from portfolios.selectors import access
@@ -30,6 +30,7 @@ from trading.services import orders
 from trading.services.tickets import Ticket
 
 PLACE = Op("portfolio:trade", "Place a market order", limit="orders", money=True)
+IN_BOOK = {"portfolio_id": "Id of the portfolio to look in; all you may see without it."}
 FILTERS = {"state": ["exact", "in"], "side": ["exact"], "instrument__symbol": ["exact"]}
 
 
@@ -142,7 +143,7 @@ class OrderCheck(ApiView):
         "signed_in",
         "List the orders of every portfolio you see",
         lists=True,
-        query=("portfolio",),
+        query=OF_PORTFOLIO,
     ),
     post=Op("signed_in:trade", "Place a market order", limit="orders", money=True),
 )
@@ -193,10 +194,11 @@ class OrderDetail(OwnedView):
         return detail(request, order)
 
 
-@operation(get=Op("signed_in", "Find an order by its client order id", query=("portfolio_id",)))
+@operation(get=Op("signed_in", "Find an order by its client order id", query=IN_BOOK))
 class OrderByClientId(OwnedView):
     """An order by the name its sender gave it; portfolios are searched newest order first."""
 
+    path_words = {"cid": "The client order id, as its sender wrote it."}
     serializer_class = OrderSerializer
 
     def get(self, request: Request, cid: str) -> Response:

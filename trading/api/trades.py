@@ -10,7 +10,7 @@ from etftrader.core.api.lists import CursorPages
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import NotFound
-from portfolios.api.owned import OwnedView
+from portfolios.api.owned import OF_PORTFOLIO, OwnedView
 from portfolios.constants import Action
 from portfolios.selectors import access
 from trading.api import orders
@@ -51,7 +51,7 @@ class PortfolioTrades(TradeList):
         "signed_in",
         "List the trades of every portfolio you see",
         lists=True,
-        query=("portfolio",),
+        query=OF_PORTFOLIO,
     ),
     post=Op(
         "signed_in:trade", "Trade by symbol: order, check and fill", limit="orders", money=True

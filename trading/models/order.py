@@ -29,9 +29,7 @@ class Order(Entity):
     state = models.CharField(max_length=16, choices=OrderState.choices)
     filled_quantity = ExactField(default=0)
     average_price = ExactField(null=True, blank=True)
-    source = models.CharField(
-        max_length=10, choices=OrderSource.choices, default=OrderSource.USER
-    )
+    source = models.CharField(max_length=10, choices=OrderSource.choices, default=OrderSource.USER)
     reasons = models.JSONField(default=list)  # denial codes, solvency first
     note = models.CharField(max_length=300, blank=True)
     check_made = models.ForeignKey(

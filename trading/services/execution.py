@@ -13,7 +13,7 @@ from django.db import transaction
 from etftrader.core import clock
 from etftrader.core.actor import Actor, system
 from etftrader.core.money import to_money
-from marketdata.choices import PriceClass
+from marketdata.choices import PriceClass, Source
 from marketdata.models import Instrument
 from marketdata.selectors import calendar
 from marketdata.selectors.prices import Mark
@@ -195,12 +195,18 @@ def _try(waiting: orders.Waiting, prepared: Prepared, moment: Moment) -> Trade |
         order=order,
         fill=judged.fill,
         reference=price,
-        price_source=PriceSource.SIM if moment.in_session else PriceSource.CLOSE,
+        price_source=_source(prepared.mark, moment),
         executed_at=at,
         session_date=moment.current,
         by=by,
         locked=portfolio,
     )
+
+
+def _source(mark: Mark | None, moment: Moment) -> PriceSource:
+    """A price that nobody quoted says so: a minute of a replay, or a made option quote."""
+    made_up = mark is not None and mark.source == Source.SIM
+    return PriceSource.SIM if moment.in_session or made_up else PriceSource.CLOSE
 
 
 def _has_new_price(mark: Mark | None, moment: Moment) -> bool:

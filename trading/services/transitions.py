@@ -40,8 +40,21 @@ def move(order: Order, state: str, *, by: Actor, as_of: datetime, **detail: Any)
     return _note(order, before, by, as_of, detail)
 
 
+def restated(order: Order, *, by: Actor, as_of: datetime, **detail: Any) -> OrderEvent:
+    """Keep what a split changed on an order that goes on waiting; the caller holds the lock."""
+    order.version += 1
+    order.save()
+    return _note(order, order.state, by, as_of, detail, word="restated")
+
+
 def _note(
-    order: Order, before: str, by: Actor, as_of: datetime, detail: dict[str, Any]
+    order: Order,
+    before: str,
+    by: Actor,
+    as_of: datetime,
+    detail: dict[str, Any],
+    *,
+    word: str = "",
 ) -> OrderEvent:
     event = OrderEvent(
         portfolio_id=order.portfolio_id,
@@ -57,7 +70,7 @@ def _note(
     event.save(force_insert=True)
     audit.record(
         by=by,
-        action=f"order.{order.state}",
+        action=f"order.{word or order.state}",
         object_type="order",
         object_id=order.pk,
         chain=order.portfolio_id,

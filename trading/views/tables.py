@@ -97,7 +97,7 @@ def trades(
     }
 
 
-_SOURCES = {"SIM": "simulated minute", "close": "real close", "booked": "booked"}
+_SOURCES = {"SIM": "simulated price", "close": "real close", "booked": "booked"}
 
 
 def _trade(trade: Trade, portfolio_id: UUID) -> dict[str, Any]:

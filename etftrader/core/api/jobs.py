@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework.response import Response
 
 from etftrader.core.api.fields import moment
-from etftrader.core.records import OPEN, JobRun
+from etftrader.core.records import ASKED, OPEN, JobRun
 
 
 def accepted(run: JobRun) -> Response:
@@ -22,8 +22,9 @@ def address(run: JobRun) -> str:
 def document(run: JobRun) -> dict[str, Any]:
     """A run as programs see it."""
     url = address(run)
-    failed = sum(item.get("status") == "failed" for item in run.items)
-    skipped = sum(item.get("status") == "skipped" for item in run.items)
+    states = [item.get("status") for item in run.items]
+    failed, skipped, asked = (states.count(each) for each in ("failed", "skipped", ASKED))
+    items = {"ok": len(states) - failed - skipped - asked, "skipped": skipped, "failed": failed}
     over = run.status not in OPEN
     return {
         "id": str(run.pk),
@@ -37,11 +38,11 @@ def document(run: JobRun) -> dict[str, Any]:
             "fraction": run.done / run.total if run.total else (1.0 if over else None),
             "step": run.note or run.step,
         },
-        "items": {"ok": len(run.items) - failed - skipped, "skipped": skipped, "failed": failed},
+        "items": items,
         "created_at": moment(run.created_at),
         "started_at": moment(run.started_at) if run.started_at else None,
         "finished_at": moment(run.finished_at) if run.finished_at else None,
         "result_url": f"{url}/result" if run.status in ("succeeded", "partial") else None,
-        "cancel_url": f"{url}/cancel" if run.status == "queued" else None,
+        "cancel_url": None if over else f"{url}/cancel",
         "error": run.error,
     }

@@ -107,12 +107,13 @@ def known_parameters(view: Any, method: str) -> tuple[str, ...]:
     names = list(wanted.query) if wanted else []
     if wanted and wanted.lists and method in ("GET", "HEAD"):
         names += getattr(view.pagination_class, "names", ())
-        names += _filters(view)
+        names += filters_of(view)
         names += ["ordering"] if getattr(view, "ordering_fields", ()) else []
     return tuple(dict.fromkeys(names))
 
 
-def _filters(view: Any) -> list[str]:
+def filters_of(view: Any) -> list[str]:
+    """The filters a list of this view understands."""
     filterset = getattr(view, "filterset_class", None)
     if filterset is not None:
         return list(filterset.base_filters)

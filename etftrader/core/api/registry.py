@@ -34,7 +34,8 @@ class Op:
 
     access: str
     summary: str = ""
-    query: tuple[str, ...] = ()  # further query parameters
+    # further query parameters, each with the sentence that describes it
+    query: Mapping[str, str] | tuple[str, ...] = ()
     lists: bool = False  # pages, filters and ordering of the view apply
     limit: str = ""  # a named scope of RATE_LIMITS beside the default
     money: bool = False  # a twin within ten seconds is suspicious

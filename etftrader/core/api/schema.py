@@ -6,7 +6,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
-from etftrader.core.api import lists
+from etftrader.core.api import batch, lists, parameters
 from etftrader.core.api.registry import PUBLIC, declared
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -25,6 +25,8 @@ _SECURITY = {
 
 class Schema(AutoSchema):
     """Summaries, query parameters and problem answers from the operation's declaration."""
+
+    _dropping = False  # a batch's DELETE is being described
 
     def get_summary(self) -> str | None:
         """The operation's sentence."""
@@ -56,9 +58,31 @@ class Schema(AutoSchema):
                 OpenApiTypes.INT if name in _NUMBERS else OpenApiTypes.STR,
                 OpenApiParameter.QUERY,
                 required=False,
+                description=parameters.of_query(self.view, self.method, name),
             )
             for name in names
         ]
+
+    def _resolve_path_parameters(self, variables: Any) -> list[dict[str, Any]]:
+        """The parts of the path, each with its sentence."""
+        found = super()._resolve_path_parameters(variables)
+        for each in found:
+            each["description"] = parameters.of_path(self.view, each["name"])
+        return found
+
+    def get_request_serializer(self) -> Any:
+        """A DELETE of many rows names them in its body, whatever they are."""
+        return batch.Keyed(many=True) if self._dropping else super().get_request_serializer()
+
+    def _get_request_body(self, direction: str = "request") -> Any:
+        """The library describes no body of a DELETE: for a batch it is asked as for a POST."""
+        if self.method != "DELETE" or not self.path.endswith("/batch"):
+            return super()._get_request_body(direction)
+        self.method, self._dropping = "POST", True
+        try:
+            return super()._get_request_body(direction)
+        finally:
+            self.method, self._dropping = "DELETE", False
 
     def get_filter_backends(self) -> list[Any]:
         """Filters are declared above."""

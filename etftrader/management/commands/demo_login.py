@@ -28,9 +28,7 @@ class Command(BaseCommand):
         if not users:
             raise CommandError("There are no demo users. Run seed_demo first.", returncode=1)
         users.sort(key=lambda each: books.EMAILS.index(each.email))
-        token = tokens.replace_personal(
-            user=users[0], name="launcher", scopes=["read", "trade"]
-        )
+        token = tokens.replace_personal(user=users[0], name="launcher", scopes=["read", "trade"])
         document = {
             "users": [
                 {"username": each.email, "password": settings.DEMO_PASSWORD} for each in users

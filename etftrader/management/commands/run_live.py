@@ -1,4 +1,4 @@
-"""Play sessions minute by minute while somebody watches."""
+"""Play sessions minute by minute while somebody watches, or follow the live market."""
 
 import signal
 from threading import Event
@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from etftrader import checks, tick
+from marketdata.selectors import sessions
 
 
 class Command(BaseCommand):
@@ -20,5 +21,8 @@ class Command(BaseCommand):
         stop = Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
-        self.stdout.write("live stream waits for somebody to watch")
+        live = sessions.is_live()
+        self.stdout.write(
+            "live stream follows the market" if live else "live stream waits for somebody to watch"
+        )
         tick.run(stop=stop)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from etftrader import services
+from etftrader.services import acts
 
 
 class Command(BaseCommand):
@@ -14,4 +14,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write and count."""
-        self.stdout.write(f"{services.setup_schedules()} schedules added")
+        self.stdout.write(f"{acts.setup_schedules()} schedules added")

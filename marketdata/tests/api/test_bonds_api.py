@@ -171,3 +171,53 @@ def test_a_batch_names_the_bad_item(operator):
     assert part["summary"] == {"created": 2, "failed": 1}
     good = operator.post(f"{V1}/bonds/batch", [BODY | {"instrument": "D"}], format="json")
     assert (good.status_code, good.json()[0]["symbol"]) == (201, "D")
+
+
+def test_putting_replaces_the_terms_and_keeps_what_positions_rest_on(operator, bond):
+    url = bond["url"]
+    whole = {"instrument": "acme-26", "coupon_rate": 0.05, "maturity": "2027-05-15"}
+
+    done = operator.put(url, whole, format="json", HTTP_IF_MATCH='"v1"')
+
+    told = done.json()
+    assert (done.status_code, done["ETag"]) == (200, '"v2"')
+    assert (told["coupon_rate"], told["maturity"], told["stated_ytm"]) == (0.05, "2027-05-15", None)
+    assert told["face_value"] == "1000.00"
+    for change, field in (
+        ({"instrument": "OTHER"}, "instrument"),
+        ({"currency": "EUR"}, "currency"),
+        ({"face_value": "100"}, "face_value"),
+        ({"name": "bell\x07"}, "name"),
+    ):
+        answer = operator.put(url, whole | change, format="json")
+        assert (answer.status_code, answer.json()["errors"][0]["attr"]) == (400, field)
+    del whole["maturity"]
+    assert operator.put(url, whole, format="json").json()["errors"][0]["attr"] == "maturity"
+
+
+def test_a_retired_bond_stays_readable(operator, bond, reader):
+    assert reader.delete(bond["url"]).status_code == 403
+    assert operator.delete(bond["url"], HTTP_IF_MATCH='"v7"').status_code == 412
+
+    done = operator.delete(bond["url"], HTTP_IF_MATCH='"v1"')
+
+    assert (done.status_code, done.json()["active"], done["ETag"]) == (200, False, '"v2"')
+    assert operator.delete(bond["url"]).json()["version"] == 2
+    assert operator.get(f"{V1}/bonds?active=true").json()["count"] == 0
+    assert operator.get(f"{V1}/bonds?active=false&search=acme").json()["count"] == 1
+    assert operator.get(f"{V1}/instruments/ACME-26").json()["active"] is False
+    assert AuditEvent.objects.filter(action="bond.retired").count() == 1
+
+
+def test_many_bonds_are_changed_and_retired(operator, bond):
+    other = operator.post(f"{V1}/bonds", BODY | {"instrument": "ACME-27"}, format="json").json()
+    items = [{"id": bond["id"], "version": 1, "ytm": 0.05}, {"id": other["id"], "frequency": 3}]
+
+    whole = operator.patch(f"{V1}/bonds/batch", items, format="json")
+    assert (whole.status_code, whole.json()["errors"][0]["attr"]) == (400, "1.frequency")
+    each = operator.patch(f"{V1}/bonds/batch?partial=true", items, format="json").json()
+    assert [one["status"] for one in each["results"]] == [200, 400]
+    gone = operator.delete(f"{V1}/bonds/batch", [bond["id"], other["id"]], format="json")
+    assert [one["active"] for one in gone.json()] == [False, False]
+    late = operator.delete(f"{V1}/bonds/batch", [{"id": other["id"], "version": 1}], format="json")
+    assert late.json()["errors"][0]["code"] == "version_mismatch"

@@ -1,6 +1,6 @@
 """Laws of returns over gaps, price checks, the calendar, and correlations with holes."""
 
-from datetime import date
+from datetime import date, time
 
 import numpy as np
 import pytest
@@ -65,7 +65,7 @@ def test_an_explained_jump_is_accepted():
 
 
 WEEK = sessions.calendar(
-    [date(2016, 6, day) for day in (20, 21, 22, 23, 24, 27)], [date(2016, 6, 27)]
+    [date(2016, 6, day) for day in (20, 21, 22, 23, 24, 27)], {date(2016, 6, 27): time(13)}
 )
 
 

@@ -27,6 +27,7 @@ from etftrader.testing.yahoo_server import (
 from marketdata.providers import yahoo_quotes, yahoo_session
 from marketdata.providers.base import ProviderFailed, SymbolHistory
 from marketdata.providers.yahoo import YahooProvider
+from marketdata.selectors import calendar
 
 START, END = date(2020, 1, 2), date(2020, 6, 30)
 MEGABYTE = 1024 * 1024
@@ -87,6 +88,15 @@ def test_a_fixture_becomes_bars_with_both_prices_and_dividends(
         (date(2020, 6, 19), 1.3662, "cash"),
     ]
     assert (spy.splits, spy.gaps, spy.currency) == ((), (), "USD")
+
+
+def test_the_days_of_a_half_year_in_which_clocks_change_are_the_exchanges(
+    yahoo: YahooProvider,
+) -> None:
+    """The opening is at 14:30 in UTC till 6 March, at 13:30 from 9 March on."""
+    [spy] = asked(yahoo)
+
+    assert [bar.session_date for bar in spy.bars] == calendar.between(START, END)
 
 
 def test_every_request_goes_to_the_base_address_and_none_elsewhere(

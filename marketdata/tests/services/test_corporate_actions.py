@@ -16,6 +16,7 @@ from marketdata.models import (
     OptionContract,
     OptionQuote,
     PriceSeries,
+    QuarantinedPrice,
     Tick,
 )
 from marketdata.providers.base import BarRow, DividendRow, SplitRow
@@ -252,6 +253,31 @@ def test_an_ex_date_without_a_session_counts_from_the_next_one(apple):
     assert corporate_actions.apply_due(session_date=EVE)["counts"]["applied"] == 0
     assert corporate_actions.apply_due(session_date=EX)["counts"]["applied"] == 1
     assert actions.effective(date(2020, 8, 29)) == EX
+    assert closes(apple)[-1] == Decimal("124.8075")
+
+
+def test_a_split_waits_while_the_first_price_after_it_is_in_doubt(apple):
+    record(split())
+    doubt = QuarantinedPrice.objects.create(
+        instrument=apple,
+        symbol="AAPL",
+        dataset="daily_bars",
+        session_date=EX,
+        source="csv",
+        price_basis="close",
+        raw={"close": "500.0"},
+        value="500.0",
+        reason="split_without_action",
+    )
+
+    told = corporate_actions.apply_due(session_date=EX)
+
+    [item] = told["items"]
+    assert (item["status"], item["reason"]["code"]) == ("failed", "price_in_doubt")
+    assert closes(apple)[-1] == Decimal("499.23")
+    # the price was wrong, the split is real
+    QuarantinedPrice.objects.filter(pk=doubt.pk).update(state="rejected")
+    assert corporate_actions.apply_due(session_date=EX)["counts"]["applied"] == 1
     assert closes(apple)[-1] == Decimal("124.8075")
 
 

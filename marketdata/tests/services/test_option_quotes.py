@@ -279,6 +279,26 @@ def test_one_failing_underlying_leaves_the_others_whole():
     assert sum(each.written for each in done[1:]) > 400
 
 
+def test_a_name_without_options_is_no_failure_and_far_expiries_wait():
+    asked = []
+
+    class Many:
+        def expirations(self, symbol):
+            if symbol == "TLT":
+                raise ProviderFailed("TLT has no listed options", code="empty_answer")
+            return [DAY - timedelta(days=1), *(DAY + timedelta(days=7 * n) for n in range(1, 40))]
+
+        def chain(self, symbol, day):
+            asked.append(day)
+            raise ProviderFailed("not today", code="rate_limited")
+
+    spy()
+    done = option_quotes.sync(source=Many(), underlyings=["TLT", "SPY"], session_date=DAY)
+
+    assert {each.underlying for each in done} == {"SPY"}
+    assert asked == [DAY + timedelta(days=7 * n) for n in range(1, option_quotes.EXPIRIES + 1)]
+
+
 def test_monthly_expiries_are_third_fridays_or_the_day_before():
     assert monthly(2016, 7) == date(2016, 7, 15)
     assert monthly(2014, 4) == date(2014, 4, 17)  # Good Friday

@@ -1,5 +1,6 @@
 """What is believed, what is held back, and what a person makes of it."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from threading import Barrier, Thread
@@ -14,7 +15,7 @@ from etftrader.core.records import AuditEvent
 from marketdata.choices import ActionKind, InstrumentKind, PriceBasis, Source
 from marketdata.models import CorporateAction, DailyBar, Instrument, PriceSeries, QuarantinedPrice
 from marketdata.providers.base import BarRow
-from marketdata.services import bar_store, price_gate
+from marketdata.services import bar_sync, price_gate
 
 BY = system("tests")
 DAY = date(2016, 6, 20)
@@ -46,9 +47,8 @@ def bars(*closes, symbol="ACME", start=DAY, source=Source.CSV.value):
 
 
 def bring_in(of, rows):
-    passed = price_gate.admit(instrument=of, rows=rows, until=UNTIL)
-    bar_store.upsert(passed.rows, {of.symbol: of})
-    bar_store.pack_series(of, passed.rows)
+    passed = bar_sync.admit(of, rows, until=UNTIL)
+    bar_sync.keep({of.symbol: of}, {of.symbol: passed})
     return passed
 
 
@@ -72,6 +72,60 @@ def test_a_bad_price_never_reaches_the_table_and_is_kept_as_it_came():
     ]
     assert kept[0].raw["close"] == "10000.0"
     assert kept[0].compared_with == "100"
+
+
+@pytest.mark.django_db
+def test_of_two_rows_of_a_session_the_later_believed_one_counts():
+    acme = instrument()
+    rows = [*bars(100.0, 101.0), *bars(101.5, 103.0, start=DAY + timedelta(days=1))]
+    rows.insert(2, *bars(10_100.0, start=DAY + timedelta(days=1)))
+
+    passed = bring_in(acme, rows)
+
+    assert passed.held == 1
+    assert closes(acme) == [100.0, 101.5, 103.0]
+    assert PriceSeries.objects.get(instrument=acme).close.tolist() == [100.0, 101.5, 103.0]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("figure", "value"),
+    [("high", float("inf")), ("low", -2.0), ("adj_close", 1e300), ("volume", -7)],
+)
+def test_a_figure_beside_the_close_that_can_be_none_is_held_and_never_stored(figure, value):
+    acme = instrument()
+
+    passed = bring_in(acme, [replace(each, **{figure: value}) for each in bars(100.0)])
+
+    [doubt] = QuarantinedPrice.objects.all()
+    assert (passed.held, doubt.reason, closes(acme)) == (1, "inconsistent", [])
+    # who believes the close believes the close
+    price_gate.accept(doubt_id=doubt.pk, by=BY)
+    [stored] = DailyBar.objects.all()
+    assert (stored.close, getattr(stored, figure)) == (100, None)
+
+
+@pytest.mark.django_db
+def test_two_sources_of_a_session_leave_one_price_and_a_gap_between_them_is_held():
+    acme = instrument()
+    bring_in(acme, bars(100.0, 101.0, 102.0))
+
+    passed = bring_in(acme, bars(101.4, 110.0, start=DAY + timedelta(days=1), source="yfinance"))
+
+    assert passed.elsewhere == {DAY + timedelta(days=1)}
+    assert list(DailyBar.objects.order_by("session_date").values_list("close", "source")) == [
+        (100, "csv"),
+        (Decimal("101.4"), "yfinance"),
+        (102, "csv"),
+    ]
+    assert PriceSeries.objects.get(instrument=acme).close.tolist() == [100.0, 101.4, 102.0]
+    [doubt] = QuarantinedPrice.objects.all()
+    assert (doubt.reason, doubt.value, doubt.compared_with) == ("sources_differ", "110.0", "102")
+
+    price_gate.accept(doubt_id=doubt.pk, by=BY)
+
+    assert closes(acme) == [100.0, 101.4, 110.0]
+    assert PriceSeries.objects.get(instrument=acme).close.tolist() == [100.0, 101.4, 110.0]
 
 
 @pytest.mark.django_db
@@ -100,6 +154,33 @@ def test_an_accepted_price_is_stored_with_those_that_followed_it():
     [line] = AuditEvent.objects.filter(action="price.accepted")
     assert line.after["followers"] == 1
     assert line.reason == "the merger"
+
+
+@pytest.mark.django_db
+def test_what_follows_is_judged_by_the_price_that_is_believed_before_it():
+    acme = instrument()
+    bring_in(acme, bars(100.0, 301.0, 302.0, 95.0, 300.0))
+
+    price_gate.accept(doubt_id=QuarantinedPrice.objects.get(value="301.0").pk, by=BY)
+
+    # the day before it closed at 95, whatever was accepted for the second day
+    assert closes(acme) == [100.0, 301.0, 302.0, 95.0]
+    assert QuarantinedPrice.objects.get(value="300.0").state == "held"
+
+
+@pytest.mark.django_db
+def test_what_an_accepted_correction_replaces_does_not_come_back():
+    acme = instrument()
+    bring_in(acme, bars(100.0, 101.0))
+    bring_in(acme, bars(100.0, 301.0))
+    price_gate.accept(doubt_id=QuarantinedPrice.objects.get(value="301.0").pk, by=BY)
+    assert closes(acme) == [100.0, 301.0]
+
+    bring_in(acme, bars(100.0, 101.0))
+
+    assert closes(acme) == [100.0, 301.0]
+    aside = QuarantinedPrice.objects.get(value="101.0")
+    assert (aside.state, aside.reason, aside.decided_by) == ("rejected", "corrected", BY.user_id)
 
 
 @pytest.mark.django_db

@@ -134,10 +134,10 @@ def test_splits_of_a_file_explain_its_prices_and_restate_its_history_once(
 
     assert not QuarantinedPrice.objects.filter(symbol="AAPL").exists()
     split = CorporateAction.objects.get(instrument__symbol="AAPL", kind="split")
-    assert (split.ex_date, split.ratio, split.status) == (date(2020, 8, 31), 4, "pending")
+    # what came with the prices is applied with them, once
+    assert (split.ex_date, split.ratio, split.status) == (date(2020, 8, 31), 4, "applied")
     assert CorporateAction.objects.filter(instrument__symbol="AAPL", kind="dividend").exists()
-
-    corporate_actions.apply_due(session_date=date(2020, 8, 31))
+    assert corporate_actions.apply_due(session_date=date(2020, 8, 31))["items"] == []
     assert closes("AAPL")[date(2020, 8, 28)] == pytest.approx(499.23 / 4, abs=1e-4)
     assert closes("AAPL")[date(2020, 8, 31)] == 129.04
 
@@ -158,8 +158,8 @@ def test_a_whole_history_with_splits_is_one_series_after_they_are_applied(
     put(folder, shared_folder, stock="stock_daily_2016_2020.csv.gz")
 
     price_sync.load_history(until=END)
-    corporate_actions.apply_due(session_date=END)
 
+    assert not CorporateAction.objects.exclude(status="applied").exists()
     assert not QuarantinedPrice.objects.exists()
     for symbol in ("AAPL", "NEE"):
         series = PriceSeries.objects.get(instrument__symbol=symbol)
@@ -252,6 +252,37 @@ def test_yields_nobody_can_believe_are_kept_back(folder: Path) -> None:
     ]
     [doubt] = QuarantinedPrice.objects.all()
     assert (doubt.dataset, doubt.symbol, doubt.value) == ("yields", "10Y", "64.0")
+
+
+def test_the_volatility_index_may_double_but_holds_no_impossible_figure(folder: Path) -> None:
+    header = "date,symbol,open,high,low,close"
+    file(folder, "v.csv", "2020-06-29,^VIX,20,21,19,20", "2020-06-30,^VIX,40,45,38,42",
+         header=header)  # fmt: skip
+    price_sync.load_history(until=DAY)
+    assert closes("^VIX") == {date(2020, 6, 29): 20, DAY: 42}
+
+    file(folder, "v.csv", "2020-06-29,^VIX,20,999999999999,19,20.5", header=header)
+    price_sync.sync(session_date=DAY, datasets=["vix"], again_from=date(2020, 6, 29))
+
+    assert closes("^VIX")[date(2020, 6, 29)] == 20
+    [doubt] = QuarantinedPrice.objects.all()
+    assert doubt.reason == "inconsistent"
+
+
+def test_a_second_source_replaces_the_first_ones_price_and_a_session_has_one(
+    folder: Path, settings: Any
+) -> None:
+    file(folder, "a.csv", "2020-06-29,SPY,300", "2020-06-30,SPY,301")
+    price_sync.load_history(until=DAY)
+    DailyBar.objects.filter(session_date=DAY).update(source="yfinance")
+
+    price_sync.sync(session_date=DAY, datasets=["daily_bars"], again_from=DAY)
+
+    assert list(DailyBar.objects.order_by("session_date").values_list("close", "source")) == [
+        (300, "csv"),
+        (301, "csv"),
+    ]
+    assert PriceSeries.objects.get().close.tolist() == [300.0, 301.0]
 
 
 def test_a_symbol_nobody_knows_fails_with_suggestions(folder: Path) -> None:

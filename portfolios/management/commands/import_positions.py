@@ -43,13 +43,15 @@ class Command(BaseCommand):
             raise CommandError("There is no such portfolio.")
         session = sessions.latest()
         try:
+            file = csv_import.read(
+                data=options["file"].read_bytes(), user=owner.user, encoding=options["encoding"]
+            )
             batch = csv_import.check(
                 portfolio_id=options["portfolio"],
                 user=owner.user,
                 file_name=options["file"].name,
-                data=options["file"].read_bytes(),
+                file=file,
                 session_date=session,
-                encoding=options["encoding"],
             )
             if options["commit"]:
                 batch = csv_import.commit(

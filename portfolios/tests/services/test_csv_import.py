@@ -44,13 +44,13 @@ def portfolio():
 
 def check(portfolio, text, **given) -> ImportBatch:
     data = text if isinstance(text, bytes) else text.encode()
+    user = make_user()
     return csv_import.check(
         portfolio_id=portfolio.pk,
-        user=make_user(),
+        user=user,
         file_name="mine.csv",
-        data=data,
+        file=csv_import.read(data=data, user=user, **given),
         session_date=WEDNESDAY,
-        **given,
     )
 
 

@@ -7,9 +7,11 @@ import pytest
 from django.db import connections
 
 from etftrader.core.actor import Actor
-from etftrader.core.errors import NotFound
+from etftrader.core.audit import SITE
+from etftrader.core.errors import NotAllowed, NotFound
 from etftrader.core.records import AuditEvent, OutboxEvent
 from risk.models import Alert
+from risk.selectors import alerts as rows
 from risk.services import alerts
 from risk.tests import factories
 
@@ -116,3 +118,59 @@ def test_sixteen_threads_raise_one_alert():
     alert = Alert.objects.get(portfolio=portfolio, key="limit:var")
     assert alert.count == 16
     assert OutboxEvent.objects.filter(name="risk.alert_raised").count() == 1
+
+
+def house(**given):
+    facts = {
+        "portfolio_id": None, "kind": "data", "key": "run:prices", "severity": "warning",
+        "title": "Prices failed", "detail": "", "as_of": NOON, "session_date": date(2016, 6, 24),
+    }  # fmt: skip
+    return alerts.raise_once(**(facts | given))
+
+
+@pytest.mark.django_db
+def test_an_alert_of_the_house_is_for_staff_alone():
+    owner = factories.make_user()
+    factories.make_portfolio(owner=owner)
+    first = house()
+
+    again = house()
+
+    assert (again.pk, again.count, again.portfolio) == (first.pk, 2, None)
+    assert again.number > first.number
+    member = Actor.of_user(owner)
+    staff = Actor(owner.pk, "ops", is_staff=True, groups=frozenset({"Operator"}))
+    reader = Actor(owner.pk, "look", is_staff=True, groups=frozenset({"Viewer"}))
+    assert list(rows.visible(member)) == []
+    assert [each.pk for each in rows.visible(staff)] == [first.pk]
+    rows.check_acknowledge(staff, again)
+    with pytest.raises(NotAllowed):
+        rows.check_acknowledge(reader, again)
+    seen = alerts.acknowledge(alert_id=again.pk, by=staff)
+    assert seen.state == "acknowledged"
+    assert AuditEvent.objects.get(action="alert.acknowledge").chain == SITE
+    assert alerts.resolve(portfolio_id=None, key="run:prices", as_of=NOON).state == "resolved"
+    assert house().pk != first.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_threads_raise_one_alert_of_the_house():
+    start, failures = threading.Barrier(8), []
+
+    def raise_it():
+        try:
+            start.wait(10)
+            house()
+        except Exception as error:  # noqa: BLE001  shown by the assertion below
+            failures.append(repr(error))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=raise_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert failures == []
+    assert Alert.objects.get(portfolio__isnull=True).count == 8

@@ -191,7 +191,7 @@ def test_trades_show_price_costs_and_source(browser, book):
 
     text = browser.get(page(book, "trades/")).content.decode()
 
-    assert "simulated minute" in text
+    assert "simulated price" in text
     assert "12.0" in text  # 1.20 of 1,000 dollars in basis points
 
 

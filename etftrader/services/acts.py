@@ -36,7 +36,7 @@ def update_data(*, by: Actor) -> JobRun:
 
 
 def retry(*, run: JobRun, by: Actor) -> JobRun:
-    """Run a finished job again. Raises Conflict while it is open."""
+    """Run a finished job again, as a whole. Raises Conflict while it is open."""
     if run.status in OPEN:
         raise Conflict("The job has not ended yet.", code="job_already_running")
     with transaction.atomic():
@@ -52,22 +52,6 @@ def retry(*, run: JobRun, by: Actor) -> JobRun:
         )
         _note(again, "job.retry", by, before=run.status)
     return again
-
-
-def cancel(*, run: JobRun, by: Actor) -> JobRun:
-    """Cancel a queued job; the second time is harmless. Raises Conflict once it has begun."""
-    with transaction.atomic():
-        cancelled = jobs.cancel(run)
-        run.refresh_from_db()
-        if cancelled:
-            _note(run, "job.cancel", by, before=JobRun.Status.QUEUED)
-    if run.status != JobRun.Status.CANCELLED:
-        raise Conflict(
-            f"The job is {run.status}; only a queued one can be cancelled.",
-            code="job_already_running",
-            job_status=run.status,
-        )
-    return run
 
 
 def _note(run: JobRun, action: str, by: Actor, *, before: str) -> None:
@@ -93,7 +77,7 @@ def setup_schedules() -> int:
             )
             when = {"interval": every}
         else:
-            when = {"crontab": _crontab(timer.at, "*")}
+            when = {"crontab": _crontab(timer.at, timer.weekdays)}
         made += _entry(timer.name, timer.task, when, "{}")
     for step in STEPS:
         when = {"crontab": _crontab(step.at, "1-5")}

@@ -1,0 +1,27 @@
+"""Make a fresh personal token for the first administrator and print how to sign in."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from etftrader.services import beginning
+
+
+class Command(BaseCommand):
+    """For the launcher's run.json; the password comes from DEMO_PASSWORD and may be changed."""
+
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Only the output's form."""
+        parser.add_argument("--format", choices=("text", "json"), default="text")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print the document; the former token of this name ends."""
+        document = beginning.login()
+        if options["format"] == "json":
+            self.stdout.write(json.dumps(document))
+            return
+        for each in document["users"]:
+            self.stdout.write(f"{each['username']}  {each['password'] or '(your own password)'}")

@@ -1,0 +1,1 @@
+"""What the roof does: acts of several packages, each one transaction."""

@@ -1,0 +1,70 @@
+"""The order of the files of a run, and what a second run of the suite need not repeat.
+
+The suite runs on both engines. With ETF_SECOND_LEG set, what knows neither a database nor a live
+store is left out, and so are the two long walks over who may see what (T-20, T-40). Files that
+take long begin first, so that no process works alone at the end.
+"""
+
+import os
+
+import pytest
+
+BEGIN_FIRST = (
+    "test_live_profile.py",
+    "test_t05_kills.py",
+    "test_t01_double_spend.py",
+    "test_t20_access.py",
+    "test_live_market.py",
+    "test_t02_ledger_storm.py",
+    "test_story.py",
+    "test_launcher.py",
+    "test_faults_launcher.py",
+    "test_faults_day.py",
+    "test_faults_jobs.py",
+    "test_faults_live.py",
+    "test_t22_sockets.py",
+    "test_t45_hangs.py",
+    "test_t03_idempotency.py",
+    "test_t18_ticks.py",
+    "test_t17_price_gate.py",
+    "test_order_walk.py",
+    "test_bench.py",
+)
+ONCE_PLACES = ("/tests/calculations/", "/tests/providers/", "/tests/data/")
+ONCE_FILES = (
+    "test_live_profile.py",
+    "test_launcher.py",
+    "test_faults_launcher.py",
+    "test_house.py",
+    "test_t36_static.py",
+    "test_front_end.py",
+    "test_ui_kit.py",
+    "test_vectors.py",
+    "test_display.py",
+    "test_core_svg.py",
+    "test_option_charts.py",
+    "test_compose.py",
+    "test_core_outbound.py",
+    "test_core_outbound_tls.py",
+    "test_t33_outbound.py",
+    "test_t35_settings.py",
+    "test_t40_admin.py",
+    "test_openapi.py",
+    "test_bench.py",
+    "test_t20_access.py",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort the files, and leave out what the other leg has run."""
+    if os.environ.get("ETF_SECOND_LEG"):
+        left_out = [item for item in items if _once(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not _once(item)]
+    place = {name: order for order, name in enumerate(BEGIN_FIRST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
+def _once(item: pytest.Item) -> bool:
+    where = item.path.as_posix()
+    return item.path.name in ONCE_FILES or any(part in where for part in ONCE_PLACES)

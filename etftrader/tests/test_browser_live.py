@@ -1,0 +1,107 @@
+"""A person and a live source in a browser: the source is a made market, chosen by settings alone."""
+
+import pytest
+from playwright.sync_api import expect
+
+from etftrader.testing import browser
+from etftrader.testing.browser import Person
+from etftrader.testing.yahoo_market import Listed, YahooMarket
+from etftrader.testing.yahoo_server import Reply
+
+pytestmark = pytest.mark.browser
+
+LISTED = {
+    "SPY": Listed("Large companies", "ETF", 600.0),
+    "NEWX": Listed("A fund nobody knew", "ETF", 42.0),
+    "ODDX": Listed("A fund with a wrong price", "ETF", 80.0),
+    "ILLX": Listed("A fund whose source is ill", "ETF", 25.0),
+    "^VIX": Listed("Volatility", "INDEX", 16.0, 0.05),
+    "^IRX": Listed("13 weeks", "INDEX", 3.9, 0.001),
+    "^FVX": Listed("5 years", "INDEX", 4.0, 0.001),
+    "^TNX": Listed("10 years", "INDEX", 4.2, 0.001),
+    "^TYX": Listed("30 years", "INDEX", 4.6, 0.001),
+}
+
+
+@pytest.fixture(scope="module")
+def market():
+    with YahooMarket(LISTED) as made:
+        # far from the day before, and no split told
+        made.spoil("ODDX", made.days[-1], 1.7)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def owner(market, tmp_path_factory, chromium):
+    settings = {
+        "MARKETDATA_PROVIDER": "yfinance",
+        "YAHOO_BASE_URL": market.url,
+        "YAHOO_CALLS_PER_MINUTE": "10000",
+    }
+    with browser.running(tmp_path_factory.mktemp("live"), settings) as run:
+        yield Person(chromium, run, "admin")
+
+
+def add(page, *symbols):
+    page.get_by_label("Symbols", exact=True).fill("\n".join(symbols))
+    page.get_by_role("button", name="Add to").click()
+
+
+def test_a_new_fund_and_an_unknown_symbol_come_to_a_watchlist(owner):
+    page = owner.page
+    owner.open("/watchlists/")
+    page.locator("#panel-new").get_by_label("Name").fill("Followed")
+    page.get_by_role("button", name="Make the list").click()
+    add(page, "NEWX", "ODDX", "NOPE")
+    page.evaluate("window.sameDocument = true")
+    # the worker asks the source; the page hears of it
+    expect(page.locator("tr[data-row=NEWX]")).to_contain_text("42.00", timeout=60_000)
+    expect(page.locator("[data-unknown=NOPE]")).to_contain_text("Unresolved", timeout=60_000)
+    assert page.evaluate("window.sameDocument") is True
+    owner.open("/quotes/newx/")
+    expect(page.locator("h1")).to_have_text("NEWX")
+    expect(page.locator("main")).to_contain_text("A fund nobody knew")
+    assert owner.complaints == []
+
+
+def test_a_suspect_price_is_held_back_shown_and_accepted(owner):
+    page = owner.page
+    owner.open("/quotes/ODDX/")
+    expect(page.locator("main")).not_to_contain_text("136.00")
+    owner.open("/data/quarantine/")
+    row = page.locator("#panel-doubts tbody tr", has_text="ODDX")
+    expect(row).to_contain_text("136.00")
+    row.get_by_role("link", name="Accept").click()
+    dialog = page.locator("dialog[open]")
+    dialog.get_by_label("Reason").fill("seen at the exchange")
+    dialog.get_by_role("button", name="Accept").click()
+    expect(page.locator("#panel-doubts")).not_to_contain_text("ODDX")
+    owner.open("/quotes/ODDX/")
+    expect(page.locator("main")).to_contain_text("136.00")
+    assert owner.complaints == []
+
+
+def test_an_update_shows_its_progress_its_failure_and_its_retry(owner, market):
+    page = owner.page
+    # a page of words where numbers were asked for, as long as the source is ill
+    words = Reply(200, b"<html>We are sorry</html>", {"Content-Type": "text/html"})
+    market.say("/chart/ILLX", words)
+    owner.open("/watchlists/")
+    add(page, "ILLX")
+    expect(page.locator("[data-unknown=ILLX], tr[data-row=ILLX]")).to_be_visible()
+    owner.open("/data/")
+    page.evaluate("window.sameDocument = true")
+    page.get_by_label("Symbols").fill("SPY, ILLX")
+    page.get_by_label("From").fill(market.days[-5].isoformat())
+    page.get_by_role("button", name="Update", exact=True).click()
+    panel = page.locator("#panel-update")
+    expect(panel.locator("progress").or_(panel.get_by_text("Partial"))).to_be_visible()
+    expect(panel).to_contain_text("Partial", timeout=60_000)
+    expect(panel.locator("li", has_text="ILLX")).to_be_visible()
+    asked = market.count("/chart/SPY")
+    market.forget("/chart/ILLX")
+    panel.get_by_role("button", name="Retry failed items").click()
+    expect(panel.or_(page.locator("#panel-run"))).to_contain_text("Succeeded", timeout=60_000)
+    # what had come was not asked for again
+    assert market.count("/chart/SPY") == asked
+    assert owner.complaints == []

@@ -1,0 +1,46 @@
+"""What option instruments are contracts of, in figures and in words."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from marketdata.choices import OptionRight
+from marketdata.models import OptionContract
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of one listed option."""
+
+    underlying_id: UUID
+    underlying: str  # symbol
+    expiry: date
+    strike: Decimal
+    right: str  # call, put
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is a right to buy."""
+        return self.right == OptionRight.CALL
+
+    @property
+    def words(self) -> str:
+        """As people say it: SPY 19 Aug 2016 212 call."""
+        strike = format(self.strike.normalize(), "f")
+        return f"{self.underlying} {self.expiry:%-d %b %Y} {strike} {self.right}"
+
+
+def of_instruments(instrument_ids: Iterable[UUID]) -> dict[UUID, Terms]:
+    """Terms by instrument; what is no option is absent. No query for none."""
+    wanted = list(instrument_ids)
+    found: dict[UUID, Terms] = {}
+    for start in range(0, len(wanted), BATCH):
+        rows = OptionContract.objects.filter(instrument__in=wanted[start : start + BATCH])
+        columns = ("underlying_id", "underlying__symbol", "expiry", "strike", "right")
+        for key, *values in rows.values_list("instrument_id", *columns):
+            found[key] = Terms(*values)
+    return found

@@ -1,0 +1,88 @@
+"""History that starts over: what later splits and dividends did to stored prices is taken back."""
+
+from datetime import date
+
+from django.db import transaction
+from django.db.models import F
+
+from etftrader.core import audit, clock
+from etftrader.core.actor import Actor
+from etftrader.core.money import plain
+from marketdata.calculations.option_symbols import CALL, PUT, OptionSymbol
+from marketdata.calculations.splits import exact_ratio, times
+from marketdata.choices import ActionKind, ActionStatus, OptionRight
+from marketdata.models import (
+    CorporateAction,
+    DailyBar,
+    Instrument,
+    MinuteBar,
+    OptionContract,
+    PriceSeries,
+    Tick,
+)
+from marketdata.selectors import corporate_actions as actions
+from marketdata.services.corporate_actions import STRIKE
+
+STORED = (DailyBar, MinuteBar, Tick, PriceSeries)
+
+
+@transaction.atomic
+def take_back(*, after: date, by: Actor) -> list[str]:
+    """Make splits and dividends after a session pending again, as if the session were the last.
+
+    Stored prices of what was split are dropped: arithmetic does not give back what was rounded.
+    The caller fetches them again, by the symbols that are the answer.
+    """
+    applied = CorporateAction.objects.filter(
+        status=ActionStatus.APPLIED,
+        kind__in=[ActionKind.SPLIT, ActionKind.DIVIDEND],
+        ex_date__gt=after,
+    )
+    symbols = set()
+    for action in applied.select_related("instrument").order_by("-ex_date", "pk"):
+        if action.kind == ActionKind.SPLIT:
+            symbols.add(action.instrument.symbol)
+            _unsplit(action)
+        CorporateAction.objects.filter(pk=action.pk).update(
+            status=ActionStatus.PENDING,
+            applied_at=None,
+            updated_at=clock.now(),
+            version=F("version") + 1,
+        )
+        audit.record(
+            by=by,
+            action="corporate_action.taken_back",
+            object_type="corporate_action",
+            object_id=action.pk,
+            after={
+                "symbol": action.instrument.symbol,
+                "kind": action.kind,
+                "ex_date": action.ex_date.isoformat(),
+                "ratio": plain(action.ratio),
+            },
+        )
+    return sorted(symbols)
+
+
+def _unsplit(action: CorporateAction) -> None:
+    for table in STORED:
+        table._default_manager.filter(instrument=action.instrument).delete()
+    changed, _ = actions.adjusted_options(action)
+    for contract in changed:
+        # who came after the split was listed with the terms it has
+        if action.applied_at is not None and contract.created_at <= action.applied_at:
+            _old_terms(contract, action)
+
+
+def _old_terms(contract: OptionContract, action: CorporateAction) -> None:
+    assert action.ratio is not None
+    strike = times(contract.strike, exact_ratio(action.ratio), STRIKE)
+    right = CALL if contract.right == OptionRight.CALL else PUT
+    symbol = OptionSymbol(contract.root, contract.expiry, right, strike).compact
+    now = clock.now()
+    OptionContract.objects.filter(pk=contract.pk).update(
+        strike=strike, updated_at=now, version=F("version") + 1
+    )
+    Instrument.objects.filter(pk=contract.instrument_id).update(
+        symbol=symbol, updated_at=now, version=F("version") + 1
+    )

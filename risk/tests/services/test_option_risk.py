@@ -1,0 +1,326 @@
+"""Options in the risk: by delta, on their underlying's column; live, at the close, at the gate."""
+
+import math
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from marketdata.models import DailyBar, OptionContract, OptionGreeks, OptionQuote
+from marketdata.providers.bundled import BundledProvider
+from marketdata.selectors import calendar
+from marketdata.selectors.sessions import Moment
+from marketdata.services import contracts, greeks, option_quotes, stream
+from marketdata.tests.option_world import BY, yields
+from portfolios.choices import EntryKind, LedgerAccount
+from portfolios.models import Portfolio
+from portfolios.services import booking, ledger, locking, snapshots
+from portfolios.services.booking import Leg
+from risk.models import PositionRisk, RiskMetric
+from risk.selectors import var as selector
+from risk.services import covariance, limits, monitor, pretrade, var
+from risk.services.pretrade import ProposedTrade
+from risk.tests import factories
+
+pytestmark = pytest.mark.django_db
+START, PLAYED = factories.START, date(2016, 6, 23)
+CALL, PUT, SOLD = "SPY160819C00212000", "SPY160819P00200000", "SPY160715C00212000"
+HELD = {CALL: 60, PUT: 80, SOLD: -50}
+SHARES = {"SPY": 500, "XLE": 1_000, "EEM": -2_000}
+SPOT = 208.10
+Z = 1.6448536269514722
+
+
+@pytest.fixture(scope="module")
+def staged(django_db_setup, django_db_blocker):
+    with factories.module_rows(django_db_blocker):
+        factories.load_bundle()
+        yields(BundledProvider(until=START).yields(date(2016, 6, 13), START))
+        row = covariance.compute_daily(session_date=START)
+        covariance.ensure_stressed(session_date=START)
+        made = contracts.ensure(symbols=list(HELD), by=BY).contracts
+        option_quotes.simulate(session_date=START)
+        greeks.compute(session_date=START, held=[each.instrument_id for each in made.values()])
+        portfolio = factories.make_portfolio(name="Overlay", allow_short=True)
+        for symbol, quantity in SHARES.items():
+            factories.hold(portfolio, symbol, quantity)
+        for symbol, quantity in HELD.items():
+            ledger.book_opening(
+                portfolio_id=portfolio.pk, instrument=made[symbol].instrument,
+                quantity=Decimal(quantity), price=Decimal(2), session_date=START,
+                source=f"test:{symbol}",
+            )  # fmt: skip
+        snapshots.take(portfolio_ids=[portfolio.pk], session_date=START)
+        var.compute(portfolio_ids=[portfolio.pk], session_date=START)
+        yield portfolio.pk, row
+
+
+@pytest.fixture
+def stage(staged):
+    portfolio_id, row = staged
+    monitor.forget()
+    yield Portfolio.objects.get(pk=portfolio_id), covariance.matrices.of_row(row)
+    monitor.forget()
+
+
+def unit(symbol):
+    return OptionGreeks.objects.get(contract__instrument__symbol=symbol, session_date=START)
+
+
+def delta_dollars():
+    """By underlying, from the ingredients."""
+    closes = {"SPY": SPOT, **{s: close(s) for s in ("XLE", "EEM")}}
+    dollars = {symbol: n * closes[symbol] for symbol, n in SHARES.items()}
+    options = {s: n * 100 * unit(s).delta * SPOT for s, n in HELD.items()}
+    dollars["SPY"] += sum(options.values())
+    return dollars, options
+
+
+def close(symbol):
+    return float(DailyBar.objects.get(instrument__symbol=symbol, session_date=START).close)
+
+
+def quadratic(dollars, matrix):
+    x = np.array([dollars.get(symbol, 0.0) for symbol in matrix.labels])
+    return math.sqrt(x @ matrix.values @ x)
+
+
+def test_the_var_of_the_close_is_that_of_the_delta_dollars_by_underlying(stage):
+    portfolio, matrix = stage
+    dollars, options = delta_dollars()
+
+    row = portfolio.snapshots.get(session_date=START)
+    metric = RiskMetric.objects.get(portfolio=portfolio, session_date=START)
+
+    assert row.var_95_1d == pytest.approx(Z * quadratic(dollars, matrix), rel=1e-8)
+    assert (metric.excluded, metric.coverage) == ([], 1.0)
+    said = next(each for each in metric.warnings if each["code"] == "options_by_delta")
+    assert said["detail"].startswith("3 options enter by delta only")
+    parts = {each.instrument.symbol: each for each in PositionRisk.objects.filter(metric=metric)}
+    assert sum(each.component for each in parts.values()) == pytest.approx(row.var_95_1d)
+    # what is on one underlying shares its marginal, and its component by delta dollars
+    assert {parts[s].marginal for s in (CALL, PUT, SOLD)} == {parts["SPY"].marginal}
+    for symbol, amount in options.items():
+        assert parts[symbol].delta_exposure == pytest.approx(amount, abs=1e-5)
+        assert parts[symbol].component == pytest.approx(amount * parts["SPY"].marginal, rel=1e-6)
+        assert parts[symbol].exposure == pytest.approx(
+            float(row.positions.get(instrument__symbol=symbol).exposure)
+        )
+
+
+def test_an_option_without_a_delta_is_left_out_with_the_reason(stage):
+    portfolio, _ = stage
+    OptionGreeks.objects.filter(contract__instrument__symbol=CALL).delete()
+    snapshots.take(portfolio_ids=[portfolio.pk], session_date=START)
+
+    [metric] = var.compute(portfolio_ids=[portfolio.pk], session_date=START).values()
+
+    [left] = metric.excluded
+    assert (left["symbol"], left["reason"]) == (CALL, "no_delta")
+    assert left["exposure"] > 0
+    assert 0 < metric.coverage < 1
+    part = PositionRisk.objects.get(metric=metric, instrument__symbol=CALL)
+    assert (part.component, part.delta_exposure, part.reason) == (None, None, "no_delta")
+
+
+def test_limits_count_delta_dollars_by_underlying(stage):
+    portfolio, _ = stage
+    dollars, _ = delta_dollars()
+    nav = float(portfolio.snapshots.get(session_date=START).nav)
+
+    found = limits.evaluate(portfolio_ids=[portfolio.pk], session_date=START)[portfolio.pk]
+
+    by = {each.limit.measure: each for each in found}
+    gross = sum(abs(each) for each in dollars.values())
+    assert by["gross"].observed == pytest.approx(gross / nav, rel=1e-9)
+    largest = max(dollars, key=lambda symbol: abs(dollars[symbol]))
+    assert by["position_weight"].symbol == largest
+    # the page reads the same from the stored run
+    metric = RiskMetric.objects.get(portfolio=portfolio, session_date=START)
+    record = selector.of_metric(metric, limits.in_force(portfolio_id=portfolio.pk))
+    shown = {each["measure"]: each["observed"] for each in record.limits}
+    assert shown["gross"] == pytest.approx(gross / nav, rel=1e-9)
+    assert float(record.value["nav"]) == pytest.approx(nav, abs=0.01)
+
+
+def moment_of(bar):
+    return Moment(
+        as_of=calendar.open_time(PLAYED) + timedelta(minutes=bar), session_date=START,
+        playing=PLAYED, bar=bar, bars=390, round=1, revision=1, ended=False,
+    )  # fmt: skip
+
+
+def state_at(matrix, bar, factors):
+    closes = {symbol: close(symbol) for symbol in matrix.labels if symbol in known(matrix)}
+    begun = stream.begin(
+        moment=moment_of(0), labels=matrix.labels, covariance=matrix.values,
+        covariance_id=matrix.snapshot_id, previous_close=closes, factors={}, source="SIM",
+    )  # fmt: skip
+    moved = np.array([factors.get(symbol, 1.0) for symbol in begun.symbols])
+    prices = begun.previous_close * moved
+    return replace(begun, bar=bar, as_of=moment_of(bar).as_of, prices=prices)
+
+
+def known(matrix):
+    rows = DailyBar.objects.filter(session_date=START, instrument__symbol__in=matrix.labels)
+    return set(rows.values_list("instrument__symbol", flat=True))
+
+
+def test_a_live_bar_values_options_at_the_played_spot(stage):
+    portfolio, matrix = stage
+    still = state_at(matrix, 1, {})
+    up = state_at(matrix, 2, {"SPY": 1.01})
+
+    first = monitor.revalue(state=still, moment=moment_of(1))[portfolio.pk]
+    second = monitor.revalue(state=up, moment=moment_of(2))[portfolio.pk]
+
+    for symbol, sign in ((CALL, 1), (PUT, -1), (SOLD, -1)):
+        before, after = (each.value["marks"][symbol] for each in (first, second))
+        assert (float(after["exposure"]) - float(before["exposure"])) * sign > 0
+        assert (float(after["price"]) > float(before["price"])) == (symbol != PUT)
+    # a first-order guess with gamma, from the stored Greeks
+    moved = 0.01 * SPOT
+    guess = sum(
+        n * 100 * (unit(s).delta * moved + 0.5 * unit(s).gamma * moved**2) for s, n in HELD.items()
+    )
+    gained = sum(
+        float(second.value["marks"][s]["exposure"]) - float(first.value["marks"][s]["exposure"])
+        for s in HELD
+    )
+    assert gained == pytest.approx(guess, abs=0.03 * abs(guess) + 150)
+    # the VaR is that of the live delta dollars under the live matrix
+    live = {}
+    for symbol, mark in second.value["marks"].items():
+        name = symbol if symbol in SHARES else "SPY"
+        live[name] = live.get(name, 0.0) + float(mark["delta_exposure"])
+    x = np.array([live.get(symbol, 0.0) for symbol in up.symbols])
+    assert float(second.risk["var"]) == pytest.approx(Z * math.sqrt(x @ up.hybrid @ x), rel=1e-5)
+    parts = [float(each["component"]) for each in second.risk["components"]]
+    assert sum(parts) == pytest.approx(float(second.risk["var"]), abs=0.05)
+    named = {each["symbol"]: each["underlying"] for each in second.risk["components"]}
+    assert (named[CALL], named["SPY"]) == ("SPY", None)
+    assert second.risk["coverage"] == 1.0
+
+
+def test_many_books_share_one_pass_over_the_contracts(stage, django_assert_num_queries):
+    portfolio, matrix = stage
+    first, second = state_at(matrix, 1, {}), state_at(matrix, 2, {"SPY": 0.99})
+    monitor.revalue(state=first, moment=moment_of(1))
+
+    # portfolios, the matrix in force, limits: no contract is read again
+    with django_assert_num_queries(3):
+        found = monitor.revalue(state=second, moment=moment_of(2))
+    assert found[portfolio.pk].value["marks"][CALL]["price"] is not None
+
+
+def test_between_sessions_one_book_agrees_with_the_run_of_the_close(stage):
+    portfolio, _ = stage
+
+    record = monitor.revalue_one(portfolio_id=portfolio.pk, moment=factories.closing())
+
+    row = portfolio.snapshots.get(session_date=START)
+    assert float(record.risk["var"]) == pytest.approx(row.var_95_1d, abs=0.01)
+    assert float(record.value["nav"]) == pytest.approx(float(row.nav), abs=0.01)
+
+
+def judged(portfolio, symbol, side, quantity):
+    portfolio.refresh_from_db()
+    inputs = pretrade.gather(
+        portfolio_id=portfolio.pk, symbols=[symbol], moment=factories.closing()
+    )
+    return pretrade.judge(
+        portfolio=portfolio,
+        inputs=inputs,
+        proposed=[ProposedTrade(symbol, side, Decimal(quantity))],
+        by=factories.HOUSE,
+    )
+
+
+def test_the_gate_sees_the_book_by_delta(stage):
+    portfolio, matrix = stage
+    dollars, _ = delta_dollars()
+    before = Z * quadratic(dollars, matrix)
+    after = Z * quadratic({**dollars, "SPY": dollars["SPY"] + 100 * SPOT}, matrix)
+
+    verdict = judged(portfolio, "SPY", "buy", 100)
+
+    assert float(verdict.before["var"]) == pytest.approx(before, abs=0.01)
+    assert verdict.incremental_var == pytest.approx(after - before, rel=1e-4)
+    assert float(verdict.before["delta_gross"]) == pytest.approx(
+        sum(abs(each) for each in dollars.values()), abs=0.02
+    )
+    assert verdict.document["meta"]["options_by_delta"] == 3
+
+
+@pytest.mark.parametrize(("symbol", "side"), [(CALL, "buy"), (PUT, "buy"), (SOLD, "buy")])
+def test_an_order_for_an_option_counts_with_its_delta_and_costs_its_premium(stage, symbol, side):
+    portfolio, matrix = stage
+    dollars, _ = delta_dollars()
+    added = 5 * 100 * unit(symbol).delta * SPOT
+    before = Z * quadratic(dollars, matrix)
+    after = Z * quadratic({**dollars, "SPY": dollars["SPY"] + added}, matrix)
+    quote = OptionQuote.objects.get(contract__instrument__symbol=symbol, session_date=START)
+    premium = 500 * float(quote.bid + quote.ask) / 2
+
+    verdict = judged(portfolio, symbol, side, 5)
+
+    assert verdict.status == "APPROVED"
+    assert verdict.incremental_var == pytest.approx(after - before, rel=1e-3, abs=0.02)
+    spent = float(verdict.before["cash"]) - float(verdict.after["cash"])
+    assert spent == pytest.approx(premium, abs=0.2)
+    # the size it says passes does pass, and one more does not
+    most = verdict.max_quantity
+    assert judged(portfolio, symbol, side, most).status == "APPROVED"
+    assert judged(portfolio, symbol, side, most + 1).status == "REJECTED"
+
+
+def test_what_cannot_be_measured_cannot_be_bought_and_does_not_stop_the_rest(stage):
+    portfolio, _ = stage
+    OptionGreeks.objects.filter(contract__instrument__symbol=CALL).delete()
+
+    refused = judged(portfolio, CALL, "buy", 1)
+    passed = judged(portfolio, "XLE", "buy", 1)
+
+    assert (refused.status, refused.reasons) == ("UNAVAILABLE", ("VAR_UNAVAILABLE",))
+    assert passed.status == "APPROVED"
+    left = passed.document["meta"]["excluded"]
+    assert [(each["symbol"], each["reason"]) for each in left] == [(CALL, "no_delta")]
+
+
+def test_dividends_to_come_are_in_the_equity_of_the_gate_and_of_live_figures(stage):
+    portfolio, matrix = stage
+    state = state_at(matrix, 1, {})
+    nav = float(monitor.revalue(state=state, moment=moment_of(1))[portfolio.pk].value["nav"])
+    equity = float(judged(portfolio, "XLE", "buy", 1).before["nav"])
+    [row] = locking.lock_portfolios(portfolio.pk)
+    booking.append(
+        row,
+        EntryKind.DIVIDEND,
+        "action:00000000-0000-4000-8000-000000000001",
+        START,
+        [Leg(LedgerAccount.ACCRUED, Decimal(5_000)), Leg(LedgerAccount.INCOME, Decimal(-5_000))],
+        "",
+    )
+
+    monitor.forget()
+    later = monitor.revalue(state=state, moment=moment_of(1))[portfolio.pk]
+
+    assert float(later.value["nav"]) == pytest.approx(nav + 5_000, abs=0.02)
+    assert float(later.value["day_pnl"]) == pytest.approx(5_000, abs=500)
+    after = judged(portfolio, "XLE", "buy", 1)
+    assert float(after.before["nav"]) == pytest.approx(equity + 5_000, abs=0.01)
+    snapshots.take(portfolio_ids=[portfolio.pk], session_date=START)
+    [metric] = var.compute(portfolio_ids=[portfolio.pk], session_date=START).values()
+    record = selector.of_metric(metric, limits.in_force(portfolio_id=portfolio.pk))
+    assert float(record.value["nav"]) == pytest.approx(equity + 5_000, abs=0.01)
+
+
+def test_a_contract_is_not_traded_after_the_close_of_its_last_day(stage):
+    portfolio, _ = stage
+    OptionContract.objects.filter(instrument__symbol=SOLD).update(expiry=START)
+
+    refused = judged(portfolio, SOLD, "buy", 1)
+
+    assert (refused.status, refused.reasons) == ("REJECTED", ("SYMBOL_INACTIVE",))
