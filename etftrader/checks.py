@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 
 from etftrader.core.outbound.addresses import is_public
+from marketdata.providers import sources
 
 MIN_SECRET = 32
 MOST_SQLITE_WAIT_S = 20  # jobs; web processes wait 5 s
@@ -37,10 +38,14 @@ def _rule(code: str, sentence: str) -> Callable[[Callable[[Any], bool]], Callabl
 
 @register(Tags.security)
 def settings_gate(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Every rule that is broken; the launcher's own loopback start and tests are exempt."""
+    """Every rule that is broken; the launcher's own loopback start and tests are exempt.
+
+    The names of the providers are checked at every start: nothing works without them.
+    """
+    named = [Error(words, id="etftrader.E025") for words in sources.problems()]
     if settings.EMBEDDED or settings.TESTING:
-        return []
-    return list(broken(settings))
+        return [*named]
+    return [*named, *broken(settings)]
 
 
 def broken(given: Any) -> Iterator[CheckMessage]:

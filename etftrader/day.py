@@ -13,12 +13,14 @@ from etftrader.core.records import OPEN, JobRun
 from etftrader.schedule import STEP, STEPS, Step
 from etftrader.selectors import followed
 from marketdata.models import ReplayClock
+from marketdata.providers.sources import BARS, VIX
 from marketdata.selectors import calendar, sessions
 from marketdata.services import replay
 from risk.selectors import var
 
 CATCH_UP_AFTER = timedelta(seconds=45)
 WAIT_S, POLL_S = 120.0, 0.1
+NEWEST = 5  # sessions whose late and corrected figures are asked for again
 
 
 def run(
@@ -64,9 +66,9 @@ def session_of(name: str) -> date:
     return sessions.latest()
 
 
-def run_step(*, name: str, session_date: date, by: Actor) -> list[JobRun]:
+def run_step(*, name: str, session_date: date, by: Actor, again: bool = False) -> list[JobRun]:
     """Request one step's runs for the workers, if its needs allow; what Beat calls."""
-    return _requested(STEP[name], session_date, by, queue=True)
+    return _requested(STEP[name], session_date, by, queue=True, again=again)
 
 
 def advance(*, by: Actor, until: date | None = None) -> list[JobRun]:
@@ -187,8 +189,12 @@ def _requested(
 
 
 def _inputs(step: Step) -> dict[str, Any]:
-    """What a lower floor is told of the books."""
-    return dict(followed.options()) if step.name == "greeks" else {}
+    """What a lower floor is told of the books, and how much of its work is this step's."""
+    if step.name == "greeks":
+        return dict(followed.options())
+    if step.name == "prices":
+        return {"datasets": [BARS, VIX]}
+    return {"again": NEWEST} if step.name == "rates" else {}
 
 
 def _waiting(run: JobRun, names: Sequence[str]) -> JobRun:

@@ -18,8 +18,8 @@ from portfolios.models import Portfolio, User
 from portfolios.selectors import access
 from portfolios.services import browser_sessions, tokens
 
-PUBLIC = ("market", "quotes", "data")
-KINDS = ("value", "risk", "limits", "orders", "alerts")
+PUBLIC = ("market", "quotes", "data", "greeks")
+KINDS = ("value", "risk", "limits", "orders", "alerts", "analytics")
 MAX_WORDS = 300
 
 

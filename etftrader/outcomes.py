@@ -5,14 +5,16 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from etftrader.core import jobs
+from django.urls import reverse
+
+from etftrader.core import jobs, push
 from etftrader.core.jobs import WAITS
 from etftrader.core.records import OPEN, JobRun
 from etftrader.schedule import STEPS
-from marketdata.choices import QuarantineState
+from marketdata.choices import InstrumentKind, QuarantineState
 from marketdata.models import QuarantinedPrice
 from marketdata.selectors import sessions
-from portfolios.models import Portfolio
+from portfolios.models import Portfolio, Position
 from risk.choices import AlertKind, Severity
 from risk.models import Alert
 from risk.services import alerts, var
@@ -20,6 +22,9 @@ from risk.services import alerts, var
 AUDIT = "etftrader.check_audit"
 DOUBTS, NAMED = "prices_held", 5
 PRICED, REVISE = ("marketdata.sync_prices", "marketdata.import_files"), "etftrader.revise"
+DAY = "etftrader.run_day"
+GREEKS, CHAINS = "marketdata.compute_greeks", "marketdata.sync_chains"
+RATES, MOST_SYMBOLS = "marketdata.sync_rates", 200  # named in a message; more are every one
 SNAPSHOTS, RISK, LIMITS = "portfolios.take_snapshots", "risk.compute", "risk.check_limits"
 LABELS = {step.task: step.label for step in STEPS} | {AUDIT: "Audit chain"}
 # what was found wrong in the books: the sentence people read first
@@ -40,6 +45,10 @@ def heed(*, run_id: UUID) -> None:
     if run is None or run.status in (*OPEN, JobRun.Status.CANCELLED):
         return
     _tell(run)
+    if run.job in (GREEKS, CHAINS) and run.result:
+        _announce(run)
+    if run.job == RATES and run.counts.get("yields"):
+        _price_again(run)
     if not run.step:
         _follow(run)
 
@@ -142,6 +151,29 @@ def _is_portfolio(item: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _announce(run: JobRun) -> None:
+    """Open pages of chains and Greeks draw themselves anew."""
+    priced = [each["item"] for each in run.items if each["status"] != "failed"]
+    told = {"session_date": run.as_of.isoformat()}
+    symbols = priced if len(priced) <= MOST_SYMBOLS else None
+    push.publish("greeks", "greeks.updated", {**told, "symbols": symbols})
+    held = Position.objects.open().filter(instrument__kind=InstrumentKind.OPTION)
+    if run.job == CHAINS:
+        held = held.filter(instrument__option__underlying__symbol__in=priced)
+    for portfolio_id in held.values_list("portfolio_id", flat=True).distinct():
+        url = reverse("greeks", args=[portfolio_id])
+        push.publish(f"portfolio.{portfolio_id}.analytics", "greeks.updated", {**told, "url": url})
+
+
+def _price_again(run: JobRun) -> None:
+    """Yields that came after the session's Greeks were computed: those and what they value."""
+    late = JobRun.objects.filter(
+        job=GREEKS, step="greeks", as_of=run.as_of, scope=run.scope, started_at__lt=run.finished_at
+    )
+    if run.as_of == sessions.latest() and late.exclude(status__in=OPEN).exists():
+        jobs.request(DAY, as_of=run.as_of, inputs={"steps": ["greeks", "snapshots"]})
 
 
 def _follow(run: JobRun) -> None:

@@ -34,7 +34,8 @@ STEPS: tuple[Step, ...] = (
         "Actions in the books",
         closed=True,
     ),
-    Step("prices", "marketdata.sync_prices", "16:15", label="Prices and yields"),
+    Step("prices", "marketdata.sync_prices", "16:15", label="Prices"),
+    Step("rates", "marketdata.sync_rates", "16:20", label="Treasury yields"),
     Step("covariance", "risk.compute_covariance", "16:20", ("prices",), label="Covariance"),
     Step(
         "expiry",
@@ -44,7 +45,14 @@ STEPS: tuple[Step, ...] = (
         "portfolio",
         "Option expiry",
     ),
-    Step("greeks", "marketdata.compute_greeks", "17:00", ("prices",), label="Greeks"),
+    Step(
+        "greeks",
+        "marketdata.compute_greeks",
+        "17:00",
+        ("prices",),
+        label="Greeks",
+        wants=("rates",),  # yields serve for five days
+    ),
     Step(
         "fills",
         "trading.fill_waiting",
@@ -84,6 +92,7 @@ TIMERS: tuple[Timer, ...] = (
     Timer("sweep", "etftrader.sweep", every_s=30),
     Timer("heartbeat", "etftrader.heartbeat", every_s=30),
     Timer("files", "marketdata.watch_files", every_s=60),
+    Timer("rates", "etftrader.verify_rates", at="18:30", weekdays="1-5"),
     Timer("verify", "etftrader.verify_prices", at="18:30", weekdays="1-5"),
     Timer("backfill", "etftrader.backfill", at="08:00", weekdays="0"),
     Timer("funds", "etftrader.sync_funds", at="09:00", weekdays="0"),

@@ -11,6 +11,7 @@ from celery.signals import worker_ready
 from etftrader import bookings, day, housekeeping, outcomes, revision
 from etftrader.core import audit, clock, events, job_sweep, jobs
 from etftrader.core.actor import system
+from marketdata.providers.sources import BARS, VIX
 from marketdata.selectors import calendar, sessions
 from marketdata.services import fundamentals
 from marketdata.services.replay import ClockMoved
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 BY = system("beat")
 SYNC = "marketdata.sync_prices"
-NEWEST = 5  # sessions whose late and corrected prices are asked for in the evening
+NEWEST = day.NEWEST
 
 
 @shared_task(name="etftrader.run_step")
@@ -75,7 +76,16 @@ def verify_prices(**later: object) -> None:
     """In the evening of a live session: late and corrected prices of the newest ones."""
     today = clock.now().astimezone(calendar.NEW_YORK).date()
     if sessions.is_live() and calendar.is_session(today):
-        jobs.request(SYNC, as_of=sessions.latest(), inputs={"again": NEWEST})
+        inputs = {"again": NEWEST, "datasets": [BARS, VIX]}
+        jobs.request(SYNC, as_of=sessions.latest(), inputs=inputs)
+
+
+@shared_task(name="etftrader.verify_rates")
+def verify_rates(**later: object) -> None:
+    """In the evening of a live session: its step of yields again, which may come late."""
+    today = clock.now().astimezone(calendar.NEW_YORK).date()
+    if sessions.is_live() and calendar.is_session(today):
+        day.run_step(name="rates", session_date=sessions.latest(), by=BY, again=True)
 
 
 @shared_task(name="etftrader.backfill")
@@ -132,6 +142,12 @@ def check_audit(**later: object) -> dict[str, Any]:
 def heed_run(*, run_id: str, **later: object) -> None:
     """Alerts and follow-ups of a run that ended."""
     outcomes.heed(run_id=UUID(run_id))
+
+
+@shared_task(name="etftrader.heed_prices")
+def heed_prices(*, symbol: str, since: str, **later: object) -> None:
+    """Ask for the revision of what hangs on a symbol's prices."""
+    revision.ask(changed={symbol: date.fromisoformat(since)})
 
 
 @shared_task(name="etftrader.prune")

@@ -8,6 +8,8 @@ from etftrader.api.description import description_urlpatterns
 from etftrader.api.urls import roof_urlpatterns
 from etftrader.core.api.routes import nowhere
 from etftrader.views import (
+    actions,
+    chain_fetch,
     dashboard,
     data,
     health,
@@ -15,6 +17,7 @@ from etftrader.views import (
     jobs,
     overview,
     positions,
+    price_files,
     quarantine,
     quote_chain,
     schedules,
@@ -31,12 +34,17 @@ pages = [
     path("quotes/", quotes.find, name="quotes"),
     path("quotes/<str:symbol>/", quotes.quote, name="quote"),
     path("quotes/<str:symbol>/options/", quote_chain.options, name="quote_options"),
+    path("quotes/<str:symbol>/options/fetch/", chain_fetch.fetch, name="chain_fetch"),
     path("data/", data.data, name="data"),
     path("data/advance/", data.advance, name="advance"),
     path("data/update/", update.data_update, name="data_update"),
+    path("data/import/", price_files.page, name="price_files"),
     path("data/quarantine/", quarantine.held, name="quarantine"),
     path("data/quarantine/decide/", quarantine.decide, name="quarantine_decide"),
     path("data/quarantine/<uuid:doubt_id>/", quarantine.doubt, name="doubt"),
+    path("data/actions/", actions.actions, name="actions"),
+    path("data/actions/new/", actions.enter, name="action_new"),
+    path("data/actions/<uuid:action_id>/reject/", actions.reject, name="action_reject"),
     path("schedules/", schedules.schedules, name="schedules"),
     path("schedules/<int:schedule_id>/", schedules.schedule, name="schedule"),
     path("schedules/<int:schedule_id>/run/", schedules.run, name="schedule_run"),
@@ -76,3 +84,5 @@ urlpatterns = [
     path("api/", include(alias_urlpatterns)),
     nowhere,
 ]
+
+handler400 = "etftrader.views.refused.bad_request"

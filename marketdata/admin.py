@@ -208,7 +208,7 @@ class OptionContractAdmin(ReadOnlyAdmin):
     search_fields = ("instrument__symbol", "underlying__symbol")
     list_select_related = ("instrument", "underlying")
     date_hierarchy = "expiry"
-    ordering = ("underlying__symbol", "expiry", "strike")
+    ordering = ("root", "expiry", "strike")
 
 
 @admin.register(OptionQuote)

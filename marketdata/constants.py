@@ -16,3 +16,4 @@ TENORS = ("1M", "3M", "6M", "1Y", "2Y", "3Y", "5Y", "7Y", "10Y", "20Y", "30Y")
 UNKNOWN_HALF_SPREAD_BP = 2.0  # quant.md 16, where nothing is known about an instrument
 MANUAL_MAX = Decimal("1000000000")
 SIMULATED = "simulated"  # flag of a figure that rests on simulated quotes
+SECTOR_FUND = "US sector: "  # how the segment of a fund of one sector begins

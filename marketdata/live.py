@@ -232,6 +232,13 @@ class PriceBoard:
         self._name = hashlib.blake2b("\n".join(labels).encode(), digest_size=8).digest()
         self._length = 0  # what the store has is of another universe
 
+    def know(self, last: "LastPrices") -> None:
+        """Take in what is known of the symbols held here that have no price yet."""
+        for symbol, price in zip(last.symbols, last.prices.tolist(), strict=True):
+            place = self._place.get(symbol)
+            if place is not None and np.isnan(self.prices[place]):
+                self.prices[place] = price
+
     def publish(self, symbols: Sequence[str], prices: NDArray[np.float64], as_of: int) -> None:
         """Take prices in by label, each symbol once, and tell the store. See `send`."""
         if not self._place.keys() >= set(symbols):

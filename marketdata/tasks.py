@@ -9,7 +9,8 @@ from celery.signals import task_prerun
 
 from marketdata.selectors import calendar, sessions
 from marketdata.services import (
-    corporate_actions,
+    action_sync,
+    bar_sync,
     fundamentals,
     nightly_greeks,
     price_import,
@@ -17,14 +18,19 @@ from marketdata.services import (
     resolving,
 )
 
-MOST_NAMED = 500  # symbols in a run's result
-
 
 @shared_task(name="marketdata.apply_actions")
-def apply_actions(*, session_date: str, run_id: str = "", **later: object) -> dict[str, Any]:
-    """Apply splits, dividends and new symbols in effect by a session; one item each."""
-    return corporate_actions.apply_due(
-        session_date=date.fromisoformat(session_date), run_id=UUID(run_id) if run_id else None
+def apply_actions(
+    *, session_date: str, run_id: str = "", only: list[str] | None = None, **later: object
+) -> dict[str, Any]:
+    """Ask for splits and dividends before the open, apply what is in effect; one item each.
+
+    `only` names items of an earlier attempt.
+    """
+    return action_sync.morning(
+        session_date=date.fromisoformat(session_date),
+        run_id=UUID(run_id) if run_id else None,
+        only=only,
     )
 
 
@@ -63,16 +69,43 @@ def sync_prices(
             for each in synced.outcomes
         ],
         "counts": {name: record.written for name, record in synced.records.items()},
-        "changed": _changed(synced.changed),
+        "changed": bar_sync.in_words(synced.changed),
         "applied": synced.applied,
     }
 
 
-def _changed(days: dict[str, date]) -> dict[str, str]:
-    """Since when prices differ, by symbol; many symbols are one star."""
-    if len(days) > MOST_NAMED:
-        return {"*": min(days.values()).isoformat()}
-    return {symbol: day.isoformat() for symbol, day in days.items()}
+@shared_task(name="marketdata.sync_rates")
+def sync_rates(
+    *, session_date: str, again: int = 0, run_id: str = "", **later: object
+) -> dict[str, Any]:
+    """Fetch the yields that are missing up to a session, and so many of the newest days again."""
+    until = date.fromisoformat(session_date)
+    synced = price_sync.sync(
+        session_date=until,
+        datasets=[price_sync.YIELDS],
+        again_from=calendar.previous(calendar.next(until), again) if again else None,
+        of_day=True,
+        run_id=UUID(run_id) if run_id else None,
+    )
+    return {
+        "items": [
+            {"item": each.item, "status": each.status, "reason": each.reason}
+            for each in synced.outcomes
+        ],
+        "counts": {name: record.written for name, record in synced.records.items()},
+    }
+
+
+@shared_task(name="marketdata.sync_chains")
+def sync_chains(
+    *, session_date: str, symbol: str, run_id: str = "", **later: object
+) -> dict[str, Any]:
+    """The option chain of one underlying, fetched because somebody asked for it."""
+    return nightly_greeks.fetch(
+        symbol=symbol,
+        session_date=date.fromisoformat(session_date),
+        run_id=UUID(run_id) if run_id else None,
+    )
 
 
 @shared_task(name="marketdata.compute_greeks")
@@ -115,7 +148,7 @@ def import_files(
         until=date.fromisoformat(session_date),
         run_id=UUID(run_id) if run_id else None,
     )
-    return told | {"changed": _changed(told["changed"])}
+    return told | {"changed": bar_sync.in_words(told["changed"])}
 
 
 @shared_task(name="marketdata.watch_files")

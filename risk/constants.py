@@ -23,6 +23,9 @@ POSITION_WEIGHT_LIMIT = Decimal("0.20")  # of equity, soft
 GROSS_LIMIT = Decimal("2.00")  # of equity, hard
 DAILY_LOSS_LIMIT = Decimal("0.05")  # of equity, soft
 WATCH = 0.8  # of a limit
+# the largest limits: what a book can lose, or have in one name, is at most what it is worth
+LARGEST_SHARE = Decimal(1)  # of equity
+LARGEST_GROSS = Decimal(10)  # of equity
 STEP_DOWN = 0.02  # of a limit: a live state is left only by this much, so it does not flicker
 
 # verdicts

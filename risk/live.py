@@ -13,7 +13,7 @@ from etftrader.core import livestate, push
 from risk.constants import LIVE_POINTS, LIVE_TTL_S
 from risk.models import Alert
 
-VERSION = 2
+VERSION = 3
 
 
 class RiskUpdate(TypedDict):
@@ -38,7 +38,8 @@ class RiskUpdate(TypedDict):
     quality: str
     coverage: float | None
     reason: str | None  # why a figure is null
-    simulated: bool
+    simulated: bool  # some price behind it
+    played: bool  # of a simulated minute, not of a close
     point: list[float] | None  # epoch seconds, VaR
     method: str
 
@@ -56,8 +57,9 @@ class ValueUpdate(TypedDict):
     net: str
     marks: dict[str, dict[str, Any]]
     source: str
-    simulated: bool
-    price_class: str
+    simulated: bool  # some price behind it
+    played: bool  # of a simulated minute, not of a close
+    price_class: str  # the worst of the prices behind it
 
 
 @dataclass(slots=True)

@@ -9,6 +9,11 @@ urlpatterns = [
     path("portfolios/<uuid:portfolio_id>/orders/", blotter.OrdersPage.as_view(), name="orders"),
     path("portfolios/<uuid:portfolio_id>/trades/", blotter.TradesPage.as_view(), name="trades"),
     path(
+        "portfolios/<uuid:portfolio_id>/trades/<uuid:trade_id>/",
+        blotter.TradePage.as_view(),
+        name="trade_detail",
+    ),
+    path(
         "portfolios/<uuid:portfolio_id>/orders/<uuid:order_id>/",
         blotter.OrderPage.as_view(),
         name="order_detail",

@@ -138,7 +138,7 @@ class Clock(Advancing):
 
     @extend_schema(request=ClockMove, responses={202: dict})
     def post(self, request: Any) -> Response:
-        """202 with the job; 409 `no_more_history` at the end."""
+        """202 with the job; 409 `no_more_history` at the end, `market_is_live` live."""
         self.checked(ClockMove)
         return self.advance(request)
 

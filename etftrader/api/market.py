@@ -1,4 +1,4 @@
-"""Market data that needs the books: sectors of what is held, and fresh prices for a few symbols."""
+"""Market data that needs the books: sectors of what is held, fresh prices, a fresh chain."""
 
 from typing import Any
 
@@ -8,11 +8,17 @@ from rest_framework.response import Response
 
 from etftrader.api.data import MOST_SYMBOLS, DataUpdate
 from etftrader.core.api.fields import StrictSerializer
+from etftrader.core.api.idempotent import once
+from etftrader.core.api.jobs import accepted
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.selectors import sectors
 from etftrader.selectors.sectors import Sector
+from etftrader.services import updates
+from etftrader.views.permissions import may_operate
 from marketdata.api import asked
+from marketdata.api.fundamentals import Nothing
+from marketdata.api.instruments import BY_SYMBOL, named
 
 SYMBOLS = {"symbols": "Symbols separated by commas, at most 200; what you hold without it."}
 
@@ -51,6 +57,32 @@ class Refresh(DataUpdate):
     def post(self, request: Any) -> Response:
         """202 with the job; in a replay only an empty body, which plays the next session."""
         return self.bring(request, self.checked(RefreshWish))
+
+
+@operation(
+    post=Op("signed_in:trade", summary="Fetch the option chain of an underlying", limit="jobs")
+)
+class ChainRefresh(ApiView):
+    """POST /market/options/{symbol}/refresh."""
+
+    path_words = BY_SYMBOL
+
+    @extend_schema(request=Nothing, responses={202: dict})
+    def post(self, request: Any, symbol: str) -> Response:
+        """202 with the job; its one item says what came of it.
+
+        Operators have any chain fetched, owners those of what they hold or watch, five in five
+        minutes. 409 `no_chain` where nothing can be asked.
+        """
+        underlying = named(symbol, self)
+        self.checked(Nothing)
+        everything = may_operate(self.actor) or self.actor.is_staff
+
+        def effect() -> Response:
+            run = updates.fetch_chain(underlying=underlying, everything=everything, by=self.actor)
+            return accepted(run)
+
+        return once(request, effect)
 
 
 def document(each: Sector) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The addresses of the roof's endpoints under /api/v1/."""
 
-from etftrader.api import data, house, jobs, market, raw_data, schedules
+from etftrader.api import actions, data, house, jobs, market, price_files, raw_data, schedules
 from etftrader.core.api.routes import route
 
 roof_urlpatterns = [
@@ -12,6 +12,9 @@ roof_urlpatterns = [
     *route("jobs/<uuid:job_id>/retry", jobs.RetryJob, "api-job-retry"),
     *route("data/status", data.DataStatus, "api-data-status"),
     *route("data/update", data.DataUpdate, "api-data-update"),
+    *route("data/import", price_files.PriceFiles, "api-price-files"),
+    *route("data/actions", actions.Actions, "api-actions"),
+    *route("data/actions/<uuid:action_id>/reject", actions.RejectAction, "api-action-reject"),
     *route("data/portfolio/<uuid:portfolio_id>/complete", raw_data.Complete, "api-raw-complete"),
     *route(
         "data/portfolio/<uuid:portfolio_id>/data-quality",
@@ -28,6 +31,9 @@ roof_urlpatterns = [
     *route("data/factors/etf-prices", raw_data.FactorPrices, "api-raw-factors"),
     *route("market/sectors", market.Sectors, "api-market-sectors"),
     *route("market/refresh", market.Refresh, "api-market-refresh"),
+    *route(
+        "market/options/<str:symbol>/refresh", market.ChainRefresh, "api-market-options-refresh"
+    ),
     *route("admin/clock", data.Clock, "api-clock"),
     *route("admin/batch/market-data", data.MarketDataBatch, "api-batch-market-data"),
     *route("admin/batch/greeks", data.GreeksBatch, "api-batch-greeks"),

@@ -100,13 +100,15 @@ def render_refusal(
 ) -> HttpResponse:
     """The page again with what was refused and why; the form keeps what was typed.
 
-    The sentence goes on the form where there is one, else it is a message. The template also
-    gets `refusal` (code, detail, figures).
+    The sentence goes beside the field it names, else on the form, and is a message without one.
+    The template also gets `refusal` (code, detail, figures).
     """
     if form is None:
         messages.error(request, error.detail)
     else:
-        form.add_error(None, error.detail)
+        name = str(error.figures.get("attr", ""))
+        shown = name in form.fields and not form[name].is_hidden
+        form.add_error(name if shown else None, error.detail)
     refusal = {"code": error.code, "detail": error.detail, "figures": error.figures}
     told = {**context, "refusal": refusal}
     return render_page(request, template, told, panels=panels, status=UNPROCESSABLE)

@@ -1,1 +1,1 @@
-"""The demo: what three people hold, built through the services."""
+"""The demo: what three people hold and watch, built through the services."""

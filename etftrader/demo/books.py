@@ -66,6 +66,19 @@ class DemoBook:
     option_tags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class DemoList:
+    """One watchlist of the demo."""
+
+    owner: str
+    name: str
+    symbols: tuple[str, ...]
+
+
+WATCHLISTS = (
+    DemoList("demo_growth@example.com", "Core", ("SPY", "TLT", "EEM", "EFA", "LQD", "XLK")),
+)
+
 _TECH = ("AAPL", "MSFT", "AMZN", "GOOG", "META", "NVDA")
 
 BOOKS: tuple[DemoBook, ...] = (

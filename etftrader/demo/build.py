@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -22,8 +22,8 @@ from marketdata.selectors import calendar, sessions
 from marketdata.services import instruments as instrument_service
 from marketdata.services import price_sync, replay
 from portfolios.constants import IDENTITY_TOLERANCE
-from portfolios.models import Portfolio, PortfolioSnapshot, User
-from portfolios.services import accounts, snapshots, tags
+from portfolios.models import Portfolio, PortfolioSnapshot, User, Watchlist
+from portfolios.services import accounts, snapshots, tags, watchlists
 from portfolios.services import portfolios as portfolio_service
 from risk import live as risk_live
 from risk.services import limits, monitor, stop_loss, var
@@ -51,6 +51,7 @@ def build(*, say: Say) -> bool:
     say("making people and books")
     users = _users()
     made = {demo.name: _book(demo, users[demo.owner], start) for demo in BOOKS}
+    _lists(users, start)
     _history(made, start, say)
     say("running the day of the first session")
     day.run(session_date=start, by=BY)
@@ -73,6 +74,7 @@ def reset(*, say: Say) -> None:
     _overlays(start)
     users = {user.email: user for user in User.objects.filter(is_demo=True)}
     made = {demo.name: _book(demo, users[demo.owner], start) for demo in BOOKS}
+    _lists(users, start)
     _history(made, start, say)
     day.run(session_date=start, by=BY, again=True)
     _self_check(made, start)
@@ -162,6 +164,17 @@ def _private_fund(owner: User, start: date, demo: DemoBook) -> Instrument:
             price=value,
         )
     return fund
+
+
+@transaction.atomic
+def _lists(users: Mapping[str, User], start: date) -> None:
+    """The demo's watchlists; one that stands keeps what else is on it."""
+    for demo in books.WATCHLISTS:
+        owner = users[demo.owner]
+        actor = Actor.of_user(owner)
+        row = Watchlist.objects.filter(user=owner, name=demo.name).first()
+        row = row or watchlists.create(user=owner, name=demo.name, by=actor)
+        watchlists.add_many(watchlist_id=row.pk, symbols=demo.symbols, session_date=start, by=actor)
 
 
 def _history(made: dict[str, Portfolio], start: date, say: Say) -> None:

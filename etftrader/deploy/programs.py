@@ -27,12 +27,17 @@ def has_quotes(environment: Mapping[str, str]) -> bool:
     """Say whether live quotes come in: from a source that has them, and not while history plays."""
     names = _sources(environment)
     plays = names[0] == BUNDLED or (names[0] == CSV and bool(environment.get("REPLAY_START")))
-    return not plays and any(name in TELL_QUOTES for name in names)
+    asked = _named(environment, "MARKETDATA_PROVIDER_QUOTES") or names
+    return not plays and any(name in TELL_QUOTES for name in asked)
 
 
 def _sources(environment: Mapping[str, str]) -> list[str]:
-    words = environment.get("MARKETDATA_PROVIDER", "").split(",")
-    return [word.strip() for word in words if word.strip()] or [BUNDLED]
+    return _named(environment, "MARKETDATA_PROVIDER") or [BUNDLED]
+
+
+def _named(environment: Mapping[str, str], setting: str) -> list[str]:
+    words = environment.get(setting, "").split(",")
+    return [word.strip() for word in words if word.strip()]
 
 
 def commands(host: str, port: int, *, quotes: bool = False) -> dict[str, list[str]]:

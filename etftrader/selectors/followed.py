@@ -10,6 +10,8 @@ from portfolios.models import Portfolio, Position, WatchlistItem
 
 # stand-ins of the factors, and what stops and risk read beside them
 PROXIES = ("SPY", "VTV", "VUG", "MTUM", "QUAL", "SIZE", "USMV", "^VIX")
+# kinds of which chains are fetched because they are followed
+OPTIONED = (InstrumentKind.ETF, InstrumentKind.STOCK)
 
 
 def held() -> set[UUID]:
@@ -24,13 +26,25 @@ def watched() -> set[UUID]:
 
 
 def options() -> dict[str, list[str]]:
-    """Options held in any book, and the underlyings of those and of the watched ones."""
+    """Options held in any book, and the underlyings whose chains are kept.
+
+    Those are what options that are held or watched are on, and every fund and stock that is.
+    """
     mine = held()
-    contracts = OptionContract.objects.filter(instrument__in=mine | watched())
+    followed = mine | watched()
+    contracts = OptionContract.objects.filter(instrument__in=followed)
     known = dict(contracts.values_list("instrument_id", "underlying_id"))
+    funds = Instrument.objects.filter(
+        pk__in=followed,
+        kind__in=OPTIONED,
+        pricing=Pricing.AUTO,
+        owner_id__isnull=True,
+        active=True,
+    )
+    underlyings = {*known.values(), *funds.values_list("pk", flat=True)}
     return {
         "held": sorted(str(each) for each in known if each in mine),
-        "watched": sorted({str(each) for each in known.values()}),
+        "watched": sorted(str(each) for each in underlyings),
     }
 
 

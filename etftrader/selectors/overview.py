@@ -1,6 +1,6 @@
 """One portfolio on one page: what it holds by group, what moved it today, how it did beside SPY."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -9,7 +9,6 @@ from uuid import UUID
 import numpy as np
 
 from marketdata.constants import BENCHMARK
-from marketdata.providers import reference
 from marketdata.selectors import prices
 from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio, PortfolioSnapshot
@@ -61,17 +60,7 @@ def group_of(each: ValuedLine, by: str) -> str:
         return each.line.kind.replace("_", " ").capitalize()
     if by == "symbol":
         return each.line.symbol
-    return sector_of(each.line.symbol, each.line.sector)
-
-
-def sector_of(symbol: str, sector: str) -> str:
-    """A stock's sector; a broad fund has none, so its segment stands in."""
-    return sector or _segments().get(symbol) or "Other"
-
-
-def _segments() -> Mapping[str, str]:
-    rows = reference.instrument_rows()
-    return {row.symbol: (row.segment or "").removeprefix("US sector: ") for row in rows}
+    return each.line.group or positions.UNCLASSIFIED
 
 
 def movers(found: Worth) -> list[tuple[str, Decimal]]:

@@ -107,7 +107,7 @@ def _row(each: ValuedLine, shares: Mapping[str, float | None], tags: tuple[str, 
     line, mark = each.line, each.mark
     units = line.quantity * line.multiplier
     gained, cost = each.unrealized_pnl, abs(line.cost_basis)
-    sector = overview.sector_of(line.underlying, line.sector)
+    sector = overview.group_of(each, "sector")
     return Row(
         symbol=line.symbol,
         type=positions.type_of(line.quantity, line.contract),

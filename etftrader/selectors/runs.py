@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet, Subquery
 from etftrader.core import clock
 from etftrader.core.actor import Actor
 from etftrader.core.records import OPEN, AuditEvent, JobRun
+from etftrader.services.updates import CHAINS as CHAIN
 from etftrader.services.updates import JOB as SYNC
 from portfolios.models import Portfolio, User
 
@@ -52,6 +53,12 @@ def last_update(*, actor: Actor) -> JobRun | None:
     """The newest run that was asked for to bring data in."""
     asked = Q(job=ADVANCE) | Q(job=SYNC, step="")
     return JobRun.objects.for_actor(actor).filter(asked).order_by("-created_at", "-pk").first()
+
+
+def last_chain(*, symbol: str) -> JobRun | None:
+    """The newest run that was asked for to fetch a chain: whoever did, all see what comes of it."""
+    rows = JobRun.objects.filter(job=CHAIN, inputs__symbol=symbol)
+    return rows.order_by("-created_at", "-pk").first()
 
 
 def estimates(*, of: Iterable[JobRun]) -> dict[UUID, float]:

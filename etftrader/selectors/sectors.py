@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from etftrader.core.actor import Actor
+from marketdata.constants import SECTOR_FUND
 from marketdata.models import Instrument
 from marketdata.providers import reference
 from marketdata.selectors import instruments
@@ -11,7 +12,6 @@ from portfolios.models import Position
 
 UNKNOWN, NO_SECTOR = "unknown_symbol", "no_sector"
 REFERENCE = "reference_table"
-SECTOR_FUND = "US sector: "
 
 
 @dataclass(frozen=True, slots=True)

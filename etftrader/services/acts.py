@@ -19,8 +19,15 @@ ZONE = "America/New_York"
 def update_data(*, by: Actor) -> JobRun:
     """Ask for the next session: its close, then its day. The same wish while open is one job.
 
-    Raises NoMoreHistory when the clock stands on the last session.
+    Raises NoMoreHistory when the clock stands on the last session, Conflict while the market is
+    live.
     """
+    if sessions.is_live():
+        raise Conflict(
+            "The market is live: its sessions close by themselves, so there is nothing to advance. "
+            "Prices that are missing are asked for on the data page.",
+            code="market_is_live",
+        )
     target = replay.next_session(sessions.moment())
     waiting = JobRun.objects.filter(job="etftrader.advance", status__in=OPEN).first()
     if waiting is not None:

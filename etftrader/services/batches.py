@@ -19,7 +19,7 @@ from portfolios.services import greeks
 DAY = "etftrader.run_day"
 # what may be asked for: the steps for everybody, the job for one book
 KINDS: dict[str, tuple[tuple[str, ...], str]] = {
-    "market-data": (("prices",), "marketdata.sync_prices"),
+    "market-data": (("prices", "rates"), "marketdata.sync_prices"),
     "greeks": (("greeks",), "marketdata.compute_greeks"),
     "snapshots": (("snapshots",), "portfolios.take_snapshots"),
     "risk-metrics": (("covariance", "risk", "limits"), "risk.compute"),

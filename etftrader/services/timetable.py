@@ -41,8 +41,13 @@ TIMER_WORDS = {
         "Late and corrected prices",
         "corrections of new sessions are not looked for",
     ),
+    "rates": ("Late yields", "yields that come in the evening wait for the next session"),
     "backfill": ("Gaps of the past", "sessions that were missed stay missing"),
     "funds": ("Funds and companies", "sectors and facts of funds grow old"),
+}
+# what the queue's own program adds to the timetable
+OTHER_WORDS = {
+    "celery.backend_cleanup": ("Old answers of tasks", "expired answers of tasks stay"),
 }
 # a timer whose work is a run of its own: that run is what people ask for and look at
 RUNS = {"etftrader.verify_audit": (outcomes.AUDIT, "all chains")}
@@ -220,8 +225,8 @@ def _entry(row: PeriodicTask, newest: dict[str, JobRun]) -> Entry:
         label = step.label
         without = f"{label} runs only when somebody asks, and the steps that need it wait"
     else:
-        known = TIMER_WORDS.get(name)
-        label, without = known or (row.name, "it does not run")
+        known = TIMER_WORDS.get(name) or OTHER_WORDS.get(row.name)
+        label, without = known or (_readable(row.name), "it does not run")
     return Entry(
         id=row.pk,
         name=row.name,
@@ -239,6 +244,14 @@ def _entry(row: PeriodicTask, newest: dict[str, JobRun]) -> Entry:
         without=without,
         version=_version(row),
     )
+
+
+def _readable(name: str) -> str:
+    """Somebody's own name as it stands; a task's name as words."""
+    if " " in name:
+        return name
+    plain = name.rpartition(".")[2].replace("_", " ").replace("-", " ").strip()
+    return f"{plain[:1].upper()}{plain[1:]}" or name
 
 
 def _job(row: PeriodicTask) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Fresh prices on demand: who may ask for what, how often, and the run that fetches it."""
+"""Fresh prices and chains on demand: who may ask for what, how often, and the run that does it."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -11,11 +11,16 @@ from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, Conflict, NotAllowed
 from etftrader.core.outbound.rules import checked_symbol
 from etftrader.core.records import JobRun
+from marketdata.choices import InstrumentKind, Pricing, Source
+from marketdata.models import Instrument
+from marketdata.providers import sources
 from marketdata.selectors import sessions
 from portfolios.constants import Action
-from portfolios.models import Position
+from portfolios.models import Position, WatchlistItem
 
-JOB = "marketdata.sync_prices"
+JOB, CHAINS = "marketdata.sync_prices", "marketdata.sync_chains"
+OPTIONED = (InstrumentKind.ETF, InstrumentKind.STOCK, InstrumentKind.INDEX)
+MOST_CHAINS = 5  # that an owner asks for within OWNERS_WAIT
 MOST_SYMBOLS = 200
 OWNERS_WAIT = timedelta(minutes=5)  # between two updates an owner asks for
 
@@ -61,6 +66,63 @@ def fetch(*, wish: Mapping[str, Any], everything: bool, by: Actor) -> JobRun:
         )
 
 
+def fetch_chain(*, underlying: Instrument, everything: bool, by: Actor) -> JobRun:
+    """Ask for the option chain of an underlying, whatever is known of it.
+
+    Parameters
+    ----------
+    underlying : Instrument
+    everything : bool
+        Whether the asker may have any chain fetched, as often as they like.
+    by : Actor
+
+    Returns
+    -------
+    JobRun
+        The same wish while open is one run, whoever asked first.
+
+    Raises
+    ------
+    Conflict
+        Nothing of its kind has listed options, no source has chains, or an owner asked for five
+        within five minutes.
+    NotAllowed
+        An owner neither holds nor watches it.
+    """
+    if why := why_no_chain(underlying):
+        raise Conflict(why, code="no_chain")
+    if not everything and not follows(by, underlying):
+        words = "Only operators fetch every chain. Put it on a watchlist of yours first."
+        raise NotAllowed(words, attr="symbol")
+    with transaction.atomic():
+        if not everything:
+            _require_turn(by)
+        return jobs.request(
+            CHAINS,
+            as_of=sessions.latest(),
+            inputs={"symbol": underlying.symbol},
+            requested_by=by.user_id,
+            request_id=by.request_id,
+        )
+
+
+def why_no_chain(underlying: Instrument) -> str:
+    """Why no source can be asked about its options; empty where one can."""
+    public = underlying.pricing == Pricing.AUTO and underlying.owner_id is None
+    if underlying.kind not in OPTIONED or not public or not underlying.active:
+        return "Options are listed on public funds, stocks and indices."
+    if sources.configured()[0] != Source.BUNDLED and not sources.serving(sources.CHAINS):
+        return "No source of option chains is set up."
+    return ""
+
+
+def follows(by: Actor, underlying: Instrument) -> bool:
+    """Whether somebody holds an instrument in a book of theirs, or watches it."""
+    owned = Position.objects.for_actor(by, Action.CALCULATE).open().filter(instrument=underlying)
+    lists = WatchlistItem.objects.filter(instrument=underlying, watchlist__user=by.user_id)
+    return owned.exists() or lists.exists()
+
+
 def _inputs(wish: Mapping[str, Any], latest: date) -> dict[str, Any]:
     start, end = wish.get("start"), wish.get("end")
     if end and end > latest:
@@ -88,6 +150,15 @@ def _require_own(by: Actor, symbols: list[str] | None) -> None:
     if not symbols or foreign:
         words = f"{foreign[0]} is not in a book of yours." if foreign else "Name your symbols."
         raise NotAllowed(f"Only operators update everything. {words}", attr="symbols")
+
+
+def _require_turn(by: Actor) -> None:
+    recent = JobRun.objects.filter(
+        job=CHAINS, requested_by=by.user_id, created_at__gt=clock.now() - OWNERS_WAIT
+    )
+    if recent.count() >= MOST_CHAINS:
+        words = f"You asked for {MOST_CHAINS} chains within five minutes."
+        raise Conflict(words, code="asked_recently")
 
 
 def _require_pause(by: Actor) -> None:

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
 from etftrader.testing.services import ROOT
 
 READY_WITHIN, STOP_WITHIN = 180.0, 60.0
+# how long a journey waits for what must come: what is right may be slow on a busy machine
+SEEN_WITHIN_MS = 30_000
 SWITCHES = (
     "--no-sandbox",
     "--disable-gpu",
@@ -92,6 +94,7 @@ def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("chromium is not installed: nothing to drive the pages with")
+    expect.set_options(timeout=SEEN_WITHIN_MS)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=list(SWITCHES))
         yield browser
@@ -106,7 +109,7 @@ class Person:
         self.user = next(u for u in product["users"] if u["username"].startswith(name))
         self.complaints: list[str] = []
         self.page: Page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(SEEN_WITHIN_MS)
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self._sign_in()

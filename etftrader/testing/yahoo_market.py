@@ -31,6 +31,7 @@ class Listed:
     kind: str  # ETF, EQUITY or INDEX
     last: float
     daily: float = 0.01
+    has_options: bool = True
 
 
 class YahooMarket(YahooServer):
@@ -137,9 +138,9 @@ class YahooMarket(YahooServer):
         }
 
     def _options(self, symbol: str, asked: Asked) -> dict[str, Any]:
-        expiries = [self._friday(days) for days in EXPIRIES_IN]
+        expiries = [self._friday(days) for days in self._expire_in(symbol)]
         stamps = [int(datetime(*day.timetuple()[:3], tzinfo=UTC).timestamp()) for day in expiries]
-        wanted = int(asked.query.get("date", [str(stamps[0])])[0])
+        [wanted] = map(int, asked.query.get("date", stamps[:1] or ["0"]))
         spot = float(self.closes(symbol)[-1])
         strikes = [
             float(round(spot) + 5 * step) for step in range(-(STRIKES // 2), STRIKES // 2 + 1)
@@ -161,6 +162,9 @@ class YahooMarket(YahooServer):
             "options": block,
         }
         return {"optionChain": {"result": [result], "error": None}}
+
+    def _expire_in(self, symbol: str) -> tuple[int, ...]:
+        return EXPIRIES_IN if self.listed[symbol].has_options else ()
 
     def _friday(self, days: int) -> date:
         day = self.days[-1] + timedelta(days=days)

@@ -226,17 +226,28 @@ def summary(symbol: str) -> dict[str, Any]:
 
 
 def chart(
-    symbol: str, closes: Mapping[date, float | None], *, splits: Mapping[date, int] | None = None
+    symbol: str,
+    closes: Mapping[date, float | None],
+    *,
+    splits: Mapping[date, int] | None = None,
+    dividends: Mapping[date, float] | None = None,
 ) -> dict[str, Any]:
     """One daily chart in Yahoo's shape; a split of so many for one stands as an event of its day.
 
-    Yahoo restates its history at every split: the closes are to be given so.
+    Yahoo restates its history at every split: closes and dividends are to be given so. Its
+    adjusted closes are those before an ex-date less what was paid, as a part of the last close.
     """
     days = sorted(closes)
     prices = [closes[day] for day in days]
-    events = {
-        str(stamp(day)): {"date": stamp(day), "numerator": ratio, "denominator": 1}
-        for day, ratio in (splits or {}).items()
+    events: dict[str, Any] = {
+        "splits": {
+            str(stamp(day)): {"date": stamp(day), "numerator": ratio, "denominator": 1}
+            for day, ratio in (splits or {}).items()
+        },
+        "dividends": {
+            str(stamp(day)): {"date": stamp(day), "amount": amount}
+            for day, amount in (dividends or {}).items()
+        },
     }
     meta = {
         "currency": "USD",
@@ -253,13 +264,29 @@ def chart(
     result = {
         "meta": meta,
         "timestamp": [stamp(day) for day in days],
-        "events": {"splits": events},
+        "events": {name: told for name, told in events.items() if told},
         "indicators": {
             "quote": [{**columns, "volume": [1_000_000] * len(days)}],
-            "adjclose": [{"adjclose": prices}],
+            "adjclose": [{"adjclose": adjusted(closes, dividends or {})}],
         },
     }
     return {"chart": {"result": [result], "error": None}}
+
+
+def adjusted(
+    closes: Mapping[date, float | None], dividends: Mapping[date, float]
+) -> list[float | None]:
+    """Closes by day, each less every dividend after it."""
+    told: list[float | None] = []
+    factor, later = 1.0, None
+    for day in sorted(closes, reverse=True):
+        close = closes[day]
+        if later is not None and close is not None:
+            paid = sum(amount for ex, amount in dividends.items() if day < ex <= later)
+            factor *= 1.0 - paid / close
+        told.append(None if close is None else close * factor)
+        later = day if close is not None else later
+    return told[::-1]
 
 
 def stamp(day: date) -> int:

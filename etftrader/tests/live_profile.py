@@ -24,7 +24,7 @@ def carry_out(
 def price_options(*, emit: Callable[[object], None], symbol: str, session_date: str) -> None:
     """Fetch the chains of an underlying, keep their quotes, price every contract."""
     day = date.fromisoformat(session_date)
-    [source] = sources.providers(sources.CHAINS, until=day)
+    source = sources.chains(until=day)
     chains = option_quotes.sync(source=source, underlyings=[symbol], session_date=day)
     underlying = instruments.by_symbols([symbol])[symbol]
     computed = greeks.compute(session_date=day, watched=[underlying.pk])

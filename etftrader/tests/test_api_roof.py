@@ -217,7 +217,7 @@ def test_a_body_nobody_understands_is_refused(client):
 @pytest.mark.parametrize(
     ("batch", "steps"),
     [
-        ("market-data", ["prices"]),
+        ("market-data", ["prices", "rates"]),
         ("risk-metrics", ["covariance", "risk", "limits"]),
         ("snapshots", ["snapshots"]),
         ("greeks", ["greeks"]),

@@ -55,12 +55,40 @@ def test_a_new_fund_and_an_unknown_symbol_come_to_a_watchlist(owner):
     add(page, "NEWX", "ODDX", "NOPE")
     page.evaluate("window.sameDocument = true")
     # the worker asks the source; the page hears of it
-    expect(page.locator("tr[data-row=NEWX]")).to_contain_text("42.00", timeout=60_000)
-    expect(page.locator("[data-unknown=NOPE]")).to_contain_text("Unresolved", timeout=60_000)
+    expect(page.locator("tr[data-row=NEWX]")).to_contain_text("42.00", timeout=90_000)
+    expect(page.locator("[data-unknown=NOPE]")).to_contain_text("Unresolved", timeout=90_000)
     assert page.evaluate("window.sameDocument") is True
     owner.open("/quotes/newx/")
     expect(page.locator("h1")).to_have_text("NEWX")
     expect(page.locator("main")).to_contain_text("A fund nobody knew")
+    assert owner.complaints == []
+
+
+def test_a_watched_fund_gets_its_chain_by_the_button_and_shows_greeks(owner, market):
+    page = owner.page
+    owner.open("/quotes/NEWX/")
+    page.locator("nav.tabs").get_by_role("link", name="Option chain").click()
+    panel = page.locator("#panel-fetch")
+    expect(page.locator("#panel-chain")).to_contain_text("No contract on this symbol")
+    page.evaluate("window.sameDocument = true")
+    panel.get_by_role("button", name="Fetch chain").click()
+    # the worker asks the source; the page hears of the Greeks and draws itself anew
+    chain = page.locator("#panel-chain table")
+    expect(chain).to_be_visible(timeout=90_000)
+    near = chain.locator("tr[data-atm]")
+    expect(near.locator("th")).to_have_text("42.00")
+    calls = near.locator("td.c").all_inner_texts()
+    puts = near.locator("td.u").all_inner_texts()
+    assert len(calls) == len(puts) == 9
+    delta = {"call": float(calls[4]), "put": float(puts[-5].replace("\u2212", "-"))}
+    assert 0.4 < delta["call"] < 0.65
+    assert -0.6 < delta["put"] < -0.35
+    expect(page.locator("#panel-chain")).to_contain_text("Greeks of the close of")
+    expect(page.locator("#panel-smile svg")).to_be_visible()
+    # it is of this session: there is nothing fresher to fetch
+    expect(page.get_by_role("button", name="Fetch chain")).to_have_count(0)
+    assert page.evaluate("window.sameDocument") is True
+    assert market.count("/options/NEWX") >= 3
     assert owner.complaints == []
 
 
@@ -96,12 +124,35 @@ def test_an_update_shows_its_progress_its_failure_and_its_retry(owner, market):
     page.get_by_role("button", name="Update", exact=True).click()
     panel = page.locator("#panel-update")
     expect(panel.locator("progress").or_(panel.get_by_text("Partial"))).to_be_visible()
-    expect(panel).to_contain_text("Partial", timeout=60_000)
+    expect(panel).to_contain_text("Partial", timeout=90_000)
     expect(panel.locator("li", has_text="ILLX")).to_be_visible()
     asked = market.count("/chart/SPY")
     market.forget("/chart/ILLX")
     panel.get_by_role("button", name="Retry failed items").click()
-    expect(panel.or_(page.locator("#panel-run"))).to_contain_text("Succeeded", timeout=60_000)
+    expect(panel.or_(page.locator("#panel-run"))).to_contain_text("Succeeded", timeout=90_000)
     # what had come was not asked for again
     assert market.count("/chart/SPY") == asked
+    assert owner.complaints == []
+
+
+def test_a_file_is_checked_and_stored_without_being_chosen_twice(owner, market, tmp_path):
+    page, path = owner.page, tmp_path / "filex.csv"
+    closes = zip(market.days[-3:], ("10", "10.1", "1010"), strict=True)
+    path.write_text("date,close\n" + "".join(f"{day},{close}\n" for day, close in closes))
+    owner.open("/data/")
+    page.get_by_role("link", name="Import a file").click()
+    page.get_by_label("CSV file").set_input_files(path)
+    page.evaluate("window.sameDocument = true")
+    outcome = page.locator("#outcome")
+    page.get_by_role("button", name="Check only").click()
+    expect(outcome).to_contain_text("Nothing is stored yet")
+    expect(outcome).to_contain_text("FILEX is not known")
+    page.get_by_label("Add symbols").check()
+    page.get_by_role("button", name="Store").click()
+    expect(outcome).to_contain_text("2 prices were stored")
+    page.get_by_role("button", name="Store").click()
+    expect(outcome).to_contain_text("Nothing was written")
+    assert page.evaluate("window.sameDocument") is True
+    outcome.get_by_role("link", name="Open quarantine").click()
+    expect(page.locator("#panel-doubts tbody tr", has_text="FILEX")).to_contain_text("1,010")
     assert owner.complaints == []

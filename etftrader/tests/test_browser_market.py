@@ -18,7 +18,7 @@ def test_a_quote_moves_on_its_page_without_a_reload(balanced):
     last = page.locator(".kpi", has_text="Last").first.locator(".v")
     before = last.inner_text()
     assert FIGURE.fullmatch(before)
-    expect(last).not_to_have_text(before, timeout=20_000)
+    expect(last).not_to_have_text(before, timeout=40_000)
     assert FIGURE.fullmatch(last.inner_text())
     expect(page.locator("main")).to_contain_text("SIMULATED")
     assert page.evaluate("window.sameDocument") is True

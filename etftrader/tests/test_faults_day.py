@@ -1,4 +1,4 @@
-"""A day in which a book fails: it is named, told and mended, and the others are done."""
+"""A day in which a book fails or a worker is killed: named, told and mended, the others done."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -11,9 +11,12 @@ from django.utils import timezone
 from etftrader import day, outcomes, receivers, slices, tasks
 from etftrader.core import job_sweep, jobs, triggers
 from etftrader.core.actor import Actor, system
+from etftrader.core.errors import Conflict
 from etftrader.core.records import AuditEvent, JobRun, OutboxEvent
 from etftrader.demo import build
 from etftrader.schedule import STEPS
+from etftrader.services import acts
+from etftrader.testing.rows import module_rows
 from marketdata.models import Instrument, ReplayClock
 from marketdata.selectors import sessions
 from marketdata.services import replay
@@ -22,19 +25,18 @@ from portfolios.services import ledger
 from risk.models import Alert, RiskMetric
 from risk.selectors import alerts as alert_rows
 from risk.selectors import var
-from risk.tests import factories
 
 pytestmark = pytest.mark.django_db
 
 BY = system("test")
-THURSDAY = date(2016, 6, 23)
+WEDNESDAY, THURSDAY, FRIDAY = (date(2016, 6, day) for day in (22, 23, 24))
 TOO_MANY = Decimal("9000000000000")  # times any price: more than money can hold
 PER_BOOK = ("snapshots", "risk", "limits", "books")
 
 
 @pytest.fixture(scope="module")
 def staged(django_db_setup, django_db_blocker):
-    with factories.module_rows(django_db_blocker), pytest.MonkeyPatch.context() as patch:
+    with module_rows(django_db_blocker), pytest.MonkeyPatch.context() as patch:
         from django.conf import settings
 
         patch.setattr(settings, "DEMO_PASSWORD", "demo-password-for-tests")
@@ -322,3 +324,54 @@ def test_an_old_close_revised_by_a_late_booking_gets_its_risk_back(demo):
     again = PortfolioSnapshot.objects.get(pk=old.pk)
     assert again.var_95_1d == pytest.approx(old.var_95_1d, rel=1e-9)
     assert again.risk_run == old.risk_run
+
+
+def abandoned(run):
+    """As a killed worker leaves its run once the lease has run out."""
+    JobRun.objects.filter(pk=run.pk).update(
+        status="running", lease_until=timezone.now() - timedelta(seconds=1)
+    )
+    return JobRun.objects.get(pk=run.pk)
+
+
+def days_of(session_date):
+    return {run.step: run.status for run in day.status(session_date=session_date)}
+
+
+def test_one_wish_for_the_next_session_is_one_session_however_often_it_is_begun(demo):
+    run = jobs.run_now(acts.update_data(by=BY))
+    assert (run.status, sessions.latest()) == ("succeeded", THURSDAY)
+    snapshots = list(PortfolioSnapshot.objects.order_by("pk").values())
+    # killed after the clock moved and before the last step
+    JobRun.objects.filter(as_of=THURSDAY, step="limits").update(status="failed")
+
+    again = jobs.run_now(abandoned(run))
+
+    assert (again.status, again.attempt) == ("succeeded", 2)
+    assert sessions.latest() == THURSDAY
+    assert days_of(THURSDAY) == {step.name: "succeeded" for step in STEPS}
+    assert list(PortfolioSnapshot.objects.order_by("pk").values()) == snapshots
+    with pytest.raises(Conflict):
+        replay.close(by=BY, day=date(2016, 6, 27))  # not the next one
+    assert sessions.latest() == THURSDAY
+    # asked for before history started over
+    wish = acts.update_data(by=BY)
+    replay.start_over(by=BY)
+    late = jobs.run_now(wish)
+    assert (late.status, late.error["code"]) == ("failed", "clock_moved")
+    assert sessions.latest() == WEDNESDAY
+
+
+def test_a_kill_right_after_the_close_loses_no_day(demo):
+    replay.close(by=BY)
+    assert days_of(THURSDAY) == {}
+
+    day.complete(by=BY)  # what the next session begins with
+
+    assert days_of(THURSDAY) == {step.name: "succeeded" for step in STEPS}
+    replay.close(by=BY)
+    ReplayClock.objects.update(moved_at=timezone.now() - timedelta(minutes=1))
+
+    day.catch_up()
+
+    assert days_of(FRIDAY) == {step.name: "succeeded" for step in STEPS}

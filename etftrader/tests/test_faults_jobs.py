@@ -1,4 +1,4 @@
-"""A worker is killed in the middle of a day: the day is completed, once, and soon."""
+"""A worker is killed in the middle of a run: the run is completed, once, and soon."""
 
 import time
 from datetime import date, timedelta
@@ -7,80 +7,12 @@ import pytest
 from celery import shared_task
 from django.utils import timezone
 
-from etftrader import day
 from etftrader.core import job_lease, job_sweep, jobs
-from etftrader.core.actor import system
-from etftrader.core.errors import Conflict
 from etftrader.core.records import JobRun
-from etftrader.demo import build
-from etftrader.schedule import STEPS
-from etftrader.services import acts
 from etftrader.testing import services as processes
-from marketdata.models import ReplayClock
-from marketdata.selectors import sessions
-from marketdata.services import replay
-from portfolios.models import PortfolioSnapshot
 
-BY = system("test")
-WEDNESDAY, THURSDAY, FRIDAY = (date(2016, 6, day) for day in (22, 23, 24))
+WEDNESDAY = date(2016, 6, 22)
 ENTRY = "etftrader.tests.test_faults_jobs:"
-
-
-@pytest.fixture
-def demo(db, settings):
-    settings.DEMO_PASSWORD = "demo-password-for-tests"
-    build.build(say=lambda words: None)
-
-
-def abandoned(run):
-    """As a killed worker leaves its run once the lease has run out."""
-    JobRun.objects.filter(pk=run.pk).update(
-        status="running", lease_until=timezone.now() - timedelta(seconds=1)
-    )
-    return JobRun.objects.get(pk=run.pk)
-
-
-def days_of(session_date):
-    return {run.step: run.status for run in day.status(session_date=session_date)}
-
-
-def test_one_wish_for_the_next_session_is_one_session_however_often_it_is_begun(demo):
-    run = jobs.run_now(acts.update_data(by=BY))
-    assert (run.status, sessions.latest()) == ("succeeded", THURSDAY)
-    snapshots = list(PortfolioSnapshot.objects.order_by("pk").values())
-    # killed after the clock moved and before the last step
-    JobRun.objects.filter(as_of=THURSDAY, step="limits").update(status="failed")
-
-    again = jobs.run_now(abandoned(run))
-
-    assert (again.status, again.attempt) == ("succeeded", 2)
-    assert sessions.latest() == THURSDAY
-    assert days_of(THURSDAY) == {step.name: "succeeded" for step in STEPS}
-    assert list(PortfolioSnapshot.objects.order_by("pk").values()) == snapshots
-    with pytest.raises(Conflict):
-        replay.close(by=BY, day=date(2016, 6, 27))  # not the next one
-    assert sessions.latest() == THURSDAY
-    # asked for before history started over
-    wish = acts.update_data(by=BY)
-    replay.start_over(by=BY)
-    late = jobs.run_now(wish)
-    assert (late.status, late.error["code"]) == ("failed", "clock_moved")
-    assert sessions.latest() == WEDNESDAY
-
-
-def test_a_kill_right_after_the_close_loses_no_day(demo):
-    replay.close(by=BY)
-    assert days_of(THURSDAY) == {}
-
-    day.complete(by=BY)  # what the next session begins with
-
-    assert days_of(THURSDAY) == {step.name: "succeeded" for step in STEPS}
-    replay.close(by=BY)
-    ReplayClock.objects.update(moved_at=timezone.now() - timedelta(minutes=1))
-
-    day.catch_up()
-
-    assert days_of(FRIDAY) == {step.name: "succeeded" for step in STEPS}
 
 
 def hold(emit, run_id):

@@ -375,6 +375,16 @@ def test_the_launcher_and_the_product_agree_on_what_a_provider_means(provider, s
     assert ("quotes" in programs.commands("127.0.0.1", 1, quotes=listens)) is listens
 
 
+@pytest.mark.parametrize("own", ["", "yfinance", " yfinance ,"])
+@pytest.mark.parametrize("provider", ["csv", "fred", "csv,yfinance"])
+def test_an_order_of_quotes_means_the_same_to_both(provider, own, settings):
+    given = {"MARKETDATA_PROVIDER": provider, "MARKETDATA_PROVIDER_QUOTES": own}
+    settings.MARKETDATA_PROVIDER, settings.MARKETDATA_PROVIDER_QUOTES = provider, own
+    settings.REPLAY_START_GIVEN = False
+
+    assert programs.has_quotes(given) is bool(sources.serving(sources.QUOTES))
+
+
 def manage(where: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """A command as a person types it: nothing but the data folder in its environment."""
     bare = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}

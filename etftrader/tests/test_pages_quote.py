@@ -14,7 +14,6 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from etftrader.views import quote_chain
 from marketdata.models import (
     CorporateAction,
     DailyBar,
@@ -22,15 +21,12 @@ from marketdata.models import (
     Instrument,
     InstrumentAlias,
     MinuteBar,
-    OptionContract,
-    OptionQuote,
     QuarantinedPrice,
     Quote,
     ReplayClock,
     Tick,
 )
-from marketdata.selectors import calendar, option_chain, sessions
-from marketdata.selectors import contracts as known
+from marketdata.selectors import calendar
 from marketdata.services import contracts, greeks, option_quotes
 from marketdata.tests.option_world import BY, DAY, chain, clock_at, option, spy
 from portfolios.models import Watchlist
@@ -526,91 +522,6 @@ def test_an_index_cannot_be_traded(browser, stage):
 # the chain
 
 
-@pytest.fixture
-def market(settings):
-    """SPY at the demonstration's start, with quotes and Greeks, and somebody to look."""
-    of = spy()
-    clock_at()
-    option_quotes.simulate(session_date=DAY)
-    greeks.compute(session_date=DAY, watched=[of.pk])
-    user = world.make_user()
-    return SimpleNamespace(of=of, browser=signed_in(user), user=user)
-
-
-def test_the_quote_page_leads_to_its_chain(market):
-    page = market.browser.get("/quotes/SPY/")
-
-    days = [each["day"] for each in page.context["expiries"]]
-    assert days[:2] == [date(2016, 7, 15), date(2016, 8, 19)]
-    assert 'href="/quotes/SPY/options/?expiry=2016-08-19"' in text_of(page)
-    assert page.context["tabs"][1]["count"] == OptionContract.objects.count()
-
-
-def test_the_chain_shows_calls_left_and_puts_right(market):
-    page = market.browser.get("/quotes/SPY/options/?expiry=2016-08-19")
-
-    block = page.context["chain"]
-    assert block["expiry"] == date(2016, 8, 19)
-    [row] = [each for each in block["rows"] if each["strike"] == "212.00"]
-    call = dict(zip([each["key"] for each in block["calls"]], row["call"], strict=True))
-    put = dict(zip([each["key"] for each in block["puts"]], row["put"], strict=True))
-    assert (call["ask"]["text"], call["mid"]["url"]) != ("—", "")
-    assert 0 < float(call["delta"]["text"]) < 1
-    assert put["delta"]["text"].startswith("\u2212")
-    assert call["open_interest"]["text"] == "—"
-    assert row["css"] == "ui"  # the put is in the money
-    text = text_of(page)
-    assert "without: open interest, its source does not send it" in text
-    assert "SIMULATED" in text
-    assert text.count("data-atm") == 1
-    [near] = [each for each in block["rows"] if each.get("atm")]
-    assert abs(Decimal(near["strike"]) - block["spot"]) <= 1
-    assert 'id="smile-t"' in text
-    assert len(page.content) <= 120 * KB
-
-
-def test_a_phone_chooses_a_side(market):
-    calls = market.browser.get("/quotes/SPY/options/")
-    puts = market.browser.get("/quotes/SPY/options/?side=puts&expiry=2016-08-19")
-
-    assert 'data-side="calls"' in text_of(calls)
-    assert 'data-side="puts"' in text_of(puts)
-    assert puts.context["chain"]["expiry"] == date(2016, 8, 19)
-
-
-@pytest.mark.parametrize("asked", ["2016-08-20", "never", "2016-13-45"])
-def test_an_expiry_nobody_has_is_the_nearest_one(market, asked):
-    page = market.browser.get(f"/quotes/SPY/options/?expiry={asked}")
-
-    assert page.context["chain"]["expiry"] == date(2016, 7, 15)
-
-
-def test_what_is_missing_says_why(market):
-    OptionQuote.objects.all().delete()
-
-    page = market.browser.get("/quotes/SPY/options/")
-
-    [words] = [
-        each["text"]
-        for each in page.context["chain"]["source"]["reasons"]
-        if "no quote" in each["text"]
-    ]
-    assert words in text_of(page)
-    assert "No contract of this expiry has an implied volatility" in text_of(page)
-
-
-def test_greeks_older_than_their_quotes_say_so(market):
-    source = market.browser.get("/quotes/SPY/options/").context["chain"]["source"]
-    assert (source["greeks_of"], source["greeks_late"]) == ("22 Jun 2016", False)
-    OptionQuote.objects.update(session_date=world.TODAY)
-    clock_at(world.TODAY)
-
-    page = market.browser.get("/quotes/SPY/options/")
-
-    assert page.context["chain"]["source"]["greeks_late"]
-    assert "Greeks come with the next close" in text_of(page)
-
-
 def test_a_symbol_without_contracts_has_an_empty_chain_and_no_tabs(browser, stage):
     assert browser.get("/quotes/AAA/").context["tabs"] == []
     answer = browser.get("/quotes/AAA/options/")
@@ -619,45 +530,6 @@ def test_a_symbol_without_contracts_has_an_empty_chain_and_no_tabs(browser, stag
 
 
 # one contract
-
-
-def test_a_contract_has_its_terms_its_greeks_and_its_payoff(market):
-    page = market.browser.get(f"/quotes/{CALL}/")
-
-    text = text_of(page)
-    assert page.context["tag"]["title"] == "SPY 212 call, 19 Aug 2016"
-    assert "SIMULATED" in text
-    rows = {row["label"]: row for row in page.context["greeks"]["rows"]}
-    assert rows["Delta"]["contract"] == pytest.approx(100 * rows["Delta"]["value"])
-    assert "per calendar day" in text
-    terms = {row["label"]: row["value"] for row in page.context["terms"]["rows"]}
-    assert terms["Contract size"] == "100 shares"
-    assert terms["Expiry"] == "19 Aug 2016, at 16:00 ET, 58 days left"
-    side = option_chain.one(
-        contract=known.find(CALL, world.actor(market.user)), moment=sessions.moment()
-    )
-    mid = quote_chain.figure(side, "mid")
-    [line] = page.context["payoff"]["series"]
-    assert min(line["values"]) == -mid * 100
-    at_strike = page.context["payoff"]["x"].index(Decimal(212))
-    assert line["values"][at_strike] == -mid * 100
-
-
-def test_a_contract_opens_by_any_spelling(market):
-    for spelling in ("spy160819c00212000", "SPY%20%20%20160819C00212000"):
-        answer = market.browser.get(f"/quotes/{spelling}/")
-        assert (answer.status_code, answer["Location"]) == (302, f"/quotes/{CALL}/")
-    assert market.browser.get("/quotes/SPY160819C00999000/").status_code == 404
-    assert market.browser.get(f"/quotes/{CALL}/options/")["Location"] == f"/quotes/{CALL}/"
-
-
-def test_a_contract_without_a_price_draws_what_it_pays(market):
-    OptionQuote.objects.all().delete()
-
-    page = market.browser.get(f"/quotes/{CALL}/")
-
-    assert "has no known price" in text_of(page)
-    assert min(page.context["payoff"]["series"][0]["values"]) == 0
 
 
 # what it costs
@@ -688,36 +560,6 @@ def test_a_quote_needs_few_queries(browser, stage, span, playing):
     assert asked_for(browser, f"/quotes/AAA/?range={span}") <= 12 + shell_of(browser)
 
 
-def test_a_chain_needs_as_many_queries_for_one_contract_as_for_three_hundred():
-    of = spy()
-    clock_at()
-    browser = signed_in(world.make_user())
-    contracts.ensure(symbols=["SPY160819C00212000"], by=BY)
-    path = "/quotes/SPY/options/"
-    one = asked_for(browser, path)
-    strikes = range(100, 250)
-    symbols = [f"SPY160819{right}{strike * 1000:08d}" for strike in strikes for right in "CP"]
-    contracts.ensure(symbols=symbols, by=BY)
-    rows = [option(each, right=each[9], strike=float(each[10:]) / 1000) for each in symbols]
-    option_quotes.store(chain=chain(*rows), session_date=DAY, by=BY)
-    greeks.compute(session_date=DAY, watched=[of.pk])
-
-    many = browser.get(path)
-
-    assert many.context["chain"]["source"]["contracts"] == 300
-    assert asked_for(browser, path) == one
-    assert one <= 12 + shell_of(browser)
-    assert len(many.content) <= 120 * KB
-    # the quote page itself draws no chain
-    assert asked_for(browser, "/quotes/SPY/") <= 12 + shell_of(browser)
-
-
-def test_a_contract_needs_few_queries(market):
-    found = asked_for(market.browser, f"/quotes/{CALL}/")
-
-    assert found <= 12 + shell_of(market.browser)
-
-
 def scripts_of(page):
     """Every script a page loads, with what its modules import at once."""
     wanted = re.findall(r'src="/static/(?:\./)?([\w./-]+\.js)"', page)
@@ -733,14 +575,6 @@ def scripts_of(page):
         imports = re.findall(r'^import .* from "\./([\w-]+\.js)"', path.read_text(), re.MULTILINE)
         wanted += [f"js/{each}" for each in imports]
     return found
-
-
-def test_the_scripts_of_the_quote_pages_stay_within_their_budget(market):
-    for path in ("/quotes/SPY/", "/quotes/SPY/options/"):
-        found = scripts_of(text_of(market.browser.get(path)))
-        assert "js/live.js" in found
-        assert sum(found.values()) <= 130 * KB, found
-    assert "js/chart-price.js" not in found
 
 
 # the endpoints
@@ -784,3 +618,27 @@ def test_refresh_is_the_update_under_another_name(browser, stage):
 
     assert refused.json()["errors"][0]["code"] == "replay_advances_sessions"
     assert (accepted.status_code, "Location" in accepted.headers) == (202, True)
+
+
+def test_a_chain_needs_as_many_queries_for_one_contract_as_for_three_hundred():
+    of = spy()
+    clock_at()
+    browser = signed_in(world.make_user())
+    contracts.ensure(symbols=["SPY160819C00212000"], by=BY)
+    path = "/quotes/SPY/options/"
+    one = asked_for(browser, path)
+    strikes = range(100, 250)
+    symbols = [f"SPY160819{right}{strike * 1000:08d}" for strike in strikes for right in "CP"]
+    contracts.ensure(symbols=symbols, by=BY)
+    rows = [option(each, right=each[9], strike=float(each[10:]) / 1000) for each in symbols]
+    option_quotes.store(chain=chain(*rows), session_date=DAY, by=BY)
+    greeks.compute(session_date=DAY, watched=[of.pk])
+
+    many = browser.get(path)
+
+    assert many.context["chain"]["source"]["contracts"] == 300
+    assert asked_for(browser, path) == one
+    assert one <= 12 + shell_of(browser)
+    assert len(many.content) <= 120 * KB
+    # the quote page itself draws no chain
+    assert asked_for(browser, "/quotes/SPY/") <= 12 + shell_of(browser)

@@ -15,12 +15,20 @@ from etftrader.core.errors import BadInput
 from etftrader.core.money import to_money
 from etftrader.core.records import JobRun
 from etftrader.demo import build
+from etftrader.testing.rows import module_rows
 from marketdata.calculations import options
 from marketdata.models import OptionGreeks
 from marketdata.selectors import sessions
 from marketdata.services.replay import NoMoreHistory
-from portfolios.models import Portfolio, PortfolioSnapshot, Tag
-from portfolios.services import verification
+from portfolios.models import (
+    Portfolio,
+    PortfolioSnapshot,
+    Tag,
+    User,
+    Watchlist,
+    WatchlistItem,
+)
+from portfolios.services import tokens, verification
 from risk.models import (
     Alert,
     LimitBreach,
@@ -29,7 +37,6 @@ from risk.models import (
     StopEvent,
     StopLossLevel,
 )
-from risk.tests.factories import module_rows
 
 BY = system("test")
 TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (date(2016, 6, day) for day in (21, 22, 23, 24))
@@ -292,11 +299,29 @@ def test_after_the_last_session_there_is_no_more_history(demo):
     assert sessions.latest() == date(2016, 7, 1)
 
 
+def watched():
+    lists = Watchlist.objects.order_by("user__email", "order")
+    return {
+        each.name: list(each.items.order_by("order").values_list("symbol", flat=True))
+        for each in lists
+    }
+
+
 def test_the_demo_starts_over_under_the_same_people(demo):
+    assert watched() == {"Core": ["SPY", "TLT", "EEM", "EFA", "LQD", "XLK"]}
+    [owner] = User.objects.filter(watchlists__name="Core")
+    token = tokens.replace_personal(user=owner, name="launcher", scopes=["read", "trade"])
+    pair = tokens.issue(user=owner)
+    WatchlistItem.objects.filter(symbol="TLT").delete()
     day.advance(by=BY)
 
     build.reset(say=quiet)
 
+    assert sorted(watched()["Core"]) == sorted(["SPY", "TLT", "EEM", "EFA", "LQD", "XLK"])
+    assert Watchlist.objects.count() == 1
+    for known in (tokens.of_personal(token=token), tokens.of_access(token=pair.access)):
+        assert known is not None
+        assert known.user.pk == owner.pk
     assert sessions.latest() == WEDNESDAY
     assert Portfolio.objects.open().count() == 4
     open_books = Portfolio.objects.open().values_list("pk", flat=True)

@@ -24,7 +24,7 @@ from etftrader.testing import matrix
 from etftrader.testing.plugin import lift_triggers
 from etftrader.tests import market_cases
 from etftrader.tests.test_house import APPEND_ONLY
-from marketdata.models import Instrument, QuarantinedPrice
+from marketdata.models import CorporateAction, Instrument, QuarantinedPrice
 from marketdata.services import contracts
 from portfolios.models import (
     CashTransaction,
@@ -43,10 +43,12 @@ from trading.tests import world
 pytestmark = pytest.mark.django_db
 PASSWORD = "a-long-password-1"
 FILE = "ticker,quantity,entry_price,entry_date\nBBB,10,50,2016-06-22\n"
+PRICES = "date,symbol,close\n2016-06-21,AAA,99\n"
 BUY = {"symbol": "AAA", "side": "buy", "quantity": "10"}
 ANY = {"HTTP_IF_MATCH": "*"}
 BOND = {"instrument": "ACME-26", "coupon_rate": 0.045, "maturity": "2026-05-15"}
 OPTION = {"symbol": "AAA160819C00100000"}
+ACTION = {"symbol": "AAA", "kind": "split", "ex_date": "2016-06-22", "ratio": "4"}
 
 
 @pytest.fixture
@@ -181,6 +183,17 @@ def held_price(stage: SimpleNamespace) -> dict[str, Any]:
     return {"doubt_id": doubt.pk}
 
 
+def announced(stage: SimpleNamespace) -> dict[str, Any]:
+    action = CorporateAction.objects.create(
+        instrument=Instrument.objects.get(symbol="AAA"),
+        kind="dividend",
+        ex_date=world.YESTERDAY,
+        amount=1,
+        source="csv",
+    )
+    return {"action_id": action.pk}
+
+
 def held_option(stage: SimpleNamespace) -> dict[str, Any]:
     made = contracts.ensure(symbols=[OPTION["symbol"]], by=Actor.of_user(stage.owner)).contracts
     [option] = made.values()
@@ -211,6 +224,10 @@ def held_prices(stage: SimpleNamespace) -> dict[str, Any]:
 def planned(stage: SimpleNamespace) -> dict[str, Any]:
     setup_schedules()
     return {"schedule_id": PeriodicTask.objects.get(name="day: prices").pk}
+
+
+def chained(stage: SimpleNamespace) -> dict[str, Any]:
+    return {"symbol": "AAA"}
 
 
 def in_book(stage: SimpleNamespace) -> dict[str, Any]:
@@ -276,6 +293,8 @@ AUDITED: dict[str, How] = {
     "PATCH /api/v1/bonds/<uuid:bond_id>": ({"coupon_rate": 0.05}, ANY, known_bond),
     "POST /api/v1/data/quarantine/<uuid:doubt_id>/accept": ({"note": "a split"}, {}, held_price),
     "POST /api/v1/data/quarantine/<uuid:doubt_id>/reject": ({}, {}, held_price),
+    "POST /api/v1/data/actions": (ACTION, {}, None),
+    "POST /api/v1/data/actions/<uuid:action_id>/reject": ({"reason": "a rumour"}, {}, announced),
     f"POST {W}": ({"name": "Mine"}, {}, None),
     f"PUT {W}/<uuid:watchlist_id>": ({"name": "Whole"}, ANY, None),
     f"PATCH {W}/<uuid:watchlist_id>": ({"name": "Other"}, ANY, None),
@@ -291,6 +310,7 @@ AUDITED: dict[str, How] = {
     f"PATCH {WI}/batch": (one_of("item_id", note="a hedge"), {}, None),
     f"DELETE {WI}/batch": (one_of("item_id"), {}, None),
     "POST /api/v1/data/quarantine/decide": (held_prices, {}, None),
+    "POST /api/v1/data/import": ({"content": PRICES}, {}, None),
     "PATCH /api/v1/schedules/<int:schedule_id>": ({"enabled": False}, ANY, planned),
     "POST /api/v1/jobs/<uuid:job_id>/cancel": ({}, {}, job("queued")),
     "POST /api/v1/jobs/<uuid:job_id>/retry": ({}, {}, job("failed")),
@@ -320,6 +340,7 @@ FREE: dict[str, tuple[str, How]] = {
     f"POST {P}/orders/check": (CHECK, (BUY, {}, None)),
     "POST /api/v1/data/update": (JOB, ({}, {}, None)),
     "POST /api/v1/market/refresh": (JOB, ({}, {}, None)),
+    "POST /api/v1/market/options/<str:symbol>/refresh": (JOB, ({}, {}, chained)),
     "POST /api/v1/admin/clock": (JOB, ({}, {}, None)),
     "POST /api/v1/schedules/<int:schedule_id>/run": (JOB, ({}, {}, planned)),
     "POST /api/v1/admin/batch/market-data": (JOB, ({}, {}, None)),

@@ -19,6 +19,7 @@ from django.test import Client
 
 from etftrader.core.errors import DomainError
 from etftrader.testing import matrix, quantities
+from etftrader.testing.rows import module_rows
 from etftrader.tests.test_vectors import VECTORS, needs_vectors
 from portfolios.services import snapshots
 from risk.services import covariance, var
@@ -208,7 +209,7 @@ FIGURES = ("var", "es", "expected_shortfall", "component", "var_before", "twr", 
 
 @pytest.fixture(scope="module")
 def staged(django_db_setup: Any, django_db_blocker: Any) -> Any:
-    with factories.module_rows(django_db_blocker):
+    with module_rows(django_db_blocker):
         factories.load_bundle()
         covariance.compute_daily(session_date=factories.START)
         covariance.ensure_stressed(session_date=factories.START)

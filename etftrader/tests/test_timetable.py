@@ -55,6 +55,8 @@ def test_every_step_and_timer_stands_there_in_words_the_steps_first() -> None:
     assert [each.label for each in found[: len(STEPS)]] == [step.label for step in STEPS]
     by_name = {each.name: each for each in found}
     assert by_name["day: prices"].when == "Weekdays 16:15 ET"
+    assert by_name["day: rates"].when == "Weekdays 16:20 ET"
+    assert by_name["rates"].when == "Weekdays 18:30 ET"
     assert by_name["sweep"].when == "Every 30 seconds"
     assert by_name["prune"].when == "Daily 05:00 ET"
     assert by_name["day: risk"].needs == ("Covariance", "Valuation")
@@ -113,7 +115,8 @@ def test_a_moved_entry_keeps_its_days_and_makes_up_for_nothing() -> None:
         ("prune", "02:30", "Clocks are changed"),
         ("prune", "00:00", "Clocks are changed"),
         ("day: prices", "15:59", "16:00 or later"),
-        ("day: covariance", "16:10", "needs Prices and yields, which begins at 16:15"),
+        ("day: covariance", "16:10", "needs Prices, which begins at 16:15"),
+        ("day: rates", "15:59", "16:00 or later"),
         ("day: prices", "16:21", "begins at 16:20. Move that first"),
         ("sweep", "05:00", "has no time of day"),
     ],

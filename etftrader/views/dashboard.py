@@ -19,7 +19,7 @@ from risk.views import feeds
 
 MAX_AGE = 30  # seconds after which a live figure looks old
 COLUMNS: tuple[dict[str, Any], ...] = (
-    {"key": "name", "label": "Name", "sort": True},
+    {"key": "name", "label": "Name", "sort": True, "css": "fold"},
     {"key": "nav", "label": "NAV", "fmt": "money0", "sort": True, "live": True, "sum": True},
     {"key": "day_pnl", "label": "Day", "fmt": "signed:money0", "tone": True, "sort": True,
      "live": True, "sum": True},

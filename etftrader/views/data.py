@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -56,6 +57,7 @@ def data(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "moment": moment,
         "section": "data",
+        "may_import": may_operate(actor),
         "channels": f"data user.{actor.user_id}.jobs",
     }
     if panel in (None, "clock"):
@@ -86,12 +88,12 @@ def advance(request: HttpRequest) -> HttpResponse:
         raise NotAllowed("Operators update the data.")
     try:
         run = acts.update_data(by=actor)
-        message = f"Session {run.as_of:%a %-d %b %Y} is being loaded."
-    except Conflict as error:
-        message = error.detail
-    else:
-        if update.asked_in_place(request):
-            return update.drawn(request, actor)
+    except Conflict as refusal:
+        messages.error(request, refusal.detail)
+        return done(request, back(request, reverse("data")))
+    if update.asked_in_place(request):
+        return update.drawn(request, actor)
+    message = f"Session {run.as_of:%a %-d %b %Y} is being loaded."
     return done(request, back(request, reverse("data")), message)
 
 

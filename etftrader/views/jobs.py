@@ -72,7 +72,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "events": _events(actor, run, lines, asked_by),
         "items": _items(run, runs.names(actor=actor, run=run)),
         "inputs": [(name, _plain(value)) for name, value in sorted(run.inputs.items())],
-        "counts": sorted(run.counts.items()),
+        "results": _results(run),
         "asked_by": _who(actor, run.requested_by, asked_by),
         "may_retry": may_operate(actor) and run.status not in OPEN,
         "channels": f"data user.{actor.user_id}.jobs",
@@ -242,8 +242,10 @@ def _row(run: JobRun) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> str:
-    """An input as people write it."""
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    """What a run was given or left behind, as people write it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in value.items())
+    return ", ".join(map(_plain, value)) if isinstance(value, list) else str(value)
 
 
 def _who(actor: Actor, user_id: UUID | None, people: dict[UUID, str]) -> str:
@@ -271,8 +273,8 @@ def _events(
     if run.started_at is not None:
         attempt = f"Attempt {run.attempt} began"
         found.append((run.started_at, attempt, run.worker if actor.reads_all else "", "done"))
-    if run.status == JobRun.Status.RUNNING and run.heartbeat_at is not None:
-        found.append((run.heartbeat_at, "Worker still at it", "", "done"))
+    if run.heartbeat_at is not None and (run.note or run.status == JobRun.Status.RUNNING):
+        found.append((run.heartbeat_at, _last_word(run), "", "done"))
     events = [
         {"at": at, "text": text, "who": who, "state": state}
         for at, text, who, state in sorted(found, key=lambda each: each[0])
@@ -284,6 +286,23 @@ def _events(
     elif run.status in OPEN:
         events.append({"at": None, "text": "Not ended yet", "who": "", "state": "todo"})
     return events
+
+
+def _last_word(run: JobRun) -> str:
+    """What a run said last while it worked, and how far it was."""
+    words = "Worker still at it" if run.status == JobRun.Status.RUNNING else "Last word"
+    told = f": {run.note}" if run.note else ""
+    return f"{words}{told}{f', {run.done} of {run.total}' if run.total else ''}"
+
+
+def _results(run: JobRun) -> list[tuple[str, str]]:
+    """Every figure a run left behind: its counts, and what else it answered."""
+    told = run.counts | {
+        name: value
+        for name, value in run.result.items()
+        if name not in ("counts", "warnings") and value not in (None, "", [], {})
+    }
+    return [(name, _plain(value)) for name, value in sorted(told.items())]
 
 
 def _items(run: JobRun, names: dict[str, str]) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def _drawn(record: PortfolioRisk | None) -> str:
     """The session these figures are of, as the value channel names it."""
     if record is None:
         return "none"
-    return f"{record.session_date} {'open' if record.value['simulated'] else 'close'}"
+    return f"{record.session_date} {'open' if record.value['played'] else 'close'}"
 
 
 def _kpis(

@@ -24,13 +24,14 @@ REASONS = {
     "no_price": "no price is known",
     "no_settlement_price": "expired, and the close it settles at is missing",
     "price_stale": "price older than five sessions: left out of the risk",
+    "price_suspect": "a newer price is held back: left out of the risk until it is decided",
 }
 DELTA_REASONS = {"no_delta": "no Greeks of this session: left out of the risk"}
 PANELS = {"positions": "etftrader/positions_table.html"}
 MAX_AGE = 30  # seconds after which a live figure looks old
 NOT_A_FILTER = {"panel", "format"}
 COLUMNS: tuple[dict[str, Any], ...] = (
-    {"key": "symbol", "label": "Symbol", "sub": "name", "sort": True},
+    {"key": "symbol", "label": "Symbol", "sub": "name", "sort": True, "css": "fold"},
     {"key": "type", "label": "Type", "priority": "p2"},
     {"key": "quantity", "label": "Quantity", "fmt": "qty", "sort": True, "priority": "p2"},
     {"key": "average", "label": "Avg price", "fmt": "price", "term": "average_price",
@@ -50,7 +51,7 @@ COLUMNS: tuple[dict[str, Any], ...] = (
      "live": "exposure", "sort": True, "sum": "gain*", "priority": "p3"},
     {"key": "share", "label": "VaR share", "fmt": "pct1", "term": "var_share", "live": True,
      "sum": True, "priority": "p2"},
-    {"key": "tags", "label": "Tags", "priority": "p3"},
+    {"key": "tags", "label": "Tags", "priority": "p3", "css": "fold"},
     {"key": "quality", "label": "Price", "kind": "tag", "priority": "p2"},
     {"key": "trade", "label": "", "kind": "template", "template": "portfolios/cell_trade.html",
      "priority": "p3"},
@@ -181,7 +182,7 @@ def _line(row: Row, portfolio: Portfolio, *, live: bool) -> dict[str, Any]:
         "tags": row.tags or " ",
         "quality": {
             "text": row.price_class or "missing",
-            "kind": {"stale": "watch", "": "bad"}.get(row.price_class, "plain"),
+            "kind": {"stale": "watch", "suspect": "bad", "": "bad"}.get(row.price_class, "plain"),
             "title": reason or (f"of {row.price_session}" if row.price_session else ""),
         },
         "live": f"value.marks.{row.symbol}" if live else "",

@@ -12,9 +12,9 @@ from etftrader.core import tables
 from etftrader.core.actor import Actor
 from etftrader.core.pages import is_fragment, render_page
 from etftrader.selectors import quote as selector
+from etftrader.views import chain_fetch, quote_contract
 from etftrader.views import quote_acts as acts
 from etftrader.views import quote_blocks as blocks
-from etftrader.views import quote_contract
 from etftrader.views.as_of import moment_of
 from marketdata.choices import InstrumentKind
 from marketdata.models import Instrument
@@ -23,7 +23,7 @@ from marketdata.selectors.price_chart import Chart
 from marketdata.selectors.sessions import Moment
 
 PAGE = "etftrader/quote.html"
-PANELS = {"chart": "etftrader/quote_chart.html"}
+PANELS = {"chart": "etftrader/quote_chart.html", "fetch": chain_fetch.TEMPLATE}
 STYLES = ("line", "ohlc")
 MOST_BARS = 300  # drawn as bars; beyond that they cannot be told apart
 FILE = ("at", "open", "high", "low", "close", "volume")
@@ -51,6 +51,9 @@ def quote(request: HttpRequest, symbol: str) -> HttpResponse:
     if instrument.kind == InstrumentKind.OPTION:
         return quote_contract.page(request, instrument)
     moment = moment_of(request)
+    if is_fragment(request) and request.GET.get("panel") == "fetch":
+        context = chain_fetch.panel(actor, instrument, moment) | {"instrument": instrument}
+        return render_page(request, PAGE, context, panels=PANELS)
     actions = price_chart.actions(instrument=instrument)
     ratio = price_chart.later_splits(actions, moment.session_date)
     span, style = _asked(request)
@@ -97,7 +100,10 @@ def _rest(actor: Actor, instrument: Instrument, moment: Moment, ratio: Any) -> d
     if instrument.kind != InstrumentKind.BOND:
         expiries = option_chain.expiries(underlying=instrument, moment=moment)
     options = reverse("quote_options", args=[instrument.symbol])
+    fetching = chain_fetch.panel(actor, instrument, moment)
     return {
+        **fetching,
+        "channels": f"quotes greeks user.{actor.user_id}.jobs",
         **acts.standing(instrument, now, moment),
         "head": blocks.head(instrument, now, moment),
         "facts": blocks.facts_table(
@@ -113,7 +119,7 @@ def _rest(actor: Actor, instrument: Instrument, moment: Moment, ratio: Any) -> d
             {"day": day, "count": count, "url": f"{options}?expiry={day}"}
             for day, count in expiries.items()
         ],
-        **acts.tabs(instrument, expiries, "quote"),
+        **acts.tabs(instrument, expiries, "quote", live=fetching["fetch_shown"]),
         **acts.acts(instrument, mine, selector.watching(actor=actor, symbol=instrument.symbol)),
     }
 

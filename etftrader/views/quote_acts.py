@@ -21,10 +21,11 @@ CLASSES = {
     "DELAYED": "not older than 15 minutes",
     "EOD": "the close of the last completed session",
     "STALE": "older than the last close: shown with its age",
+    "SUSPECT": "the last good price: a newer one is held back until a person has looked",
     "MANUAL": "the owner's own valuation",
 }
 ABBREVIATED = {InstrumentKind.ETF, InstrumentKind.FX}
-KINDS = {"STALE": "watch", "MISSING": "bad", "LIVE": "ok"}
+KINDS = {"STALE": "watch", "SUSPECT": "bad", "MISSING": "bad", "LIVE": "ok"}
 NOT_FOUND = 404
 
 
@@ -59,8 +60,10 @@ def standing(instrument: Instrument, now: Priced, moment: Moment) -> dict[str, A
     }
 
 
-def tabs(instrument: Instrument, expiries: Mapping[date, int], tab: str) -> dict[str, Any]:
-    """The two pages of something with options; none of anything else."""
+def tabs(
+    instrument: Instrument, expiries: Mapping[date, int], tab: str, *, live: bool = False
+) -> dict[str, Any]:
+    """The two pages of something that has options, or may get some; none of anything else."""
     found = [
         {"key": "quote", "label": "Quote", "url": reverse("quote", args=[instrument.symbol])},
         {
@@ -70,7 +73,7 @@ def tabs(instrument: Instrument, expiries: Mapping[date, int], tab: str) -> dict
             "count": sum(expiries.values()),
         },
     ]
-    return {"tabs": found if expiries or tab == "options" else [], "tab": tab}
+    return {"tabs": found if expiries or live or tab == "options" else [], "tab": tab}
 
 
 def acts(instrument: Instrument, mine: Sequence[Mine], lists: Sequence[Watching]) -> dict[str, Any]:

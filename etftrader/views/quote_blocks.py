@@ -20,6 +20,7 @@ MAX_AGE = 60  # seconds after which a live figure looks old
 REASONS = {
     "no_price": "no price is known",
     "price_stale": "older than five sessions: left out of risk figures",
+    "price_suspect": "a newer price is held back: left out of risk figures until it is decided",
     "jump": "moved too far without a corporate action",
 }
 BASES = {

@@ -14,6 +14,7 @@ from etftrader.core.actor import Actor
 from etftrader.core.formats import DASH, eastern, show
 from etftrader.core.pages import render_page
 from etftrader.selectors import quote as selector
+from etftrader.views import chain_fetch
 from etftrader.views import quote_acts as acts
 from etftrader.views.as_of import moment_of
 from etftrader.views.quote_blocks import source_words
@@ -22,7 +23,7 @@ from marketdata.selectors import instruments, option_chain
 from marketdata.selectors.option_chain import Chain, Line, Side
 
 PAGE = "etftrader/quote_options.html"
-PANELS = {"chain": "etftrader/quote_chain.html"}
+PANELS = {"chain": "etftrader/quote_chain.html", "fetch": chain_fetch.TEMPLATE}
 CALLS, PUTS = "calls", "puts"
 MOST_DOTS = 60  # of a smile; more would run into each other
 # outermost first on the calls' side, mirrored on the puts'; the first four only where there is room
@@ -69,6 +70,8 @@ def options(request: HttpRequest, symbol: str) -> HttpResponse:
         "instrument": underlying,
         "moment": moment,
         "symbols": underlying.symbol,
+        "channels": f"quotes greeks user.{actor.user_id}.jobs",
+        **chain_fetch.panel(actor, underlying, moment),
         **acts.standing(underlying, now, moment),
         **acts.tabs(underlying, chain.expiries, "options"),
         **acts.acts(underlying, mine, selector.watching(actor=actor, symbol=underlying.symbol)),

@@ -9,7 +9,7 @@ from django.urls import reverse
 from etftrader.core.actor import Actor
 from etftrader.core.records import OPEN, JobRun
 from etftrader.schedule import STEP
-from etftrader.selectors.runs import CHAINS, SYNC, duration
+from etftrader.selectors.runs import CHAIN, CHAINS, SYNC, duration
 from etftrader.views.permissions import may_operate
 
 LABELS = {
@@ -17,6 +17,7 @@ LABELS = {
     "etftrader.run_day": "Day steps",
     "etftrader.check_audit": "Audit chain",
     SYNC: "Prices and yields",
+    CHAIN: "Option chain",
 }
 NOT_FOUND = ("unknown_symbol", "provider_not_found", "invalid_symbol")
 BAD = ("failed", "dead", "partial")

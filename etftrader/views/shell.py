@@ -17,7 +17,7 @@ from etftrader.views.permissions import may_advance
 from marketdata.selectors.sessions import Moment
 from portfolios.constants import Action
 from portfolios.models import Portfolio
-from risk.models import Alert
+from risk.selectors import alerts
 
 _TABS = (
     ("overview", "Overview", "overview"),
@@ -56,7 +56,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "shell": {
             "portfolios": [_entry(each) for each in portfolios],
             "strip": strip,
-            "open_alerts": Alert.objects.for_actor(actor).filter(state="open").count(),
+            "open_alerts": alerts.unresolved(actor).filter(state="open").count(),
             "as_of": moment.as_of,
             "session": moment.current,
             "clock_note": _clock_note(moment),

@@ -114,7 +114,7 @@ class Options(ApiView):
     queryset = OptionContract.objects.none()
     filterset_class = OptionFilters
     ordering_fields = ("expiry", "strike", "updated_at")
-    ordering = ("underlying__symbol", "expiry", "strike", "right")
+    ordering = ("root", "expiry", "strike", "right")
 
     def get(self, request: Any) -> Response:
         """By underlying, expiry and strike; each with its newest Greeks up to the clock."""
@@ -124,7 +124,7 @@ class Options(ApiView):
             known = known.filter(
                 Q(instrument__symbol__istartswith=words) | Q(underlying__symbol__istartswith=words)
             )
-        rows = self.filter_queryset(known.select_related("instrument", "underlying"))
+        rows = self.filter_queryset(known.prefetch_related("instrument", "underlying"))
         page = self.paginate_queryset(rows) or []
         figures = _newest(page)
         return self.get_paginated_response(

@@ -36,7 +36,10 @@ class OptionContract(Entity):
             ),
             models.CheckConstraint(condition=Q(strike__gt=0), name="strike_is_positive"),
         ]
-        indexes = [models.Index(fields=["underlying", "expiry"], name="chain_of_underlying")]
+        indexes = [
+            models.Index(fields=["underlying", "expiry"], name="chain_of_underlying"),
+            models.Index(fields=["root", "expiry", "strike", "right"], name="contracts_in_order"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.root} {self.expiry} {self.right} {self.strike} #{self.pk}"

@@ -98,7 +98,8 @@ class Failure:
 class SymbolHistory:
     """One symbol's answer: rows by session, or the reason why there are none.
 
-    `gaps` are sessions the source names without a close: reported, never filled.
+    `gaps` are sessions the source names without a close: reported, never filled. `anchor` is its
+    newest row before the time asked for: it tells how the source adjusts what came earlier.
     """
 
     symbol: str
@@ -108,6 +109,7 @@ class SymbolHistory:
     gaps: tuple[date, ...] = ()
     currency: str | None = None
     failure: Failure | None = None
+    anchor: BarRow | None = None
 
 
 @dataclass(frozen=True, slots=True)

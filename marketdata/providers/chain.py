@@ -40,24 +40,41 @@ class Fallback:
     """Answers of the first source that has them; each row names the source it came from.
 
     A symbol is taken whole from one source: two histories are never spliced, their bases differ.
-    `tallies` tells after a question how each source did.
+    Splits and dividends come with the bars, or from the first of `actions` that answers; where
+    none does, those of the bars stand. `tallies` tells after a question how each source did.
     """
 
     def __init__(
-        self, histories: Sequence[HistoryProvider], yields: Sequence[DailyProvider]
+        self,
+        histories: Sequence[HistoryProvider],
+        yields: Sequence[DailyProvider],
+        *,
+        actions: Sequence[HistoryProvider] = (),
     ) -> None:
         if not histories and not yields:
             raise ProviderFailed("no source is configured")
         self._histories, self._yields = tuple(histories), tuple(yields)
+        self._actions = tuple(actions)
         self.tallies: list[Tally] = []
 
     def histories(self, symbols: Sequence[str], start: date, end: date) -> Iterator[SymbolHistory]:
         """One answer for each symbol, in order; a failure holds the words of every source."""
-        left = list(dict.fromkeys(symbols))
+        wanted = list(dict.fromkeys(symbols))
+        self.tallies = []
+        found, said = self._asked(self._histories, wanted, start, end)
+        if self._actions:
+            found |= self._with_actions(found, start, end)
+        for symbol in wanted:
+            yield found.get(symbol) or SymbolHistory(symbol, failure=_joined(symbol, said[symbol]))
+
+    def _asked(
+        self, sources: Sequence[HistoryProvider], symbols: Sequence[str], start: date, end: date
+    ) -> tuple[dict[str, SymbolHistory], dict[str, list[Failure]]]:
+        """The first answer of each symbol, and what the sources without one said."""
+        left = list(symbols)
         found: dict[str, SymbolHistory] = {}
         said: dict[str, list[Failure]] = {symbol: [] for symbol in left}
-        self.tallies = []
-        for source in self._histories:
+        for source in sources:
             if not left:
                 break
             answers, broken = _answers(source, left, start, end)
@@ -67,8 +84,21 @@ class Fallback:
             self.tallies.append(_tally(source.name, left, failures))
             found |= {name: each for name, each in answers.items() if each.failure is None}
             left = [failure.subject for failure in failures]
-        for symbol in said:
-            yield found.get(symbol) or SymbolHistory(symbol, failure=_joined(symbol, said[symbol]))
+        return found, said
+
+    def _with_actions(
+        self, found: dict[str, SymbolHistory], start: date, end: date
+    ) -> dict[str, SymbolHistory]:
+        """The same bars with the splits and dividends of the sources named for them."""
+        first = self._actions[0].name
+        other = [
+            name for name, each in found.items() if {row.source for row in each.bars} != {first}
+        ]
+        told, _ = self._asked(self._actions, other, start, end)
+        return {
+            name: replace(found[name], dividends=each.dividends, splits=each.splits)
+            for name, each in told.items()
+        }
 
     def bars(self, symbols: Sequence[str], start: date, end: date) -> Iterator[BarRow]:
         """Bars of every symbol that some source knows. Raises ProviderFailed when none does."""

@@ -9,13 +9,19 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 
 from etftrader.core.errors import BadInput
 from etftrader.core.outbound.rules import checked_symbol
 from marketdata.choices import PriceBasis
 from marketdata.providers.base import BarRow, DividendRow, SplitRow, YieldRow
-from marketdata.providers.csv_text import Limits, Verdict, configured, refused, rows_of
+from marketdata.providers.csv_text import (
+    Content,
+    Limits,
+    Verdict,
+    configured,
+    refused,
+    rows_of,
+)
 from marketdata.providers.fred import TENORS
 
 NAME = "csv"
@@ -62,9 +68,9 @@ class _Seen:
         return known
 
 
-def kind_of(path: Path, limits: Limits | None = None) -> str:
+def kind_of(source: Content, limits: Limits | None = None) -> str:
     """Return `bars` or `yields`, by the header. Raises FileRefused."""
-    names = _header(rows_of(path, limits or configured()))
+    names = _header(rows_of(source, limits or configured()))
     if names.keys() & TENORS.keys():
         return "yields"
     _require(names)
@@ -72,7 +78,7 @@ def kind_of(path: Path, limits: Limits | None = None) -> str:
 
 
 def bars(
-    path: Path,
+    source: Content,
     *,
     symbol: str | None = None,
     until: date | None = None,
@@ -82,7 +88,7 @@ def bars(
 
     Raises FileRefused for what ends the reading; bad rows are verdicts between the good ones.
     """
-    rows = rows_of(path, limits or configured())
+    rows = rows_of(source, limits or configured())
     names = _header(rows)
     _require(names)
     given = None if "symbol" in names else _given(symbol)
@@ -95,13 +101,13 @@ def bars(
 
 
 def yields(
-    path: Path, *, until: date | None = None, limits: Limits | None = None
+    source: Content, *, until: date | None = None, limits: Limits | None = None
 ) -> Iterator[YieldLine | Verdict]:
     """Read a file of yields: `date` and one column a FRED series, in percent a year.
 
     Raises FileRefused; bad rows are verdicts between the good ones.
     """
-    rows = rows_of(path, limits or configured())
+    rows = rows_of(source, limits or configured())
     names = _header(rows)
     series = [name for name in names if name in TENORS]
     if "date" not in names or not series:

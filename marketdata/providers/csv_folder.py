@@ -93,12 +93,18 @@ class CsvProvider:
         """One answer for each symbol, its rows by day; where files overlap, the first wins."""
         wanted = dict.fromkeys(symbols)
         lines: dict[str, dict[date, csv_files.Line]] = {symbol: {} for symbol in wanted}
+        anchors: dict[str, BarRow] = {}
         for line in self._prices():
-            if line.bar.symbol in lines and start <= line.bar.session_date <= end:
-                lines[line.bar.symbol].setdefault(line.bar.session_date, line)
+            symbol, day = line.bar.symbol, line.bar.session_date
+            if symbol not in lines:
+                continue
+            if start <= day <= end:
+                lines[symbol].setdefault(day, line)
+            elif day < start and (symbol not in anchors or anchors[symbol].session_date < day):
+                anchors[symbol] = line.bar
         for symbol in wanted:
             found = [lines[symbol][day] for day in sorted(lines[symbol])]
-            yield _history(symbol, found)
+            yield _history(symbol, found, anchors.get(symbol))
 
     def ends(self, session_date: date) -> tuple[dict[str, float], dict[str, float]]:
         """Previous close and close of one session, of the symbols that have both.
@@ -258,10 +264,11 @@ def _state(path: Path, before: FileState | None) -> FileState | None:
     return FileState(path.name, told.st_size, told.st_mtime_ns, digest.hexdigest())
 
 
-def _history(symbol: str, lines: Sequence[csv_files.Line]) -> SymbolHistory:
+def _history(symbol: str, lines: Sequence[csv_files.Line], anchor: BarRow | None) -> SymbolHistory:
     if not lines:
         words = "no file has a usable row of this symbol in the time asked for"
         return SymbolHistory(symbol, failure=Failure(symbol, "provider_not_found", words))
     dividends: list[DividendRow] = [line.dividend for line in lines if line.dividend]
     splits: list[SplitRow] = [line.split for line in lines if line.split]
-    return SymbolHistory(symbol, tuple(line.bar for line in lines), tuple(dividends), tuple(splits))
+    bars = tuple(line.bar for line in lines)
+    return SymbolHistory(symbol, bars, tuple(dividends), tuple(splits), anchor=anchor)

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import os
 import stat
 import zlib
@@ -16,6 +17,15 @@ from marketdata.providers.base import ProviderFailed
 
 GZIP_MAGIC = b"\x1f\x8b"
 SEPARATORS = ",;\t"
+# what is sent by mistake, by how it begins
+FOREIGN = (
+    (b"PK\x03\x04", "a spreadsheet or an archive", "Save the sheet as CSV and send that"),
+    (b"\xd0\xcf\x11\xe0", "a spreadsheet of an old kind", "Save the sheet as CSV and send that"),
+    (b"%PDF", "a PDF document", "Ask its source for a CSV file"),
+    (b"<", "a web page or XML", "Download the file itself; a sign-in page may have come instead"),
+)
+
+Content = Path | bytes  # a file of a folder, or what was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,8 @@ class Limits:
     columns: int = 50
     cell: int = 4_096
     line: int = 65_536
+    blank: int = 5_000_000
+    larger: str = "Split the file"  # what to do with a file that holds more
 
 
 def configured() -> Limits:
@@ -64,10 +76,23 @@ def refused(line: int, column: str, code: str, why: str, remedy: str) -> FileRef
     return FileRefused(Verdict(line, column, code, why, remedy))
 
 
-def rows_of(path: Path, limits: Limits) -> Iterator[tuple[int, list[str]]]:
+def recognise(content: Content) -> None:
+    """Say what a file is that is plainly no table. Raises FileRefused with `not_a_table`."""
+    with _opened(content) as raw:
+        try:
+            first = raw.read(64)
+        except (OSError, EOFError, zlib.error):
+            return  # reading it tells where
+    for beginning, what, remedy in FOREIGN:
+        if first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(beginning):
+            why = f"this is {what}, not a CSV file"
+            raise refused(1, "file", "not_a_table", why, remedy)
+
+
+def rows_of(source: Content, limits: Limits) -> Iterator[tuple[int, list[str]]]:
     """Yield the line number and the cells of every line that is not blank. Raises FileRefused."""
-    taken = 0
-    with _opened(path) as raw:
+    taken = blank = 0
+    with _opened(source) as raw:
         lines = _Lines(raw, limits)
         reader = csv.reader(lines, delimiter=lines.separator(), strict=True)
         while True:
@@ -84,16 +109,24 @@ def rows_of(path: Path, limits: Limits) -> Iterator[tuple[int, list[str]]]:
             if cells is None:
                 return
             if not cells:
+                blank += 1
+                _judge_blank(reader.line_num, blank, limits)
                 continue
             taken += 1
             _judge(reader.line_num, cells, taken, limits)
             yield reader.line_num, cells
 
 
+def _judge_blank(line: int, blank: int, limits: Limits) -> None:
+    if blank > limits.blank:
+        why = f"there are more than {limits.blank:,} blank lines"
+        raise refused(line, "file", "too_many_rows", why, "Remove them")
+
+
 def _judge(line: int, cells: list[str], taken: int, limits: Limits) -> None:
     if taken > limits.rows + 1:
         why = f"there are more than {limits.rows:,} rows"
-        raise refused(line, "file", "too_many_rows", why, "Split the file")
+        raise refused(line, "file", "too_many_rows", why, limits.larger)
     if len(cells) > limits.columns:
         why = f"there are more than {limits.columns} columns"
         raise refused(line, "row", "too_many_columns", why, "Write one line a symbol and day")
@@ -102,8 +135,18 @@ def _judge(line: int, cells: list[str], taken: int, limits: Limits) -> None:
         raise refused(line, "cell", "cell_too_large", why, "Shorten it")
 
 
-def _opened(path: Path) -> "IO[bytes] | _Unzipped":
-    """Open a regular file, no link and no pipe, through gzip when its first bytes say so."""
+def _opened(source: Content) -> "IO[bytes] | _Unzipped":
+    """Open what was given, through gzip when its first bytes say so."""
+    raw = io.BytesIO(source) if isinstance(source, bytes) else _regular(source)
+    if raw.read(2) != GZIP_MAGIC:
+        raw.seek(0)
+        return raw
+    raw.seek(0)
+    return _Unzipped(raw)
+
+
+def _regular(path: Path) -> IO[bytes]:
+    """Open a regular file, no link and no pipe."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as failure:
@@ -113,12 +156,7 @@ def _opened(path: Path) -> "IO[bytes] | _Unzipped":
         os.close(number)
         why = f"{path.name} is no regular file"
         raise refused(0, "file", "unreadable_file", why, "Put the file itself there")
-    raw = os.fdopen(number, "rb")
-    if raw.read(2) != GZIP_MAGIC:
-        raw.seek(0)
-        return raw
-    raw.seek(0)
-    return _Unzipped(raw)
+    return os.fdopen(number, "rb")
 
 
 class _Unzipped(gzip.GzipFile):
@@ -165,7 +203,7 @@ class _Lines:
         self._taken += len(raw)
         if self._taken > self._limits.max_bytes:
             why = f"the file is larger than {self._limits.max_bytes:,} bytes unpacked"
-            raise self._refused("file_too_large", why, "Split the file")
+            raise self._refused("file_too_large", why, self._limits.larger)
         if len(raw) >= self._limits.line and not raw.endswith(b"\n"):
             why = f"the line is longer than {self._limits.line:,} bytes"
             raise self._refused("line_too_long", why, "End lines with a line feed")

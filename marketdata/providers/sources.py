@@ -1,6 +1,6 @@
-"""Which source serves which dataset, in which order: the one reader of MARKETDATA_PROVIDER."""
+"""Which source serves which dataset, in which order: the one reader of MARKETDATA_PROVIDER…"""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from marketdata.providers.bundled import BundledProvider
 from marketdata.providers.chain import Fallback
 from marketdata.providers.csv_folder import CsvProvider
 from marketdata.providers.fred import FredProvider
+from marketdata.providers.live_chain import ChainFallback, QuoteFallback
 from marketdata.providers.yahoo import YahooProvider
 
 BARS, YIELDS, VIX = "daily_bars", "yields", "vix"
@@ -31,6 +32,17 @@ SERVES = {
     Source.YFINANCE.value: DATASETS,
     Source.CSV.value: (BARS, YIELDS, VIX, ACTIONS),
     Source.FRED.value: (YIELDS,),
+}
+DEFAULT = "MARKETDATA_PROVIDER"
+ALONE = "The bundled history ends in 2016 and goes with no other provider."
+# the settings of an order of one's own; levels of the VIX are bars
+OWN_ORDER = {
+    BARS: "MARKETDATA_PROVIDER_BARS",
+    VIX: "MARKETDATA_PROVIDER_BARS",
+    ACTIONS: "MARKETDATA_PROVIDER_ACTIONS",
+    YIELDS: "MARKETDATA_PROVIDER_YIELDS",
+    QUOTES: "MARKETDATA_PROVIDER_QUOTES",
+    CHAINS: "MARKETDATA_PROVIDER_CHAINS",
 }
 # whose closes are the prices as traded; the others restate theirs at every split
 AS_TRADED = frozenset({Source.CSV.value})
@@ -75,27 +87,41 @@ class Unset:
 
 
 def configured() -> tuple[str, ...]:
-    """The sources the settings name, first choice first. Raises BadInput."""
-    words = settings.MARKETDATA_PROVIDER.split(",")
-    names = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
-    unknown = [name for name in names if name not in SERVES]
-    if unknown or not names:
-        raise _refused(
-            f"No provider is called {(unknown or ['nothing'])[0][:40]}. "
-            f"Name one or more of {', '.join(SERVES)}, separated by commas."
-        )
+    """The sources MARKETDATA_PROVIDER names, first choice first. Raises BadInput."""
+    names = _names(DEFAULT)
+    if not names:
+        raise _refused(DEFAULT, _unknown("nothing", SERVES))
     if Source.BUNDLED in names and len(names) > 1:
-        raise _refused("The bundled history ends in 2016 and goes with no other provider.")
+        raise _refused(DEFAULT, ALONE)
     return names
 
 
+def everybody() -> tuple[str, ...]:
+    """Every source some setting names: the general order, then who serves one dataset only."""
+    named = [name for dataset in OWN_ORDER for name in _own_order(dataset)]
+    return tuple(dict.fromkeys([*configured(), *named]))
+
+
 def serving(dataset: str) -> tuple[str, ...]:
-    """The configured sources of one dataset, first choice first; none when nobody has it."""
+    """The sources of one dataset, first choice first; none when nobody has it. Raises BadInput."""
+    if own := _own_order(dataset):
+        return tuple(name for name in own if dataset in SERVES[name])
     names = [name for name in configured() if dataset in SERVES[name]]
     if dataset == YIELDS:
         # who has nothing but yields has all eleven of them
         names.sort(key=lambda name: SERVES[name] != (YIELDS,))
     return tuple(names)
+
+
+def problems() -> list[str]:
+    """What is wrong with the settings, a sentence each; none when every order can be followed."""
+    found = []
+    for dataset in DATASETS:
+        try:
+            serving(dataset)
+        except BadInput as refusal:
+            found.append(f"{refusal.figures['attr']}: {refusal.detail}")
+    return list(dict.fromkeys(found))
 
 
 def is_replay() -> bool:
@@ -132,8 +158,25 @@ def providers(dataset: str, *, until: date) -> list[Any]:
 
 
 def chain(*, until: date) -> Fallback:
-    """Daily bars, levels and yields, asked in order. Raises ProviderFailed without a source."""
-    return Fallback(providers(BARS, until=until), providers(YIELDS, until=until))
+    """Daily bars, levels and yields, asked in order. Raises ProviderFailed without a source.
+
+    Splits and dividends come with the bars unless MARKETDATA_PROVIDER_ACTIONS names who tells them.
+    """
+    return Fallback(
+        providers(BARS, until=until),
+        providers(YIELDS, until=until),
+        actions=providers(ACTIONS, until=until) if _own_order(ACTIONS) else (),
+    )
+
+
+def chains(*, until: date) -> ChainFallback:
+    """Option chains, asked in order. Raises ProviderFailed without a source of them."""
+    return ChainFallback(providers(CHAINS, until=until))
+
+
+def quotes(*, until: date) -> QuoteFallback:
+    """Live prices, listened to in order. Raises ProviderFailed without a source of them."""
+    return QuoteFallback(providers(QUOTES, until=until))
 
 
 def _made(name: str, until: date) -> Any:
@@ -157,5 +200,36 @@ _MAKERS: dict[str, Callable[[date], Any]] = {
 }
 
 
-def _refused(words: str) -> BadInput:
-    return BadInput(words, attr="MARKETDATA_PROVIDER")
+def _own_order(dataset: str) -> tuple[str, ...]:
+    """The order a setting gives one dataset; empty where the general one holds."""
+    setting = OWN_ORDER.get(dataset, "")
+    names = _names(setting) if setting else ()
+    wanted = BARS if dataset == VIX else dataset
+    for name in names:
+        if wanted not in SERVES[name]:
+            others = [each for each, served in SERVES.items() if wanted in served]
+            raise _refused(setting, f"{name} has no {wanted.replace('_', ' ')}. {_choose(others)}")
+    if names and Source.BUNDLED in {*names, *configured()} and names != configured():
+        raise _refused(setting, ALONE)
+    return names
+
+
+def _names(setting: str) -> tuple[str, ...]:
+    words = str(getattr(settings, setting, "")).split(",")
+    names = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
+    for name in names:
+        if name not in SERVES:
+            raise _refused(setting, _unknown(name, SERVES))
+    return names
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    return f"No provider is called {name[:40]}. {_choose(known)}"
+
+
+def _choose(known: Iterable[str]) -> str:
+    return f"Name one or more of {', '.join(known)}, separated by commas."
+
+
+def _refused(setting: str, words: str) -> BadInput:
+    return BadInput(words, attr=setting)

@@ -26,6 +26,7 @@ from marketdata.providers.base import (
 TENORS = {"^IRX": "3M", "^FVX": "5Y", "^TNX": "10Y", "^TYX": "30Y"}
 PRICES = ("Open", "High", "Low", "Close", "Adj Close")
 YIELD_RANGE = (-2.0, 25.0)  # percent; quant.md 24
+BEFORE = timedelta(days=7)  # the session before is within it; the exchange's midnight too
 
 
 class YahooProvider:
@@ -40,6 +41,7 @@ class YahooProvider:
     def __init__(self, *, until: date, session: Any = None) -> None:
         self.until = until
         self._given = session
+        self._of_options: tuple[str, Any] | None = None
 
     @property
     def _session(self) -> Any:
@@ -111,11 +113,11 @@ class YahooProvider:
 
     def expirations(self, symbol: str) -> tuple[date, ...]:
         """Listed expirations of one underlying. Raises ProviderFailed."""
-        return yahoo_options.expirations(symbol, self._session)
+        return yahoo_options.expirations(symbol, lambda: self._with_options(symbol))
 
     def chain(self, symbol: str, expiration: date) -> OptionChain:
         """Every contract of one expiration. Raises ProviderFailed."""
-        return yahoo_options.chain(symbol, expiration, self._session)
+        return yahoo_options.chain(symbol, expiration, lambda: self._with_options(symbol))
 
     def quotes(self, symbols: Sequence[str]) -> QuoteAnswer:
         """Newest prices, a hundred symbols a question."""
@@ -129,14 +131,20 @@ class YahooProvider:
         """Prices for ever: streamed where the socket opens, else asked every few seconds."""
         return yahoo_quotes.live(symbols, self._session, every_s=every_s)
 
+    def _with_options(self, symbol: str) -> Any:
+        """One handle for all expirations of a symbol: each new one would ask for the list again."""
+        if self._of_options is None or self._of_options[0] != symbol:
+            self._of_options = symbol, yahoo_session.ticker(symbol, self._session)
+        return self._of_options[1]
+
     def _history(self, symbol: str, start: date, end: date) -> SymbolHistory:
         ticker = yahoo_session.ticker(symbol, self._session)
         if start > end:
             return SymbolHistory(symbol)
         try:
             frame = ticker.history(
-                # a day more on both sides: the exchange's midnight is not New York's
-                start=(start - timedelta(days=1)).isoformat(),
+                # more on both sides: the exchange's midnight is not New York's
+                start=(start - BEFORE).isoformat(),
                 end=(end + timedelta(days=2)).isoformat(),
                 interval="1d",
                 auto_adjust=False,
@@ -164,7 +172,10 @@ def _answer(symbol: str, frame: Any, currency: str | None, start: date, end: dat
     days = [moment.date() for moment in frame.index]
     columns = [frame[name].tolist() for name in (*PRICES, "Volume")]
     bars, gaps = [], []
+    anchor = None
     for day, *values in zip(days, *columns, strict=True):
+        if day < start and not math.isnan(values[3]):
+            anchor = _bar(symbol, day, values)
         if not start <= day <= end:
             continue
         if math.isnan(values[3]):
@@ -184,7 +195,13 @@ def _answer(symbol: str, frame: Any, currency: str | None, start: date, end: dat
         for day, ratio in _events(frame, "Stock Splits", days, start, end)
     ]
     return SymbolHistory(
-        symbol, tuple(bars), tuple(dividends), tuple(splits), tuple(gaps), currency
+        symbol,
+        tuple(bars),
+        tuple(dividends),
+        tuple(splits),
+        tuple(gaps),
+        currency,
+        anchor=anchor,
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -9,14 +10,14 @@ from marketdata.providers import yahoo_session
 from marketdata.providers.base import OptionChain, OptionRow, ProviderFailed
 
 CONTRACT = re.compile(r"[A-Z0-9.^]{1,8}?([0-9]{6})([CP])[0-9]{8}")
+Ticker = Callable[[], Any]  # the library's handle on the symbol; may raise as the library does
 NO_VOLATILITY = 1e-4  # Yahoo writes 0 or 0.00001 where it has none
 
 
-def expirations(symbol: str, session: Any) -> tuple[date, ...]:
+def expirations(symbol: str, ticker: Ticker) -> tuple[date, ...]:
     """Return the listed expirations in order. Raises ProviderFailed."""
     try:
-        told = yahoo_session.ticker(symbol, session).options
-        found = tuple(sorted(date.fromisoformat(each) for each in told))
+        found = tuple(sorted(date.fromisoformat(each) for each in ticker().options))
     except yahoo_session.errors() as error:
         raise yahoo_session.raised(symbol, error) from error
     if not found:
@@ -24,10 +25,10 @@ def expirations(symbol: str, session: Any) -> tuple[date, ...]:
     return found
 
 
-def chain(symbol: str, expiration: date, session: Any) -> OptionChain:
+def chain(symbol: str, expiration: date, ticker: Ticker) -> OptionChain:
     """Return every contract of one expiration. Raises ProviderFailed."""
     try:
-        told = yahoo_session.ticker(symbol, session).option_chain(expiration.isoformat())
+        told = ticker().option_chain(expiration.isoformat())
         return _chain(symbol, expiration, told)
     except yahoo_session.errors() as error:
         raise yahoo_session.raised(symbol, error) from error

@@ -12,7 +12,7 @@ from marketdata.calculations.splits import times
 from marketdata.choices import InstrumentKind, PriceClass, Pricing
 from marketdata.constants import MAX_STALE_SESSIONS
 from marketdata.models import DailyBar, Instrument
-from marketdata.selectors import calendar, corporate_actions
+from marketdata.selectors import calendar, corporate_actions, open_doubts
 
 # enough calendar days to hold the last usable close and the one before it
 _LOOK_BACK = timedelta(days=21)
@@ -58,7 +58,13 @@ def marks(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID
 
     Prices are in the session's own units: what later splits did to stored bars is undone.
     """
+    return read(instruments=instruments, session_date=session_date)[0]
+
+
+def read(*, instruments: Iterable[Instrument], session_date: date) -> tuple[dict[UUID, Mark], bool]:
+    """The marks, and whether some price may be held back, theirs or another's."""
     asked = list(instruments)
+    in_doubt = True  # not known until a row says so
     bars: dict[UUID, list[DailyBar]] = {}
     rows = DailyBar.objects.filter(
         instrument_id__in=[each.pk for each in asked if each.pricing == Pricing.AUTO],
@@ -66,7 +72,11 @@ def marks(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID
         session_date__gt=session_date - _LOOK_BACK,
     ).order_by("-session_date")
     rescaled: set[UUID] = set()
-    for bar in rows.annotate(split_later=corporate_actions.split_after(session_date)):
+    told = rows.annotate(
+        split_later=corporate_actions.split_after(session_date), in_doubt=open_doubts.exist()
+    )
+    for bar in told:
+        in_doubt = bar.in_doubt
         bars.setdefault(bar.instrument_id, []).append(bar)
         if bar.split_later:
             rescaled.add(bar.instrument_id)
@@ -79,11 +89,11 @@ def marks(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID
     found = {each.pk: _mark(each, bars[each.pk], session_date) for each in asked}
     doubtful = [each for each in asked if each.pk in rescaled and each.pricing == Pricing.AUTO]
     if not doubtful:
-        return found
+        return found, in_doubt
     later = corporate_actions.factors(instruments=doubtful, session_date=session_date)
     for key, steps in later.items():
         found[key] = in_units(found[key], corporate_actions.factor(steps, session_date))
-    return found
+    return found, in_doubt
 
 
 def in_units(mark: Mark, ratio: Fraction) -> Mark:

@@ -5,12 +5,18 @@ from datetime import date
 from fractions import Fraction
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from etftrader.core.actor import Actor
+from etftrader.core.errors import NotFound
+from etftrader.core.records import AuditEvent
 from marketdata.calculations.splits import exact_ratio, whole
-from marketdata.choices import ActionKind, ActionStatus
+from marketdata.choices import ActionKind, ActionStatus, Source
 from marketdata.models import CorporateAction, Instrument, OptionContract
 from marketdata.selectors import calendar
+from marketdata.selectors.sessions import Moment
+
+BY_PEOPLE = ("corporate_action.entered", "corporate_action.rejected")
 
 
 def effective(day: date) -> date:
@@ -31,6 +37,37 @@ def pending(*, session_date: date) -> list[CorporateAction]:
 def _in_effect(session_date: date) -> QuerySet[CorporateAction]:
     rows = CorporateAction.objects.filter(ex_date__lte=session_date)
     return rows.select_related("instrument").order_by("ex_date", "kind", "pk")
+
+
+def listed(*, actor: Actor, moment: Moment) -> QuerySet[CorporateAction]:
+    """What a person may see, newest ex-date first: announced ahead only by hand or live.
+
+    What a replay holds of sessions to come is not known yet.
+    """
+    rows = CorporateAction.objects.for_actor(actor).filter(
+        instrument__in=Instrument.objects.for_actor(actor)
+    )
+    if not moment.live:
+        rows = rows.filter(Q(ex_date__lte=moment.current) | Q(source=Source.MANUAL))
+    return rows.select_related("instrument").order_by("-ex_date", "instrument__symbol", "kind")
+
+
+def one(*, actor: Actor, moment: Moment, action_id: UUID) -> CorporateAction:
+    """One of those. Raises NotFound."""
+    found = listed(actor=actor, moment=moment).filter(pk=action_id).first()
+    if found is None:
+        raise NotFound("There is no such action.")
+    return found
+
+
+def decisions(of: Iterable[CorporateAction]) -> dict[UUID, AuditEvent]:
+    """The last word of a person on each of these actions, where there is one; one query."""
+    lines = AuditEvent.objects.filter(
+        object_type="corporate_action",
+        object_id__in=[str(each.pk) for each in of],
+        action__in=BY_PEOPLE,
+    )
+    return {UUID(line.object_id): line for line in lines.order_by("pk")}
 
 
 def for_books(*, instrument_ids: Iterable[UUID], session_date: date) -> list[CorporateAction]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
-from django.db.models import Case, IntegerField, Q, Value, When
+from django.db.models import Case, Exists, IntegerField, OuterRef, Q, Value, When
 
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput
@@ -50,6 +51,23 @@ def by_symbols(symbols: Iterable[str]) -> dict[str, Instrument]:
         aliases = InstrumentAlias.objects.filter(alias__in=rest).select_related("instrument")
         found |= {each.alias.upper(): each.instrument for each in aliases}
     return found
+
+
+def former_names(ids: Iterable[UUID]) -> dict[str, UUID]:
+    """Other spellings and former symbols of instruments that no other one bears by now."""
+    rows = InstrumentAlias.objects.filter(instrument__in=list(ids))
+    borne = Instrument.objects.filter(symbol=OuterRef("alias"))
+    return dict(rows.exclude(Exists(borne)).values_list("alias", "instrument_id"))
+
+
+def now_called(symbols: Iterable[str]) -> dict[str, str]:
+    """Today's symbols of those that are former ones; the others are absent."""
+    wanted = set(symbols)
+    rows = InstrumentAlias.objects.exclude(
+        Exists(Instrument.objects.filter(symbol=OuterRef("alias")))
+    )
+    named = rows.values_list("alias", "instrument__symbol")
+    return {old: new for old, new in named if old in wanted}
 
 
 def search(text: str, actor: Actor, *, limit: int = 12) -> list[Instrument]:

@@ -25,7 +25,7 @@ class Lookup:
 
 def can_ask() -> bool:
     """Whether a source is set up that may know more symbols than are known here."""
-    return any(name != Source.BUNDLED for name in sources.configured())
+    return any(name != Source.BUNDLED for name in sources.everybody())
 
 
 def asked_by(user_id: UUID, *, since: datetime) -> int:

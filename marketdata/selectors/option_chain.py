@@ -139,6 +139,23 @@ def one(*, contract: OptionContract, moment: Moment) -> Side:
     return _side(contract, quote, figures.get(contract.pk), moment)
 
 
+def is_old(*, underlying: Instrument, moment: Moment) -> bool:
+    """Whether fresher quotes may be had: none is of the moment's session, or of this quarter hour.
+
+    An underlying without any quote has old ones.
+    """
+    newest = (
+        OptionQuote.objects.filter(
+            contract__underlying=underlying, session_date__lte=moment.current
+        )
+        .order_by("-session_date", "-as_of")
+        .first()
+    )
+    if newest is None or newest.session_date < moment.current:
+        return True
+    return moment.in_session and moment.as_of - newest.as_of > DELAYED_AGE
+
+
 def expiries(*, underlying: Instrument, moment: Moment) -> dict[date, int]:
     """How many living contracts each expiry of an underlying has, nearest first."""
     living = contracts.of_chain(underlying_id=underlying.pk, on=moment.current)

@@ -16,7 +16,7 @@ from marketdata.calculations.returns import simple_returns
 from marketdata.choices import InstrumentKind, PriceClass
 from marketdata.constants import DELAYED_AGE, LIVE_AGE
 from marketdata.models import DailyBar, Instrument, PriceSeries, Quote, ReplayClock
-from marketdata.selectors import bar_marks, calendar, option_marks
+from marketdata.selectors import bar_marks, calendar, open_doubts, option_marks, suspects
 from marketdata.selectors.bar_marks import Mark, Sensitivities, in_units
 from marketdata.selectors.sessions import Moment
 
@@ -59,11 +59,17 @@ def marks(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID
     Prices are in the session's own units: what later splits did to stored bars is undone. An
     option has its quote or its model value of exactly that session, see `option_marks.closing`.
     """
+    return _closing(instruments, session_date)[0]
+
+
+def _closing(
+    instruments: Iterable[Instrument], session_date: date
+) -> tuple[dict[UUID, Mark], bool]:
     plain, contracts = _by_kind(instruments)
-    found = bar_marks.marks(instruments=plain, session_date=session_date)
+    found, in_doubt = bar_marks.read(instruments=plain, session_date=session_date)
     if contracts:
         found |= option_marks.closing(instruments=contracts, session_date=session_date)
-    return found
+    return found, in_doubt
 
 
 def _by_kind(asked: Iterable[Instrument]) -> tuple[list[Instrument], list[Instrument]]:
@@ -80,16 +86,17 @@ def live_marks(*, instruments: Iterable[Instrument], moment: Moment) -> dict[UUI
 
     A bar that passed since the moment was asked has replaced its quotes: those of the newer bar
     serve then, and say their own time. Yesterday's close is no answer to that. Options follow
-    their underlyings by their newest Greeks.
+    their underlyings by their newest Greeks. A price with a newer one in quarantine is SUSPECT.
     """
     if moment.playing is None:
         return newest_closes(instruments=instruments, session_date=moment.session_date)
     plain, options = _by_kind(instruments)
     if not options:
-        return _playing_marks(plain, moment)
+        found, in_doubt = _playing_marks(plain, moment)
+        return suspects.marked(found, until=moment.playing) if in_doubt else found
     contracts = option_marks.of_instruments(each.pk for each in options)
     under = {each.underlying_id: each.underlying for each in contracts.values()}
-    spots = _playing_marks((under | {each.pk: each for each in plain}).values(), moment)
+    spots, in_doubt = _playing_marks((under | {each.pk: each for each in plain}).values(), moment)
     live = option_marks.revalued(
         instruments=options,
         contracts=contracts,
@@ -97,23 +104,32 @@ def live_marks(*, instruments: Iterable[Instrument], moment: Moment) -> dict[UUI
         session_date=moment.session_date,
         moment=moment.as_of,
     )
-    return {each.pk: spots[each.pk] for each in plain} | live
+    found = {each.pk: spots[each.pk] for each in plain} | live
+    return suspects.marked(found, until=moment.playing, options=live) if in_doubt else found
 
 
 def newest_closes(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID, Mark]:
     """The closes a clock stands on: `marks`, and options that have no price of the session yet.
 
-    Between the close and the evening's Greeks these follow their underlyings by the last ones.
+    Between the close and the evening's Greeks these follow their underlyings by the last ones. A
+    close with a newer price in quarantine is SUSPECT; `marks`, of which the record is made, says
+    its age.
     """
     asked = list(instruments)
-    found = marks(instruments=asked, session_date=session_date)
+    found, in_doubt = _closing(asked, session_date)
     options = _by_kind(asked)[1]
     late = [each for each in options if found[each.pk].price is None]
-    if not late:
+    if late:
+        found |= _followed(late, session_date)
+    if not in_doubt:
         return found
+    return suspects.marked(found, until=session_date, options=[each.pk for each in options])
+
+
+def _followed(late: list[Instrument], session_date: date) -> dict[UUID, Mark]:
     contracts = option_marks.of_instruments(each.pk for each in late)
     under = {each.underlying_id: each.underlying for each in contracts.values()}
-    return found | option_marks.revalued(
+    return option_marks.revalued(
         instruments=late,
         contracts=contracts,
         spots=marks(instruments=under.values(), session_date=session_date),
@@ -122,7 +138,8 @@ def newest_closes(*, instruments: Iterable[Instrument], session_date: date) -> d
     )
 
 
-def _playing_marks(asked: Iterable[Instrument], moment: Moment) -> dict[UUID, Mark]:
+def _playing_marks(asked: Iterable[Instrument], moment: Moment) -> tuple[dict[UUID, Mark], bool]:
+    """Quotes, else closes, and whether some price may be held back."""
     assert moment.playing is not None
     several = list(asked)
     shown = ReplayClock.objects.filter(playing=moment.playing, round=moment.round).values("as_of")
@@ -131,13 +148,13 @@ def _playing_marks(asked: Iterable[Instrument], moment: Moment) -> dict[UUID, Ma
         instrument_id__in=[each.pk for each in several],
         session_date=moment.playing,
     )
-    quoted = {quote.instrument_id: quote for quote in quotes}
-    closes = marks(
-        instruments=[each for each in several if each.pk not in quoted],
-        session_date=moment.session_date,
+    rows = list(quotes.annotate(in_doubt=open_doubts.exist()))
+    quoted = {quote.instrument_id: quote for quote in rows}
+    closes, in_doubt = _closing(
+        [each for each in several if each.pk not in quoted], moment.session_date
     )
     live = {each.pk: _live(each, quoted[each.pk], moment) for each in several if each.pk in quoted}
-    return live | closes
+    return live | closes, rows[0].in_doubt if rows else in_doubt
 
 
 def _live(instrument: Instrument, quote: Quote, moment: Moment) -> Mark:

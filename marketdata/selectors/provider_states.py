@@ -37,8 +37,8 @@ class ProviderState:
 
 
 def states() -> list[ProviderState]:
-    """The configured sources in the order they are asked."""
-    return [_state(name, rank) for rank, name in enumerate(sources.configured(), start=1)]
+    """The sources in the order they are asked, those of a single dataset last."""
+    return [_state(name, rank) for rank, name in enumerate(sources.everybody(), start=1)]
 
 
 def _state(name: str, rank: int) -> ProviderState:
@@ -56,7 +56,7 @@ def _state(name: str, rank: int) -> ProviderState:
     return ProviderState(
         provider=name,
         rank=rank,
-        serves=sources.SERVES[name],
+        serves=tuple(each for each in sources.SERVES[name] if name in sources.serving(each)),
         state=state,
         words=_words(state, failures, bad),
         failures_in_a_row=failures,

@@ -16,9 +16,10 @@ from marketdata.choices import PriceClass
 from marketdata.constants import DELAYED_AGE, LIVE_AGE
 from marketdata.live import Quoted
 from marketdata.models import Instrument, MinuteBar, Quote
-from marketdata.selectors import instruments, prices
+from marketdata.selectors import instruments, open_doubts, prices, suspects
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
+from marketdata.selectors.suspects import Waiting
 
 INTERVALS = (1, 5)  # minutes; the longer one is derived from the shorter
 
@@ -141,26 +142,39 @@ def _joined(rows: Sequence[MinuteBar], interval: int) -> list[MinuteRow]:
 
 
 def told(*, symbols: Sequence[str], now: datetime) -> dict[str, Any]:
-    """The newest quotes as sockets show them, by symbol, each with the class of its age."""
-    rows = Quote.objects.filter(instrument__symbol__in=symbols).select_related("instrument")
+    """The newest quotes as sockets show them, by symbol, each with the class of its age.
+
+    One with a newer tick in quarantine is SUSPECT.
+    """
+    found = Quote.objects.filter(instrument__symbol__in=symbols).select_related("instrument")
+    rows = list(found.annotate(in_doubt=open_doubts.exist()))
+    doubts: dict[UUID, list[Waiting]] = {}
+    if rows and rows[0].in_doubt:
+        newest = max(each.session_date for each in rows)
+        doubts = suspects.waiting([each.instrument_id for each in rows], until=newest)
     return {
         each.instrument.symbol: live.quote(
-            Quoted(
-                symbol=each.instrument.symbol,
-                price=each.price,
-                previous_close=each.previous_close,
-                as_of=each.as_of,
-                session_date=each.session_date,
-                volume=each.volume,
-                bid=each.bid,
-                ask=each.ask,
-                source=each.source,
-                quality=_class(now - each.as_of).value,
-            ),
-            now=now,
+            _told(each, doubts.get(each.instrument_id, ()), now), now=now
         )
         for each in rows
     }
+
+
+def _told(quote: Quote, doubts: Sequence[Waiting], now: datetime) -> Quoted:
+    doubted = any(each.outdates(quote.as_of, float(quote.price)) for each in doubts)
+    return Quoted(
+        symbol=quote.instrument.symbol,
+        price=quote.price,
+        previous_close=quote.previous_close,
+        as_of=quote.as_of,
+        session_date=quote.session_date,
+        volume=quote.volume,
+        bid=quote.bid,
+        ask=quote.ask,
+        source=quote.source,
+        quality=(PriceClass.SUSPECT if doubted else _class(now - quote.as_of)).value,
+        reason=suspects.PRICE_SUSPECT if doubted else "",
+    )
 
 
 def _class(age: timedelta) -> PriceClass:

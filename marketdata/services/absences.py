@@ -45,4 +45,4 @@ def known(symbols: Sequence[str]) -> dict[str, frozenset[date]]:
 
 def _key(symbol: str) -> str:
     # other sources may have other holes
-    return f"absent:{'+'.join(sources.configured())}:{symbol}"
+    return f"absent:{'+'.join(sources.everybody())}:{symbol}"

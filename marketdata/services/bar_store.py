@@ -8,6 +8,7 @@ import numpy as np
 from django.db import connection, transaction
 from numpy.typing import NDArray
 
+from marketdata.calculations.adjusted import total_return
 from marketdata.models import DailyBar, Instrument, PriceSeries
 from marketdata.providers.base import BarRow
 from marketdata.services import bulk
@@ -146,19 +147,19 @@ def pack_series(instrument: Instrument, rows: Sequence[BarRow]) -> None:
         series = PriceSeries.objects.filter(instrument=instrument).first()
         if series is None:
             _write(PriceSeries(instrument=instrument), rows)
-        elif rows[0].session_date > series.last_session:
-            _extend(series, rows)
+        elif rows[0].session_date > series.last_session and _extend(series, rows):
+            return
         else:
             _write(series, _stored(instrument))
 
 
 def _columns(rows: Sequence[BarRow]) -> dict[str, np.ndarray]:
+    close = np.array([row.close for row in rows], float)
+    adjusted = np.array([row.adj_close for row in rows], float)  # None becomes NaN
     return {
         "sessions": np.array([row.session_date.toordinal() - _EPOCH for row in rows], float),
-        "close": np.array([row.close for row in rows], float),
-        "total_return": np.array(
-            [row.close if row.adj_close is None else row.adj_close for row in rows], float
-        ),
+        "close": close,
+        "total_return": total_return(close, adjusted),
         "volume": np.array([np.nan if row.volume is None else row.volume for row in rows], float),
     }
 
@@ -167,18 +168,22 @@ def _basis_changes(bases: Sequence[str], offset: int = 0) -> list[int]:
     return [offset + place for place in range(1, len(bases)) if bases[place] != bases[place - 1]]
 
 
-def _extend(series: PriceSeries, rows: Sequence[BarRow]) -> None:
+def _extend(series: PriceSeries, rows: Sequence[BarRow]) -> bool:
+    """Append to a series; False where adjusted closes and closes would stand side by side."""
     known = int(series.sessions.size)
+    last_basis, adjusted = DailyBar.objects.filter(
+        instrument_id=series.instrument_id, session_date=series.last_session
+    ).values_list("price_basis", "adj_close")[0]
+    if {row.adj_close is None for row in rows} != {adjusted is None}:
+        return False
     for name, values in _columns(rows).items():
         setattr(series, name, np.concatenate([getattr(series, name), values]))
-    last_basis = DailyBar.objects.filter(
-        instrument_id=series.instrument_id, session_date=series.last_session
-    ).values_list("price_basis", flat=True)[0]
     bases = [last_basis, *(row.price_basis for row in rows)]
     series.basis_breaks = [*series.basis_breaks, *_basis_changes(bases, known - 1)]
     series.last_session = rows[-1].session_date
     series.revision += 1
     series.save()
+    return True
 
 
 def _stored(instrument: Instrument) -> list[BarRow]:

@@ -1,6 +1,6 @@
 """Daily bars: fetched where sessions are missing, restated, judged, written in bulk."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from uuid import UUID
@@ -17,10 +17,20 @@ from marketdata.providers import sources
 from marketdata.providers.base import BarRow, DividendRow, SplitRow, SymbolHistory
 from marketdata.providers.chain import Fallback, Tally
 from marketdata.selectors import calendar, coverage
-from marketdata.services import absences, bar_store, corporate_actions, price_gate
+from marketdata.services import (
+    absences,
+    adjusted_closes,
+    bar_store,
+    corporate_actions,
+    former_names,
+    price_decisions,
+    price_gate,
+)
+from marketdata.services.adjusted_closes import Told
 
 PIECE = 200  # symbols a question: what is in memory at once
 MOST_COMPARED, MOST_DAYS = 50_000, 400  # rows, sessions
+MOST_NAMED = 500  # symbols in a job's words
 OK, SKIPPED, FAILED = "ok", "skipped", "failed"
 _LEVELS = (5.0, 200.0)  # of the VIX: within them a day may double it
 
@@ -47,6 +57,10 @@ class Brought:
     outcomes: list[Outcome] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
     changed: dict[str, date] = field(default_factory=dict)  # from which session on, at the most
+    stored: set[tuple[str, date]] = field(default_factory=set)  # where few enough to be compared
+    stopped: list[tuple[str, price_gate.Stopped]] = field(default_factory=list)
+    recorded: int = 0  # splits and dividends
+    unrecorded: list[dict[str, str]] = field(default_factory=list)
 
     def note(self, symbol: str, status: str, reason: str = "") -> None:
         """Keep one symbol's outcome."""
@@ -75,8 +89,8 @@ def bring_in(
     for start, group in sorted(by_start.items()):
         for place in range(0, len(group), PIECE):
             piece = {each.symbol: each for each in group[place : place + PIECE]}
-            answers = list(chain.histories(list(piece), start, until))
-            brought.tallies += chain.tallies
+            answers, tallies = former_names.histories(chain, piece, start, until)
+            brought.tallies += tallies
             wanted = {symbol: frozenset(lacking[each.pk]) for symbol, each in piece.items()}
             write(piece, answers, until=until, wanted=wanted, run_id=run_id, brought=brought)
             jobs.progress(done=len(brought.outcomes), total=len(members), note="Prices")
@@ -100,42 +114,67 @@ def write(
     for answer in answers:
         events += [*answer.splits, *answer.dividends]
     if events:
-        corporate_actions.record(rows=events, session_date=until)
-    pending = _pending(instruments.values()) if any(answer.splits for answer in answers) else {}
+        told = corporate_actions.record(rows=events, session_date=until)
+        brought.recorded += told["counts"]["recorded"] + told["counts"]["corrected"]
+        brought.unrecorded += told["warnings"]
+    pending = (
+        pending_splits(instruments.values()) if any(answer.splits for answer in answers) else {}
+    )
     judged: dict[str, price_gate.Passed] = {}
+    said: dict[str, Told] = {}
     for answer in answers:
         each = instruments[answer.symbol]
         if answer.failure is not None:
             brought.note(each.symbol, FAILED, f"{answer.failure.code}: {answer.failure.detail}")
             continue
         asked = wanted[each.symbol] if wanted is not None else None
-        rows = in_stored_shares(answer, pending.get(each.pk, frozenset()))
+        splits = pending.get(each.pk, frozenset())
+        rows = in_stored_shares(answer, splits)
         rows = [row for row in rows if asked is None or row.session_date in asked]
         passed = admit(each, rows, until=until, run_id=run_id)
-        judged[each.symbol] = passed
+        judged[answer.symbol] = passed
+        refused = {stopped.session_date for stopped in passed.stopped}
+        said[answer.symbol] = adjustments(
+            answer, splits, written={row.session_date for row in passed.rows}, leave=refused
+        )
+        brought.stopped += [(answer.symbol, stopped) for stopped in passed.stopped]
         brought.held += passed.held
         brought.refused += passed.refused
         brought.outcomes.append(_outcome(each, passed, asked, answer, until))
     days = {row.session_date for passed in judged.values() for row in passed.rows}
     before = _stored(instruments, judged, days)
-    written = keep(instruments, judged)
+    written = keep(instruments, judged, said)
     brought.written += written
     if written:
         after = _stored(instruments, judged, days)
         brought.changed |= _since(instruments, judged, before, after)
+        if before is not None and after is not None:
+            names = {instruments[name].pk: name for name in judged}
+            brought.stored |= {(names[key], day) for key, day, *_ in after - before}
 
 
 @transaction.atomic
-def keep(instruments: Mapping[str, Instrument], judged: Mapping[str, price_gate.Passed]) -> int:
-    """Write what came through the gate, one price a session; counts the rows that changed."""
+def keep(
+    instruments: Mapping[str, Instrument],
+    judged: Mapping[str, price_gate.Passed],
+    said: Mapping[str, Told],
+) -> int:
+    """Write what came through the gate, one price a session; counts the rows that changed.
+
+    Adjusted closes from before follow what the source says of them now, and are not counted.
+    """
     # two runs at once would each rebuild the series from what they saw
     audit.serialise("daily bars")
+    restated = adjusted_closes.align({instruments[name].pk: each for name, each in said.items()})
     every = [row for passed in judged.values() for row in passed.rows]
     changed = bar_store.upsert(every, dict(instruments))
     for symbol, passed in judged.items() if changed else ():
         taken = [row for row in passed.rows if row.session_date in passed.elsewhere]
         bar_store.take_over(instruments[symbol], taken)
         bar_store.pack_series(instruments[symbol], passed.rows)
+    for each in instruments.values():
+        if each.pk in restated:
+            adjusted_closes.repack(each)
     return changed
 
 
@@ -164,12 +203,40 @@ def _since(
     """From which session on each symbol's prices differ; at the most, where that was not read."""
     if before is None or after is None:
         rows = {symbol: passed.rows for symbol, passed in judged.items() if passed.rows}
-        return {symbol: min(row.session_date for row in rows[symbol]) for symbol in rows}
-    symbols = {instruments[name].pk: name for name in judged}
+        since = {symbol: min(row.session_date for row in rows[symbol]) for symbol in rows}
+        return {instruments[symbol].symbol: day for symbol, day in since.items()}
+    symbols = {instruments[name].pk: instruments[name].symbol for name in judged}
     found: dict[str, date] = {}
     for key, day, *_ in before ^ after:
         found[symbols[key]] = min(day, found.get(symbols[key], day))
     return found
+
+
+def in_words(days: Mapping[str, date]) -> dict[str, str]:
+    """Since when prices differ, by symbol, as a job is told; many symbols are one star."""
+    if len(days) > MOST_NAMED:
+        return {"*": min(days.values()).isoformat()}
+    return {symbol: day.isoformat() for symbol, day in days.items()}
+
+
+def adjustments(
+    answer: SymbolHistory,
+    pending: frozenset[date],
+    *,
+    written: Collection[date] = (),
+    leave: Collection[date] = (),
+) -> Told:
+    """How an answer's source adjusts the sessions it speaks of, those to `leave` left out.
+
+    Prices as traded are compared in the stored shares; who restates them does so in both columns.
+    """
+    anchor = [answer.anchor] if answer.anchor is not None else []
+    rows = [row for row in (*anchor, *answer.bars) if row.session_date not in leave]
+    shares = [
+        _restated(row, answer.splits, pending) if row.source in sources.AS_TRADED else row
+        for row in rows
+    ]
+    return adjusted_closes.told(rows, shares, written)
 
 
 def in_stored_shares(answer: SymbolHistory, pending: frozenset[date]) -> list[BarRow]:
@@ -212,12 +279,15 @@ def admit(
     """The price gate, but for what may move as far as it likes.
 
     The bundle's files were reviewed before they were shipped, with the real days on which a price
-    went half as high again; the VIX does that in any year. Garbage is refused there too.
+    went half as high again; the VIX does that in any year. Garbage is refused there too, and what
+    a person put aside.
     """
-    reviewed: list[BarRow] = []
-    others: list[BarRow] = []
-    for row in rows:
-        (reviewed if _is_reviewed(row) else others).append(row)
+    reviewed = [row for row in rows if _is_reviewed(row)]
+    others = [row for row in rows if not _is_reviewed(row)]
+    if reviewed:
+        decided = price_decisions.read(instrument, reviewed)
+        others += [row for row in reviewed if decided.is_rejected(row)]
+        reviewed = [row for row in reviewed if not decided.is_rejected(row)]
     passed = price_gate.admit(
         instrument=instrument,
         rows=others,
@@ -237,7 +307,8 @@ def _may_jump(row: BarRow) -> bool:
     return row.symbol == VIX and low <= row.close <= high
 
 
-def _pending(instruments: Iterable[Instrument]) -> dict[UUID, frozenset[date]]:
+def pending_splits(instruments: Iterable[Instrument]) -> dict[UUID, frozenset[date]]:
+    """Ex-dates of splits that stored prices do not know yet, by instrument."""
     rows = CorporateAction.objects.filter(
         instrument__in=[each.pk for each in instruments],
         kind=ActionKind.SPLIT,

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -24,14 +24,13 @@ from marketdata.models import (
     CorporateAction,
     DailyBar,
     Instrument,
-    InstrumentAlias,
     OptionContract,
     QuarantinedPrice,
 )
 from marketdata.providers.base import DividendRow, SplitRow
 from marketdata.selectors import corporate_actions as actions
 from marketdata.selectors import instruments
-from marketdata.services import restatement
+from marketdata.services import renaming, restatement
 from marketdata.services.price_gate import BARS
 
 logger = logging.getLogger(__name__)
@@ -79,7 +78,7 @@ def record(*, rows: Iterable[Row], session_date: date, by: Actor = HOUSE) -> dic
         action corrects it; for an applied one it is a warning and changes nothing.
     """
     # splits first: dividends of the same answer may be stated in the shares after them
-    ordered = sorted(rows, key=lambda row: (not isinstance(row, SplitRow), row.ex_date))
+    ordered = sorted(_merged(rows), key=lambda row: (not isinstance(row, SplitRow), row.ex_date))
     known = instruments.by_symbols(row.symbol for row in ordered)
     counts = {"recorded": 0, "corrected": 0, "known": 0}
     warnings: list[dict[str, str]] = []
@@ -161,6 +160,21 @@ def apply(
     return done
 
 
+def _merged(rows: Iterable[Row]) -> list[Row]:
+    """What a source pays of one name on one day as one: a dividend beside a gain of the fund."""
+    found: dict[object, Row] = {}
+    for row in rows:
+        if not isinstance(row, DividendRow):
+            found[len(found)] = row
+            continue
+        key = (row.symbol, row.ex_date, row.source)
+        before = found.get(key)
+        if isinstance(before, DividendRow) and before.kind != row.kind:
+            row = replace(row, amount=before.amount + row.amount)
+        found[key] = row
+    return list(found.values())
+
+
 def _figure(row: Row, instrument: Instrument, session_date: date) -> dict[str, Any] | None:
     """The field an action's kind is told by, in the units of its own ex-date; None for nonsense."""
     if isinstance(row, SymbolRow):
@@ -203,6 +217,8 @@ def _keep(row: Row, instrument: Instrument, figure: dict[str, Any], by: Actor) -
     stands = getattr(found, name)
     if _same(stands, value):
         return "known"
+    if found.source == Source.MANUAL and row.source != Source.MANUAL:
+        return f"{found.status} with {_text(stands)} by hand, now said to be {_text(value)}"
     corrected = CorporateAction.objects.filter(pk=found.pk, status=ActionStatus.PENDING).update(
         source=row.source, updated_at=clock.now(), version=F("version") + 1, **figure
     )
@@ -314,23 +330,9 @@ def _dividend(action: CorporateAction) -> dict[str, Any]:
 
 
 def _rename(action: CorporateAction) -> dict[str, Any]:
-    instrument, new = action.instrument, action.new_symbol
-    old = instrument.symbol
-    taken = Instrument.objects.filter(symbol__iexact=new).exclude(pk=instrument.pk)
-    foreign = InstrumentAlias.objects.filter(alias__iexact=old).exclude(instrument=instrument)
-    if taken.exists() or foreign.exists():
-        raise Conflict(
-            f"{old} cannot become {new}: the symbol is another instrument's. Rename that one "
-            "first.",
-            code="symbol_taken",
-        )
-    InstrumentAlias.objects.filter(alias__iexact=new, instrument=instrument).delete()
-    if old != new:
-        InstrumentAlias.objects.get_or_create(alias=old, defaults={"instrument": instrument})
-    Instrument.objects.filter(pk=instrument.pk).update(
-        symbol=new, updated_at=clock.now(), version=F("version") + 1
+    return renaming.rename(
+        instrument=action.instrument, symbol=action.new_symbol, since=action.ex_date
     )
-    return {"old_symbol": old, "new_symbol": new}
 
 
 _EFFECTS = {

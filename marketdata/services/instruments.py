@@ -15,15 +15,24 @@ from marketdata.events import instruments_created
 from marketdata.models import DailyBar, Fundamental, Instrument
 from marketdata.providers import reference
 from marketdata.providers.base import FundRow, InstrumentRow
+from marketdata.selectors import instruments
 
 
 @transaction.atomic
 def load_reference(*, rows: Sequence[InstrumentRow]) -> dict[str, Instrument]:
-    """Create or update instruments from a provider's table; by symbol. New ones are announced."""
+    """Create or update instruments from a provider's table; by symbol. New ones are announced.
+
+    What bears another symbol by now is left as it is.
+    """
     classes = reference.liquidity_rows()
+    known = instruments.by_symbols(row.symbol for row in rows)
     found = {}
     fresh = False
     for row in rows:
+        renamed = known.get(row.symbol)
+        if renamed is not None and renamed.symbol != row.symbol:
+            found[row.symbol] = renamed
+            continue
         liquidity = classes.get(row.liquidity_class) if row.liquidity_class else None
         instrument, created = Instrument.objects.update_or_create(
             symbol=row.symbol,

@@ -27,6 +27,7 @@ from marketdata.providers.base import (
     ProviderFailed,
 )
 from marketdata.providers.bundled_options import SYMBOL, BundledOptions
+from marketdata.providers.live_chain import NO_OPTIONS, NOTHING
 from marketdata.selectors import calendar, instruments
 from marketdata.selectors.option_inputs import Market, market
 from marketdata.services import changed_rows, contracts
@@ -47,7 +48,6 @@ FIGURES = (
     "reason",
 )
 NO_QUOTE = "no_two_sided_quote"
-NOTHING = "empty_answer"  # what a source says of a name without listed options
 EXPIRIES = 12  # of each underlying, the nearest
 
 
@@ -82,11 +82,13 @@ def sync(
     underlyings: Iterable[str],
     session_date: date,
     as_of: datetime | None = None,
+    traded_until: datetime | None = None,
     by: Actor | None = None,
 ) -> list[Stored]:
     """Fetch and keep the chains of some underlyings; one that fails leaves the others whole.
 
-    `as_of` is the moment of the quotes, the session's close without one.
+    `as_of` is the moment of the quotes, the session's close without one; a last trade may be as
+    late as `traded_until`. What has no listed options is not in the answer.
     """
     names = list(dict.fromkeys(underlyings))
     known = instruments.by_symbols(names)
@@ -96,7 +98,7 @@ def sync(
         try:
             days = _nearest(source.expirations(name), known.get(name), session_date)
         except ProviderFailed as failure:
-            if failure.code == NOTHING:
+            if failure.code in NO_OPTIONS:
                 continue  # not every fund has options
             done.append(Stored(name, None, failure=Failure(name, failure.code, failure.detail)))
             continue
@@ -104,11 +106,19 @@ def sync(
             try:
                 chain = source.chain(name, day)
             except ProviderFailed as failure:
-                told = Failure(name, failure.code, failure.detail)
-                done.append(Stored(name, day, failure=told))
+                if failure.code != NOTHING:
+                    told = Failure(name, failure.code, failure.detail)
+                    done.append(Stored(name, day, failure=told))
                 continue
             done.append(
-                store(chain=chain, session_date=session_date, as_of=as_of, inputs=inputs, by=by)
+                store(
+                    chain=chain,
+                    session_date=session_date,
+                    as_of=as_of,
+                    traded_until=traded_until,
+                    inputs=inputs,
+                    by=by,
+                )
             )
     return done
 
@@ -140,6 +150,7 @@ def store(
     chain: OptionChain,
     session_date: date,
     as_of: datetime | None = None,
+    traded_until: datetime | None = None,
     inputs: Market | None = None,
     by: Actor | None = None,
 ) -> Stored:
@@ -149,7 +160,7 @@ def store(
     replaces a newer one of the same contract, session and source.
     """
     moment = as_of or calendar.close_time(session_date)
-    good, refused = _checked(chain, session_date, moment)
+    good, refused = _checked(chain, session_date, traded_until or moment + EARLY)
     found, unknown = contracts.of_chain(rows=good, by=by or system("option quotes"))
     kept, twice = _once(good, found)
     refused += [*unknown, *twice]
@@ -209,12 +220,12 @@ def _write(quotes: Sequence[OptionQuote], of: OptionContract, session_date: date
 
 
 def _checked(
-    chain: OptionChain, session_date: date, moment: datetime
+    chain: OptionChain, session_date: date, latest: datetime
 ) -> tuple[list[OptionRow], list[Failure]]:
     good: list[OptionRow] = []
     refused: list[Failure] = []
     for row in chain.rows:
-        code = _wrong(row, chain, session_date, moment)
+        code = _wrong(row, chain, session_date, latest)
         if code is None:
             good.append(row)
         else:
@@ -223,7 +234,7 @@ def _checked(
     return good, refused
 
 
-def _wrong(row: OptionRow, chain: OptionChain, session_date: date, moment: datetime) -> str | None:
+def _wrong(row: OptionRow, chain: OptionChain, session_date: date, latest: datetime) -> str | None:
     """Why a row is no quote of this chain, None when it is one."""
     if row.expiration != chain.expiration or row.underlying != chain.underlying:
         return "other_chain"
@@ -241,7 +252,7 @@ def _wrong(row: OptionRow, chain: OptionChain, session_date: date, moment: datet
         return "too_large"
     if row.bid and row.ask is not None and row.bid > row.ask:
         return "bid_above_ask"
-    if row.last_trade_at is not None and row.last_trade_at > moment + EARLY:
+    if row.last_trade_at is not None and row.last_trade_at > latest:
         return "after_the_moment"
     return None
 

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from etftrader.core import audit
 from etftrader.core.actor import Actor
@@ -22,10 +22,11 @@ from etftrader.core.money import FILL_PRICE, plain
 from marketdata.calculations import price_checks
 from marketdata.choices import InstrumentKind, PriceBasis, Pricing, QuarantineState, Source
 from marketdata.constants import MANUAL_MAX, VIX
+from marketdata.events import prices_revised
 from marketdata.models import DailyBar, Instrument, PriceSeries, QuarantinedPrice
 from marketdata.providers.base import BarRow
 from marketdata.selectors import calendar
-from marketdata.services import bar_store, price_gate
+from marketdata.services import bar_store, price_decisions, price_gate
 
 PRICES = ("open", "high", "low", "close", "adj_close")
 FIGURES = (*PRICES, "volume")
@@ -39,17 +40,18 @@ class Held:
     doubt: QuarantinedPrice
 
 
-Touched = dict[UUID, Instrument]  # whose packed series waits for the end of a batch
+# whose packed series waits for the end of a batch, and since when it differs
+Touched = dict[UUID, tuple[Instrument, date]]
 
 
 @contextmanager
 def together() -> Iterator[Touched]:
-    """Many edits in one transaction: each series is packed once, at its end."""
+    """Many edits in one transaction: each series is packed and announced once, at its end."""
     with transaction.atomic():
         touched: Touched = {}
         yield touched
-        for instrument in touched.values():
-            _repack(instrument)
+        for instrument, since in touched.values():
+            _revised(instrument, since)
 
 
 @transaction.atomic
@@ -88,7 +90,7 @@ def create(
         revision=_next_revision(instrument, day),
         **{name: figures.get(name) for name in FIGURES},
     )
-    _pack(instrument, touched)
+    _changed(made, touched)
     _record(made, "price.created", by, after=_told(made))
     return made
 
@@ -125,7 +127,7 @@ def update(
         raise _moved(row)
     if "close" in fresh:
         price_gate.keep_rejected(row, CORRECTED, by)
-    _pack(instrument, touched)
+    _changed(row, touched)
     after = _stored(bar)
     _record(after, "price.corrected", by, before=_told(row), after=_told(after))
     return after
@@ -144,7 +146,7 @@ def withdraw(
     if row.revision != revision or not _where(row).filter(revision=revision).delete()[0]:
         raise _moved(row)
     price_gate.keep_rejected(row, WITHDRAWN, by)
-    _pack(row.instrument, touched)
+    _changed(row, touched)
     _record(row, "price.withdrawn", by, before=_told(row))
     return row
 
@@ -185,14 +187,16 @@ def _judged(instrument: Instrument, row: BarRow, until: date) -> Held | None:
     """Ask the gate; None where it believes the row. Owners vouch for what only they see."""
     if instrument.owner_id is not None:
         return None
-    mine = _doubts(row)
     # what people put aside before, people may take up again
-    mine.filter(state=QuarantineState.REJECTED, reason__in=(CORRECTED, WITHDRAWN)).delete()
+    _doubts(instrument, row).filter(
+        state=QuarantineState.REJECTED, reason__in=(CORRECTED, WITHDRAWN)
+    ).delete()
     free = frozenset({row.session_date}) if instrument.symbol == VIX else frozenset()
     passed = price_gate.admit(instrument=instrument, rows=[row], until=until, free=free)
     if passed.rows:
         return None
-    doubt = mine.get()
+    doubt = _doubts(instrument, row).order_by("decided_at", "created_at").last()
+    assert doubt is not None
     if doubt.state == QuarantineState.REJECTED:
         raise Conflict(
             f"This price was rejected before: {doubt.note or doubt.reason}.",
@@ -202,14 +206,10 @@ def _judged(instrument: Instrument, row: BarRow, until: date) -> Held | None:
     return Held(doubt)
 
 
-def _doubts(row: BarRow) -> Any:
-    return QuarantinedPrice.objects.filter(
-        symbol=row.symbol,
-        dataset=price_gate.BARS,
-        session_date=row.session_date,
-        source=row.source,
-        value=repr(row.close),
-    )
+def _doubts(instrument: Instrument, row: BarRow) -> QuerySet[QuarantinedPrice]:
+    """What the quarantine has of this figure."""
+    known = price_decisions.read(instrument, [row]).every(row)
+    return QuarantinedPrice.objects.filter(pk__in=[each.doubt_id for each in known])
 
 
 def _next_revision(instrument: Instrument, day: date) -> int:
@@ -234,11 +234,19 @@ def _row(instrument: Instrument, day: date, source: str, figures: dict[str, Any]
     )
 
 
-def _pack(instrument: Instrument, touched: Touched | None) -> None:
+def _changed(row: DailyBar, touched: Touched | None) -> None:
+    instrument, since = row.instrument, row.session_date
     if touched is None:
-        _repack(instrument)
-    else:
-        touched[instrument.pk] = instrument
+        _revised(instrument, since)
+        return
+    known = touched.get(instrument.pk)
+    touched[instrument.pk] = (instrument, min(since, known[1]) if known else since)
+
+
+def _revised(instrument: Instrument, since: date) -> None:
+    """Pack a changed series anew, and tell those whose figures rest on it."""
+    _repack(instrument)
+    prices_revised.announce(symbol=instrument.symbol, since=since.isoformat())
 
 
 def _repack(instrument: Instrument) -> None:

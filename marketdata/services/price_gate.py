@@ -1,6 +1,6 @@
 """The gate before the price tables: believes, holds back, refuses; a person decides the doubts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -15,9 +15,11 @@ from etftrader.core.errors import Conflict, NotFound
 from etftrader.core.money import plain
 from marketdata.calculations import bar_gate
 from marketdata.choices import QuarantineState
-from marketdata.models import CorporateAction, DailyBar, Instrument, QuarantinedPrice
+from marketdata.events import prices_revised
+from marketdata.models import DailyBar, Instrument, QuarantinedPrice
 from marketdata.providers.base import BarRow
-from marketdata.services import bar_store
+from marketdata.services import bar_store, price_decisions
+from marketdata.services.price_decisions import HALF_A_UNIT, Decisions, Split
 
 BARS = "daily_bars"
 REJECTED = "rejected_before"
@@ -26,13 +28,24 @@ _FIGURES = ("open", "high", "low", "close", "adj_close", "volume")
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """A session's price that did not come through."""
+
+    session_date: date
+    verdict: str  # held or refused
+    reason: str
+    known: bool  # it was held or decided before
+
+
+@dataclass(frozen=True, slots=True)
 class Passed:
-    """What came through, and how many did not."""
+    """What came through, and what did not."""
 
     rows: list[BarRow]
     held: int
     refused: int
     elsewhere: frozenset[date] = frozenset()  # sessions that another source's price stands for
+    stopped: tuple[Stopped, ...] = ()
 
 
 def admit(
@@ -53,27 +66,23 @@ def admit(
     rows = sorted(rows, key=lambda each: each.session_date)
     if not rows:
         return Passed([], 0, 0)
-    decided = _decided(instrument.symbol, rows)
+    decided = price_decisions.read(instrument, rows)
     others = _elsewhere(instrument, rows)
+    # what a person rejected or corrected is left out, however plausible it is, and vouches for
+    # nothing after it
+    rejected = [row for row in rows if decided.is_rejected(row)]
+    doubts = [(row, bar_gate.Judged(bar_gate.REFUSED, REJECTED)) for row in rejected]
+    rows = [row for row in rows if not decided.is_rejected(row)]
     verdicts = bar_gate.judge(
         [_figures(row) for row in rows],
         until=until,
-        last=_last_believed(instrument, rows[0].session_date),
-        splits=_splits(instrument),
+        last=_last_believed(instrument, rows[0].session_date) if rows else None,
+        splits=_unapplied(decided.splits),
         others=others,
-        confirmed=frozenset(
-            row.session_date for row in rows if decided.get(_key(row)) == QuarantineState.ACCEPTED
-        ),
+        confirmed=frozenset(row.session_date for row in rows if decided.is_accepted(row)),
         free=free,
     )
-    # what a person rejected or corrected is left out, however plausible it is
-    verdicts = [
-        bar_gate.Judged(bar_gate.REFUSED, REJECTED)
-        if decided.get(_key(row)) == QuarantineState.REJECTED
-        else verdict
-        for row, verdict in zip(rows, verdicts, strict=True)
-    ]
-    doubts = [
+    doubts += [
         (row, verdict)
         for row, verdict in zip(rows, verdicts, strict=True)
         if verdict.verdict != bar_gate.ACCEPTED
@@ -86,7 +95,11 @@ def admit(
         if verdict.verdict == bar_gate.ACCEPTED
     }
     elsewhere = frozenset(believed.keys() & others.keys())
-    return Passed(list(believed.values()), held, len(doubts) - held, elsewhere)
+    stopped = tuple(
+        Stopped(row.session_date, verdict.verdict, verdict.reason or "", bool(decided.of(row)))
+        for row, verdict in doubts
+    )
+    return Passed(list(believed.values()), held, len(doubts) - held, elsewhere, stopped)
 
 
 @transaction.atomic
@@ -110,6 +123,7 @@ def accept(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
     _set_aside(doubt.instrument, row, by)
     _store(doubt.instrument, [row])
     followers = _judge_followers(doubt, by)
+    prices_revised.announce(symbol=doubt.instrument.symbol, since=doubt.session_date.isoformat())
     _record(doubt, by, before={"close": before}, close=doubt.value, followers=followers)
     return doubt
 
@@ -141,7 +155,7 @@ def _judge_followers(doubt: QuarantinedPrice, by: Actor) -> int:
             session_date__gt=doubt.session_date,
         ).order_by("session_date")
     )
-    splits = _splits(doubt.instrument)
+    splits = _unapplied(price_decisions.splits(doubt.instrument))
     note = f"follows {doubt.session_date}, which was accepted"
     believed = 0
     for each in waiting:
@@ -167,7 +181,7 @@ def _set_aside(instrument: Instrument, row: BarRow, by: Actor) -> None:
     for stored in DailyBar.objects.filter(
         instrument=instrument, session_date=row.session_date, source=row.source
     ).select_related("instrument"):
-        if repr(float(stored.close)) != repr(row.close):
+        if abs(float(stored.close) - row.close) > HALF_A_UNIT:
             keep_rejected(stored, CORRECTED, by)
 
 
@@ -176,6 +190,7 @@ def keep_rejected(row: DailyBar, reason: str, by: Actor) -> None:
     if row.instrument.owner_id is not None:
         return  # what only its owner sees is not shown to everybody
     raw = {name: getattr(row, name) for name in _FIGURES}
+    splits = price_decisions.splits(row.instrument)
     QuarantinedPrice.objects.update_or_create(
         symbol=row.instrument.symbol,
         dataset=BARS,
@@ -188,6 +203,7 @@ def keep_rejected(row: DailyBar, reason: str, by: Actor) -> None:
             "raw": {
                 **{name: None if value is None else str(value) for name, value in raw.items()},
                 "revision": row.revision,
+                **price_decisions.raw_units(splits, row.session_date),
             },
             "reason": reason,
             "state": QuarantineState.REJECTED,
@@ -233,25 +249,6 @@ def _figures(row: BarRow) -> bar_gate.Row:
     )
 
 
-def _key(row: BarRow) -> tuple[date, str, str]:
-    return row.session_date, row.source, repr(row.close)
-
-
-def _decided(symbol: str, rows: Sequence[BarRow]) -> dict[tuple[date, str, str], str]:
-    """What was held or decided before, by session, source and figure."""
-    known = QuarantinedPrice.objects.filter(
-        symbol=symbol,
-        dataset=BARS,
-        session_date__range=(rows[0].session_date, rows[-1].session_date),
-    )
-    return {
-        (session_date, source, value): state
-        for session_date, source, value, state in known.values_list(
-            "session_date", "source", "value", "state"
-        )
-    }
-
-
 def _last_believed(instrument: Instrument, before: date) -> tuple[date, float] | None:
     stored = (
         DailyBar.objects.filter(instrument=instrument, session_date__lt=before)
@@ -271,41 +268,39 @@ def _elsewhere(instrument: Instrument, rows: Sequence[BarRow]) -> dict[date, flo
     return {day: float(close) for day, close in stored.values_list("session_date", "close")}
 
 
-def _splits(instrument: Instrument) -> dict[date, float]:
+def _unapplied(splits: Sequence[Split]) -> dict[date, float]:
     """Ratios that explain a move. Applied ones are in the stored prices already."""
-    known = CorporateAction.objects.filter(instrument=instrument, kind="split", status="pending")
-    return {
-        ex_date: float(ratio)
-        for ex_date, ratio in known.values_list("ex_date", "ratio")
-        if ratio is not None
-    }
+    return {each.ex_date: each.ratio for each in splits if each.pending}
 
 
 def _keep(
     instrument: Instrument,
     doubts: Iterable[tuple[BarRow, bar_gate.Judged]],
-    decided: Mapping[tuple[date, str, str], str],
+    decided: Decisions,
     run_id: UUID | None,
 ) -> None:
-    fresh = []
+    fresh, seen = [], []
     for row, verdict in doubts:
-        if _key(row) in decided:
-            QuarantinedPrice.objects.filter(
-                symbol=instrument.symbol,
-                dataset=BARS,
-                session_date=row.session_date,
-                source=row.source,
-                value=repr(row.close),
-            ).update(times_seen=F("times_seen") + 1)
+        known = decided.of(row)
+        if known is None:
+            fresh.append(_doubt(instrument, row, verdict, decided.splits, run_id))
         else:
-            fresh.append(_doubt(instrument, row, verdict, run_id))
+            seen.append(known.doubt_id)
+    if seen:
+        again = QuarantinedPrice.objects.filter(pk__in=seen)
+        again.update(times_seen=F("times_seen") + 1)
     QuarantinedPrice.objects.bulk_create(fresh, batch_size=500, ignore_conflicts=True)
 
 
 def _doubt(
-    instrument: Instrument, row: BarRow, verdict: bar_gate.Judged, run_id: UUID | None
+    instrument: Instrument,
+    row: BarRow,
+    verdict: bar_gate.Judged,
+    splits: Sequence[Split],
+    run_id: UUID | None,
 ) -> QuarantinedPrice:
-    raw = {name: value for name, value in asdict(row).items() if name in _FIGURES}
+    figures = {name: value for name, value in asdict(row).items() if name in _FIGURES}
+    raw = {name: None if value is None else repr(value) for name, value in figures.items()}
     return QuarantinedPrice(
         instrument=instrument,
         symbol=instrument.symbol,
@@ -313,7 +308,7 @@ def _doubt(
         session_date=row.session_date,
         source=row.source,
         price_basis=row.price_basis,
-        raw={name: None if value is None else repr(value) for name, value in raw.items()},
+        raw=raw | price_decisions.raw_units(splits, row.session_date),
         value=repr(row.close),
         compared_with="" if verdict.compared_with is None else f"{verdict.compared_with:.6g}",
         reason=verdict.reason or "",

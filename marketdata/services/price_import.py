@@ -1,7 +1,7 @@
 """Files of prices and yields: judged line by line, brought in, and a folder of them watched."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,9 +17,9 @@ from etftrader.core.records import OPEN, JobRun
 from marketdata.choices import Source
 from marketdata.models import Instrument
 from marketdata.providers import csv_files, csv_folder, sources
-from marketdata.providers.base import DividendRow, SplitRow, SymbolHistory, YieldRow
+from marketdata.providers.base import DividendRow, SplitRow, SymbolHistory
 from marketdata.providers.csv_folder import MOST_VERDICTS, FileState
-from marketdata.providers.csv_text import FileRefused, Verdict
+from marketdata.providers.csv_text import Content, FileRefused, Limits, Verdict
 from marketdata.selectors import calendar, instruments
 from marketdata.services import bar_sync, corporate_actions, universes, yield_sync
 from marketdata.services.bar_sync import Brought
@@ -53,6 +53,14 @@ class Imported:
             self.verdicts.append(verdict)
 
 
+@dataclass
+class Sheet:
+    """The usable lines of a file that was read to its end."""
+
+    bars: dict[str, list[csv_files.Line]] = field(default_factory=dict)
+    yields: list[csv_files.YieldLine] = field(default_factory=list)
+
+
 def import_file(
     *,
     path: Path,
@@ -67,19 +75,60 @@ def import_file(
     that column. A file that breaks off is not taken at all. Twice is once. Raises BadInput for an
     unknown kind.
     """
-    if kind and kind not in KINDS:
-        raise BadInput(f"A file holds {' or '.join(KINDS)}.", attr="kind")
     told = Imported(path.name)
     try:
-        told.kind = kind or csv_files.kind_of(path)
-        if told.kind == "yields":
-            _import_yields(path, until, run_id, told)
-        else:
-            _import_bars(path, symbol or _stem(path), until, run_id, told)
+        sheet = read(path, told=told, until=until, kind=kind, symbol=symbol)
     except FileRefused as refusal:
         told.say(refusal.verdict)
         told.reason = refusal.detail
+        return told
+    if told.kind == "yields":
+        rows = [row for line in sheet.yields for row in line.rows]
+        done = yield_sync.write(rows, until=until, run_id=run_id)
+        told.written, told.refused = len(done.changed), len(done.refused)
+    else:
+        told.created = universes.create_from_files(sheet.bars)
+        brought = write_bars(sheet.bars, instruments.by_symbols(sheet.bars), until, run_id)
+        told.written, told.held, told.refused = brought.written, brought.held, brought.refused
+        told.changed = brought.changed
     return told
+
+
+def read(
+    source: Content,
+    *,
+    told: Imported,
+    until: date,
+    kind: str = "",
+    symbol: str = "",
+    limits: Limits | None = None,
+) -> Sheet:
+    """Read a file to its end; nothing is written. What cannot be used is said to `told`.
+
+    Raises FileRefused, and BadInput for an unknown kind.
+    """
+    if kind and kind not in KINDS:
+        raise BadInput(f"A file holds {' or '.join(KINDS)}.", attr="kind")
+    told.kind = kind or csv_files.kind_of(source, limits)
+    if told.kind == "yields":
+        return Sheet(yields=_read_yields(source, told, until, limits))
+    return Sheet(bars=_read_bars(source, symbol or _stem(told.name), told, until, limits))
+
+
+def write_bars(
+    bars: Mapping[str, Sequence[csv_files.Line]],
+    known: Mapping[str, Instrument],
+    until: date,
+    run_id: UUID | None = None,
+) -> Brought:
+    """Bring in the lines of every symbol that is known, in pieces."""
+    answers = [_history(each, bars[each]) for each in sorted(bars) if each in known]
+    brought = Brought()
+    for place in range(0, len(answers), bar_sync.PIECE):
+        piece = answers[place : place + bar_sync.PIECE]
+        named: dict[str, Instrument] = {each.symbol: known[each.symbol] for each in piece}
+        bar_sync.write(named, piece, until=until, run_id=run_id, brought=brought)
+    return brought
 
 
 def import_files(
@@ -117,7 +166,7 @@ def watch(*, session_date: date) -> JobRun | None:
 
     None where nothing is, where an import waits, or where no folder is read.
     """
-    if Source.CSV not in sources.configured() or not settings.CSV_FOLDER:
+    if Source.CSV not in sources.everybody() or not settings.CSV_FOLDER:
         return None
     if JobRun.objects.filter(job=JOB, status__in=OPEN).exists():
         return None
@@ -143,20 +192,24 @@ def known_files() -> Mapping[str, FileState]:
     return known
 
 
-def _import_yields(path: Path, until: date, run_id: UUID | None, told: Imported) -> None:
-    rows: list[YieldRow] = []
-    for line in csv_files.yields(path, until=until):
+def _read_yields(
+    source: Content, told: Imported, until: date, limits: Limits | None
+) -> list[csv_files.YieldLine]:
+    lines = []
+    for line in csv_files.yields(source, until=until, limits=limits):
         if isinstance(line, Verdict):
             told.say(line)
         else:
             told.rows += 1
-            rows += line.rows
-    told.written, told.refused = yield_sync.write(rows, until=until, run_id=run_id)
+            lines.append(line)
+    return lines
 
 
-def _import_bars(path: Path, symbol: str, until: date, run_id: UUID | None, told: Imported) -> None:
+def _read_bars(
+    source: Content, symbol: str, told: Imported, until: date, limits: Limits | None
+) -> dict[str, list[csv_files.Line]]:
     lines: dict[str, list[csv_files.Line]] = {}
-    for line in csv_files.bars(path, symbol=symbol, until=until):
+    for line in csv_files.bars(source, symbol=symbol, until=until, limits=limits):
         if isinstance(line, Verdict):
             told.say(line)
         elif not calendar.is_session(line.bar.session_date):
@@ -164,19 +217,10 @@ def _import_bars(path: Path, symbol: str, until: date, run_id: UUID | None, told
         else:
             told.rows += 1
             lines.setdefault(line.bar.symbol, []).append(line)
-    told.created = universes.create_from_files(lines)
-    known = instruments.by_symbols(lines)
-    answers = [_history(each, lines[each]) for each in sorted(lines) if each in known]
-    brought = Brought()
-    for place in range(0, len(answers), bar_sync.PIECE):
-        piece = answers[place : place + bar_sync.PIECE]
-        named: dict[str, Instrument] = {each.symbol: known[each.symbol] for each in piece}
-        bar_sync.write(named, piece, until=until, run_id=run_id, brought=brought)
-    told.written, told.held, told.refused = brought.written, brought.held, brought.refused
-    told.changed = brought.changed
+    return lines
 
 
-def _history(symbol: str, lines: list[csv_files.Line]) -> SymbolHistory:
+def _history(symbol: str, lines: Sequence[csv_files.Line]) -> SymbolHistory:
     dividends: list[DividendRow] = [line.dividend for line in lines if line.dividend]
     splits: list[SplitRow] = [line.split for line in lines if line.split]
     return SymbolHistory(symbol, tuple(line.bar for line in lines), tuple(dividends), tuple(splits))
@@ -190,8 +234,8 @@ def _closed(line: csv_files.Line) -> Verdict:
     return Verdict(line.line, "date", "not_a_session", why, "Remove the line or correct its date")
 
 
-def _stem(path: Path) -> str:
-    return path.name.split(".csv")[0].upper()
+def _stem(name: str) -> str:
+    return name.split(".csv")[0].upper()
 
 
 def _folder() -> Path:

@@ -17,8 +17,14 @@ from marketdata.providers.chain import Fallback, Tally
 from marketdata.providers.sources import BARS, YIELDS
 from marketdata.providers.sources import VIX as VIX_LEVELS
 from marketdata.selectors import calendar, coverage, instruments
-from marketdata.selectors.provider_states import ASKED, DEGRADED_AFTER
-from marketdata.services import absences, bar_sync, corporate_actions, universes, yield_sync
+from marketdata.services import (
+    absences,
+    bar_sync,
+    corporate_actions,
+    refresh_records,
+    universes,
+    yield_sync,
+)
 from marketdata.services import instruments as instrument_service
 from marketdata.services.bar_sync import FAILED, OK, SKIPPED, Brought, Outcome
 
@@ -48,6 +54,7 @@ class _Wish:
     start: date | None
     again_from: date | None
     named: bool  # symbols were named: they are asked for whatever was known
+    of_day: bool  # a step of the day, which nobody asked for
 
 
 def load_history(*, until: date) -> Synced:
@@ -69,6 +76,7 @@ def sync(
     datasets: Sequence[str] | None = None,
     start: date | None = None,
     again_from: date | None = None,
+    of_day: bool = False,
 ) -> Synced:
     """Fetch what is missing up to a session: daily bars, levels of the VIX, yields.
 
@@ -89,6 +97,8 @@ def sync(
         How far back to look for gaps; without it from a series' first bar on.
     again_from : date, optional
         Sessions from here on are asked for though they are there: late and corrected prices.
+    of_day : bool
+        Whether it is a step of the day: then sources that never had a yield are no failure.
 
     Returns
     -------
@@ -105,7 +115,7 @@ def sync(
     if unknown:
         known = ", ".join(SYNCED)
         raise BadInput(f"{unknown[0][:40]} is not fetched. Known: {known}.", attr="dataset")
-    wish = _Wish(session_date, run_id, start, again_from, symbols is not None)
+    wish = _Wish(session_date, run_id, start, again_from, symbols is not None, of_day)
     synced = Synced()
     members = _members(symbols, synced, session_date)
     chain = sources.chain(until=session_date)
@@ -215,7 +225,8 @@ def _sync_yields(chain: Fallback, wish: _Wish, synced: Synced) -> None:
         answer = chain.curve(lacking[0], until)
         tallies = chain.tallies
         rows = [row for row in answer.rows if row.session_date in set(lacking)]
-        written, refused = yield_sync.write(rows, until=until, run_id=wish.run_id)
+        told = yield_sync.write(rows, until=until, run_id=wish.run_id)
+        written, refused = len(told.changed), len(told.refused)
         if answer.rows:
             # bond holidays have prices and no yields
             newest = max(row.session_date for row in answer.rows)
@@ -231,52 +242,30 @@ def _sync_yields(chain: Fallback, wish: _Wish, synced: Synced) -> None:
         record.status = RefreshStatus.DEGRADED if unanswered else RefreshStatus.FAILED
     record.save()
     synced.records[YIELDS] = record
-    status = FAILED if record.status == RefreshStatus.FAILED else (OK if written else SKIPPED)
+    failed = record.status == RefreshStatus.FAILED and not (wish.of_day and _has_none(tallies))
+    status = FAILED if failed else (OK if written else SKIPPED)
     words = reason or ("" if written else "nothing new")
     synced.outcomes.append(
         Outcome(YIELDS, status, f"{words} {refused} refused" if refused else words)
     )
 
 
+def _has_none(tallies: Sequence[Tally]) -> bool:
+    """Whether there are no yields here and never were: a folder may hold prices alone."""
+    said = {failure.code for tally in tallies for failure in tally.failures}
+    return said == {"empty_answer"} and not TreasuryYield.objects.exists()
+
+
 def _record(dataset: str, wish: _Wish, started: datetime, tallies: Sequence[Tally]) -> DataRefresh:
     """The unsaved record of a dataset; one of each source that was asked is written."""
-    now = clock.now()
     common = {"session_date": wish.session_date, "run_id": wish.run_id, "started_at": started}
-    by_source: dict[str, list[Tally]] = {}
-    for tally in tallies:
-        by_source.setdefault(tally.provider, []).append(tally)
-    rows = [
-        DataRefresh(dataset=ASKED, source=name, finished_at=now, **_asked(told), **common)
-        for name, told in by_source.items()
-    ]
-    DataRefresh.objects.bulk_create(rows)
-    used = [name for name, told in by_source.items() if any(each.answered for each in told)]
-    named = used or list(sources.serving(dataset))
+    used = refresh_records.keep_asked(tallies, **common)
     return DataRefresh(
         dataset=dataset,
-        source="+".join(named)[:24],
+        source="+".join(used or sources.serving(dataset))[:24],
         status=RefreshStatus.SUCCEEDED,
         expected=0,
         received=0,
-        finished_at=now,
+        finished_at=clock.now(),
         **common,
     )
-
-
-def _asked(tallies: Sequence[Tally]) -> dict[str, object]:
-    """What one source's record says: degraded after so many failures in a row."""
-    failures = [failure for tally in tallies for failure in tally.failures]
-    answered = sum(tally.answered for tally in tallies)
-    status = RefreshStatus.SUCCEEDED
-    if failures and not answered:
-        status = RefreshStatus.FAILED
-    elif max(tally.streak for tally in tallies) >= DEGRADED_AFTER:
-        status = RefreshStatus.DEGRADED
-    first = f"{failures[0].subject}: {failures[0].detail}" if failures else ""
-    return {
-        "status": status,
-        "expected": sum(tally.asked for tally in tallies),
-        "received": answered,
-        "missing": [failure.subject for failure in failures][:_MOST_MISSING],
-        "error": first[:300],
-    }

@@ -118,6 +118,7 @@ class Feed:
         self.close()
         self._symbols = symbols
         self.board.keep(symbols)
+        self.board.know(quotes.all_prices())  # who joins, or bears another symbol by now
         self._listener = Listener(self._source, symbols) if symbols else None
 
     def take(self, *, now: datetime) -> Ingested | None:
@@ -128,7 +129,7 @@ class Feed:
         told = ticks.ingest(tick_batch.batch(_tick(row) for row in rows), now=now, board=self.board)
         if told.refused or told.held:
             logger.warning("ticks not used", extra={"held": told.held, **dict(told.refused)})
-        if told.moved:
+        if told.moved or told.held:
             push.publish("quotes", "quotes.updated", quotes.told(symbols=self._symbols, now=now))
         return told
 

@@ -1,4 +1,4 @@
-"""Stored prices put into the units of the day after a split: bars, minutes and ticks."""
+"""Stored prices in other units: after a split all of them, after a dividend the adjusted ones."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, models
 
-from etftrader.core.money import MONEY
+from etftrader.core.money import MONEY, to_fill_price
 from marketdata.calculations.splits import is_restated, times
 from marketdata.models import DailyBar, Instrument, MinuteBar, PriceSeries, Tick
 from marketdata.providers.base import BarRow
@@ -27,6 +28,10 @@ _BARS = (
 _MINUTES = (
     "UPDATE marketdata_minutebar SET open = %s, high = %s, low = %s, close = %s, volume = %s "
     "WHERE instrument_id = %s AND ts = %s AND source = %s"
+)
+_ADJUSTED = (
+    "UPDATE marketdata_dailybar SET adj_close = %s, revision = revision + 1 "
+    "WHERE instrument_id = %s AND session_date = %s AND source = %s"
 )
 _TICKS = (
     "UPDATE marketdata_tick SET price = %s, volume = %s "
@@ -59,9 +64,40 @@ def restate(*, instrument: Instrument, ex_date: date, ratio: Fraction) -> int:
     opens = calendar.open_time(first)
     _trades(MinuteBar, _MINUTES, PRICES, instrument, opens, ratio, known)
     _trades(Tick, _TICKS, ("price",), instrument, opens, ratio, known)
-    if changed and PriceSeries.objects.filter(instrument=instrument).exists():
-        bar_store.pack_series(instrument, [_first_row(instrument)])
+    if changed:
+        repack(instrument)
     return changed
+
+
+def readjust(instrument_id: UUID, *, before: DailyBar, factor: float) -> int:
+    """Multiply every adjusted close before a bar, whatever its source; counts them."""
+    rows = DailyBar.objects.filter(
+        instrument=instrument_id, session_date__lt=before.session_date, adj_close__isnull=False
+    )
+    return _readjust(rows.iterator(BATCH), factor)
+
+
+def readjust_one(bar: DailyBar, *, factor: float) -> int:
+    """Multiply the adjusted close of one bar."""
+    return _readjust([bar], factor)
+
+
+def _readjust(bars: Iterable[DailyBar], factor: float) -> int:
+    values = [
+        [
+            _stored(DailyBar, "adj_close", to_fill_price(float(bar.adj_close) * factor)),
+            *_key(DailyBar, bar, "session_date"),
+        ]
+        for bar in bars
+        if bar.adj_close is not None
+    ]
+    return _execute(_ADJUSTED, values)
+
+
+def repack(instrument: Instrument) -> None:
+    """Write the packed series of what has one anew, from its bars."""
+    if PriceSeries.objects.filter(instrument=instrument).exists():
+        bar_store.pack_series(instrument, [_first_row(instrument)])
 
 
 def _sources(instrument: Instrument, first: date, ratio: Fraction) -> list[_Source]:

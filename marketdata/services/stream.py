@@ -14,7 +14,7 @@ from marketdata.models import DailyBar
 from marketdata.providers import sources
 from marketdata.providers.base import Bar
 from marketdata.providers.intraday import DailyMoves, SessionEnds, SimulatedSession
-from marketdata.selectors import calendar
+from marketdata.selectors import calendar, instruments
 from marketdata.selectors.sessions import Moment
 
 
@@ -27,12 +27,13 @@ def simulated_session(
 ) -> tuple[SimulatedSession, SessionEnds]:
     """The minute bars between two real closes, and those closes."""
     previous, close = sources.session_ends(session_date)
+    renamed = instruments.now_called(close)
     ends = SessionEnds(
         session_date=session_date,
         opens_at=calendar.open_time(session_date),
         minutes=calendar.minutes(session_date),
-        previous_close=previous,
-        close=close,
+        previous_close={renamed.get(name, name): price for name, price in previous.items()},
+        close={renamed.get(name, name): price for name, price in close.items()},
     )
     moves = DailyMoves(symbols=labels, covariance=covariance, overnight_factor=factors)
     return SimulatedSession(ends=ends, moves=moves), ends

@@ -113,9 +113,14 @@ def discover(*, until: date) -> list[str]:
 
 
 def create_from_files(symbols: Iterable[str]) -> list[str]:
-    """Create instruments for symbols a file has prices of; the answer lists the new ones."""
+    """Create instruments for symbols a file has prices of; the answer lists the new ones.
+
+    A symbol of something that somebody values by hand stays theirs.
+    """
     wanted = set(symbols)
-    fresh = sorted(wanted - set(instruments.by_symbols(wanted)))
+    unknown = wanted - set(instruments.by_symbols(wanted))
+    taken = Instrument.objects.filter(symbol__in=unknown).values_list("symbol", flat=True)
+    fresh = sorted(unknown.difference(taken))
     instrument_service.load_reference(rows=[from_file(symbol) for symbol in fresh])
     return fresh
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
@@ -19,18 +20,25 @@ OUT_OF_RANGE, UNKNOWN_TENOR = "out_of_range", "unknown_tenor"
 DATASET = "yields"
 
 
-def write(rows: Sequence[YieldRow], *, until: date, run_id: UUID | None = None) -> tuple[int, int]:
-    """Store what may be believed; the answer counts what changed and what was refused.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What changed, and what was refused with its reason."""
 
-    An equal yield is left alone. A refused one is kept in quarantine, once.
-    """
-    good, bad = [], []
+    changed: list[YieldRow]
+    refused: list[tuple[YieldRow, str]]
+    quarantined: int  # of the refused, those that were not known yet
+
+
+def write(rows: Sequence[YieldRow], *, until: date, run_id: UUID | None = None) -> Written:
+    """Store what may be believed. An equal yield is left alone; a refused one is kept, once."""
+    good: list[YieldRow] = []
+    refused: list[tuple[YieldRow, str]] = []
     for row in rows:
         reason = _refusal(row, until)
         if reason is None:
             good.append(row)
         else:
-            bad.append(_doubt(row, reason, run_id))
+            refused.append((row, reason))
     fresh = _changed(good)
     with transaction.atomic():
         TreasuryYield.objects.bulk_create(
@@ -48,8 +56,8 @@ def write(rows: Sequence[YieldRow], *, until: date, run_id: UUID | None = None) 
             unique_fields=["session_date", "tenor"],
             update_fields=["percent", "source"],
         )
-        _keep(bad)
-    return len(fresh), len(bad)
+        kept = _keep([_doubt(row, reason, run_id) for row, reason in refused])
+    return Written(fresh, refused, kept)
 
 
 def _refusal(row: YieldRow, until: date) -> str | None:
@@ -78,7 +86,9 @@ def _changed(rows: Sequence[YieldRow]) -> list[YieldRow]:
     return [row for key, row in last.items() if stored.get(key) != (row.percent, row.source)]
 
 
-def _keep(doubts: Sequence[QuarantinedPrice]) -> None:
+def _keep(doubts: Sequence[QuarantinedPrice]) -> int:
+    """Count a known doubt once more, keep a new one; the answer counts the new ones."""
+    fresh = 0
     for each in doubts:
         known = QuarantinedPrice.objects.filter(
             symbol=each.symbol,
@@ -89,6 +99,8 @@ def _keep(doubts: Sequence[QuarantinedPrice]) -> None:
         )
         if not known.update(times_seen=F("times_seen") + 1):
             each.save()
+            fresh += 1
+    return fresh
 
 
 def _doubt(row: YieldRow, reason: str, run_id: UUID | None) -> QuarantinedPrice:

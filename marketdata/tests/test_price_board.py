@@ -142,3 +142,14 @@ def test_a_string_that_is_not_ours_is_no_price(board, prices, spoil):
 def test_a_universe_has_an_end(fresh_redis):
     with pytest.raises(ValueError, match="65536"):
         live.PriceBoard([f"S{number}" for number in range(65_537)])
+
+
+def test_who_joins_brings_the_price_that_is_known_and_the_others_keep_theirs(fresh_redis):
+    board = live.PriceBoard(("AAA", "BBB"), np.array([1.0, 2.0]))
+    board.keep(("AAA", "CCC", "DDD"))
+
+    board.know(live.LastPrices(("AAA", "CCC", "ZZZ"), np.array([9.0, 3.0, 4.0]), 0))
+
+    assert board.symbols == ("AAA", "CCC", "DDD")
+    assert board.prices[:2].tolist() == [1.0, 3.0]
+    assert np.isnan(board.prices[2])

@@ -74,14 +74,23 @@ def portfolio_for(actor: Actor, portfolio_id: UUID | str, action: str = Action.V
 
 
 def actions_of(actor: Actor, portfolio: Portfolio) -> set[Action]:
-    """Return what the actor's membership includes, for buttons; the door asks for the rest."""
+    """Return what the actor may do as a member, for buttons; the door asks again."""
     if actor.user_id is None:
         return set()
     mine = Membership.objects.filter(
         portfolio=portfolio, user_id=actor.user_id, revoked_at__isnull=True
     )
-    role = mine.values_list("role", flat=True).first()
-    return {action for action, roles in ROLES.items() if role in roles}
+    part = mine.first()
+    return {action for action in Action if part is not None and _includes(actor, part, action)}
+
+
+def _includes(actor: Actor, part: Membership, action: Action) -> bool:
+    try:
+        _check_scope(actor, action)
+        _check_role(actor, part, action)
+    except NotAllowed:
+        return False
+    return True
 
 
 def may(actor: Actor, portfolio: Portfolio, action: str) -> bool:

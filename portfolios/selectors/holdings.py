@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import OuterRef, Q, Subquery, Sum
 
 from marketdata.choices import InstrumentKind
+from marketdata.constants import SECTOR_FUND
 from marketdata.models import Instrument
 from marketdata.selectors import terms
 from marketdata.selectors.terms import Terms
@@ -42,7 +43,13 @@ class HeldLine:
     multiplier: Decimal
     opened_on: date | None
     position_id: UUID | None
+    segment: str = ""  # what a fund covers
     contract: Terms | None = None  # of an option
+
+    @property
+    def group(self) -> str:
+        """A stock's sector, a fund's segment, an option's like its underlying's; else empty."""
+        return self.sector or self.segment.removeprefix(SECTOR_FUND)
 
     @property
     def underlying(self) -> str:
@@ -120,6 +127,7 @@ def _lines(portfolio_ids: Sequence[UUID]) -> dict[UUID, list[HeldLine]]:
             "instrument__multiplier",
             "opened_on",
             "pk",
+            "instrument__segment",
         )
     )
     options = {key for _, key, _, kind, *_ in rows if kind == InstrumentKind.OPTION}

@@ -37,6 +37,7 @@ WHY = {
     NOT_COMPUTED: "its Greeks have not been computed in the last five sessions",
     NO_PRICE: "no price of the underlying is known",
     "price_stale": "the price of the underlying is older than five sessions",
+    "price_suspect": "a newer price of the underlying is held back until a person has looked",
     NO_VOLATILITY: "no volatility is known",
     "no_rate": "no Treasury yield of the five days before is known",
     "no_dividend_yield": "no dividend yield is known",

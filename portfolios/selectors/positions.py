@@ -27,6 +27,7 @@ from portfolios.selectors.valuation import Valuation
 
 LONG, SHORT = "LONG", "SHORT"
 TYPES = (LONG, SHORT, "LC", "LP", "SC", "SP")
+UNCLASSIFIED, NO_SECTOR = "Unclassified", "no_sector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def at(*, portfolio: Portfolio, session_date: date) -> Worth | None:
                 multiplier=thing.multiplier,
                 opened_on=None,
                 position_id=None,
+                segment=thing.segment,
                 contract=contracts.get(thing.pk),
             )
         )
@@ -151,20 +153,24 @@ def under_review(*, portfolio_id: UUID) -> list[str]:
 
 
 def by_sector(worth: Worth) -> list[dict[str, Any]]:
-    """Exposure by sector, largest gross first."""
+    """Exposure by sector, of funds by what they cover, largest gross first.
+
+    What has neither stands under `UNCLASSIFIED`, with a reason.
+    """
     sums: dict[str, list[Decimal]] = {}
     for each in worth.valuation.lines:
         if each.exposure is not None:
-            pair = sums.setdefault(each.line.sector or "Other", [Decimal(0), Decimal(0)])
+            pair = sums.setdefault(each.line.group, [Decimal(0), Decimal(0)])
             pair[0] += each.exposure
             pair[1] += abs(each.exposure)
     nav = worth.nav
     return [
         {
-            "sector": name,
+            "sector": name or UNCLASSIFIED,
             "net": net,
             "gross": gross,
             "weight": float(net / nav) if nav > 0 else None,
+            "reason": "" if name else NO_SECTOR,
         }
         for name, (net, gross) in sorted(sums.items(), key=lambda item: (-item[1][1], item[0]))
     ]

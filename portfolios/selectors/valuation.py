@@ -18,7 +18,7 @@ from portfolios.selectors.holdings import Book, HeldLine, Traded
 
 ZERO = Decimal(0)
 NO_PRICE, NO_DELTA = "no_price", "no_delta"
-NO_GREEKS = "no_greeks"
+NO_GREEKS, SIMULATED_PRICE = "no_greeks", "simulated_price"
 CURRENT = {
     PriceClass.LIVE,
     PriceClass.DELAYED,
@@ -282,7 +282,7 @@ def _doubts(lines: tuple[ValuedLine, ...]) -> list[dict[str, Any]]:
     found = [
         {"code": code, "symbol": "Options", "detail": f"{count} of {len(lines)} positions {said}"}
         for code, count, said in (
-            ("simulated_price", simulated, "at SIMULATED quotes"),
+            (SIMULATED_PRICE, simulated, "at SIMULATED quotes"),
             ("model_price", len(made) - simulated, "at a model's value, quoted by nobody"),
         )
         if count
@@ -302,6 +302,9 @@ def _warning(each: ValuedLine) -> dict[str, Any]:
     if each.mark is None or each.mark.price is None:
         why = each.reason.replace("_", " ") if each.reason != NO_PRICE else "no price is known"
         return {"code": each.reason, "symbol": each.line.symbol, "detail": why}
+    if each.mark.price_class == PriceClass.SUSPECT:
+        detail = f"a newer price is held back; valued at that of {each.mark.session_date}"
+        return {"code": each.reason, "symbol": each.line.symbol, "detail": detail}
     return {
         "code": "price_stale",
         "symbol": each.line.symbol,

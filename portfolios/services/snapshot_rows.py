@@ -189,6 +189,7 @@ def _book(
             multiplier=instruments[key].multiplier,
             opened_on=totals.opened.get(key),
             position_id=None,
+            segment=instruments[key].segment,
             contract=contracts.get(key),
         )
         for key, holding in totals.holdings.items()

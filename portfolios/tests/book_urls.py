@@ -18,6 +18,7 @@ urlpatterns = [
     *page_urls,
     path("api/v1/", include(api_urls)),
     path("quotes/<str:symbol>/", elsewhere, name="quote"),
+    path("p/<uuid:portfolio_id>/trades/<uuid:trade_id>/", elsewhere, name="trade_detail"),
     *(path(f"p/<uuid:portfolio_id>/{name}/", elsewhere, name=name) for name in OF_A_PORTFOLIO),
     *(path(f"{name}/", elsewhere, name=name) for name in ALONE),
 ]

@@ -1,14 +1,18 @@
 """Tables of the books' pages, as the table partial draws them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.core.paginator import Page
 from django.urls import NoReverseMatch, reverse
 
+from etftrader.core import formats
 from etftrader.core.pages import paged
-from portfolios.choices import PortfolioStatus, RowVerdict
-from portfolios.models import CashTransaction, ImportBatch, ImportRow
+from portfolios.choices import EntryKind, PortfolioStatus, RowVerdict
+from portfolios.models import ImportBatch, ImportRow
+from portfolios.selectors.cash import Movement
+from portfolios.selectors.ledger import REVERSAL
 from portfolios.selectors.portfolios import Listed
 
 KINDS = {
@@ -86,33 +90,64 @@ def _overview(portfolio_id: Any) -> str:
         return reverse("portfolio_cash", args=[portfolio_id])
 
 
-def cash(rows: Iterable[CashTransaction]) -> dict[str, Any]:
-    """What was paid in, taken out and charged."""
+CASH_COLUMNS = (
+    {"key": "what", "label": "Movement", "kind": "template", "css": "fold",
+     "template": "portfolios/cell_movement.html"},
+    {"key": "amount", "label": "Amount", "fmt": "signed:money2"},
+    {"key": "fee", "label": "Fee in it", "fmt": "money2", "priority": "p3"},
+    {"key": "balance", "label": "Balance", "fmt": "money2"},
+    {"key": "at", "label": "Booked", "kind": "moment", "moment": "full", "priority": "p3"},
+    {"key": "seq", "label": "Ledger no.", "fmt": "int", "priority": "p3"},
+)  # fmt: skip
+_KINDS = {
+    EntryKind.DEPOSIT: "Deposit",
+    EntryKind.WITHDRAWAL: "Withdrawal",
+    EntryKind.FEE: "Fee",
+    EntryKind.PAYMENT: "Dividend",
+    EntryKind.SETTLEMENT: "Settlement",
+    EntryKind.REVERSAL: "Reversal",
+}
+
+
+def cash(page: Page, rows: Sequence[Movement], portfolio_id: UUID) -> dict[str, Any]:
+    """Everything that moved cash on one page of the ledger, and what was left each time."""
     return {
         "id": "cash",
-        "caption": "Cash transactions, newest first",
-        "columns": [
-            {"key": "session", "label": "Session"},
-            {"key": "type", "label": "Type"},
-            {"key": "amount", "label": "Amount", "fmt": "signed:money2", "tone": True},
-            {"key": "reason", "label": "Reason", "priority": "p2"},
-            {"key": "at", "label": "Booked", "kind": "moment", "moment": "full", "priority": "p3"},
-            {"key": "seq", "label": "Ledger no.", "fmt": "int", "priority": "p3"},
-        ],
-        "rows": [
-            {
-                "id": row.pk,
-                "session": f"{row.session_date:%-d %b %Y}",
-                "type": f"Reversal of {row.type}" if row.reverses_id else row.get_type_display(),
-                "amount": row.amount,
-                "reason": row.reason,
-                "at": row.created_at,
-                "seq": row.ledger_seq,
-            }
-            for row in rows
-        ],
+        "caption": "Cash movements, newest first",
+        "columns": CASH_COLUMNS,
+        "rows": [_movement(row, portfolio_id) for row in rows],
+        "page": page,
         "empty": {"text": "No cash has moved yet. The form beside books a deposit."},
     }
+
+
+def _movement(row: Movement, portfolio_id: UUID) -> dict[str, Any]:
+    traded = "Bought" if row.quantity > 0 else "Sold"
+    units = formats.show(abs(row.quantity), "qty")
+    return {
+        "id": row.seq,
+        "what": {
+            "kind": _KINDS.get(EntryKind(row.kind), traded),
+            "of": f"{units} {row.name}" if row.name else "",
+            "url": _cause(row, portfolio_id),
+            "session": row.session_date,
+            "reason": row.reason,
+        },
+        "amount": row.amount,
+        "fee": row.fee or None,
+        "fee_reason": "no fee",
+        "balance": row.balance,
+        "at": row.booked_at,
+        "seq": row.seq,
+    }
+
+
+def _cause(row: Movement, portfolio_id: UUID) -> str:
+    """Where it can be read what caused it: the trade, else what was traded."""
+    kind, _, key = row.source.removeprefix(REVERSAL).partition(":")
+    if kind == "trade":
+        return reverse("trade_detail", args=[portfolio_id, key])
+    return reverse("quote", args=[row.symbol]) if row.symbol else ""
 
 
 def imports(rows: Iterable[ImportBatch]) -> dict[str, Any]:

@@ -65,6 +65,7 @@ UNDERLYING_COLUMNS: tuple[dict[str, Any], ...] = (
         "label": "Underlying",
         "kind": "template",
         "template": "portfolios/greeks_name.html",
+        "css": "fold",
     },
     {"key": "spot", "label": "Spot", "fmt": "price", "priority": "p3"},
     {"key": "shares", "label": "Units", "fmt": "qty", "priority": "p2"},
@@ -74,7 +75,7 @@ UNDERLYING_COLUMNS: tuple[dict[str, Any], ...] = (
     *_LAST,
 )
 LEG_COLUMNS: tuple[dict[str, Any], ...] = (
-    {"key": "symbol", "label": "Leg", "sub": "code"},
+    {"key": "symbol", "label": "Leg", "sub": "code", "css": "fold"},
     {"key": "quantity", "label": "Quantity", "fmt": "qty"},
     *_FIGURES,
     {"key": "model", "label": "Model", "priority": "p3"},

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views import View
@@ -27,6 +28,7 @@ from portfolios.views import book_tables
 
 LIST, NEW = "portfolios/list.html", "portfolios/new.html"
 CASH, SETTINGS = "portfolios/cash.html", "portfolios/portfolio_settings.html"
+PAGE = 50  # rows of the cash table
 
 
 class PortfoliosPage(LoginRequiredMixin, View):
@@ -86,7 +88,7 @@ class CashPage(LoginRequiredMixin, View):
     """GET, POST /portfolios/<id>/cash/."""
 
     def get(self, request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
-        """The form beside what was moved before."""
+        """The form beside everything that moved cash, newest first."""
         actor = Actor.of(request)
         portfolio = access.portfolio_for(actor, portfolio_id)
         form = CashForm(initial={"idempotency_key": uuid.uuid4().hex})
@@ -121,16 +123,21 @@ class CashPage(LoginRequiredMixin, View):
         form: CashForm,
         status: int = 200,
     ) -> HttpResponse:
-        return render_page(request, CASH, self._context(actor, portfolio, form), status=status)
+        context = self._context(actor, portfolio, form, request.GET.get("page"))
+        return render_page(request, CASH, context, status=status)
 
-    def _context(self, actor: Actor, portfolio: Portfolio, form: CashForm) -> dict[str, Any]:
-        papers = cash_reads.papers(portfolio_id=portfolio.pk)[:100]
+    def _context(
+        self, actor: Actor, portfolio: Portfolio, form: CashForm, number: str | None = None
+    ) -> dict[str, Any]:
+        found = cash_reads.entries(portfolio=portfolio)
+        page = Paginator(found, PAGE).get_page(number)
+        moved = cash_reads.movements(portfolio=portfolio, shown=list(page.object_list))
         return {
             "portfolio": portfolio,
             "tab": "cash",
             "form": form,
             "may_trade": access.may(actor, portfolio, Action.TRADE),
-            "table": book_tables.cash(papers),
+            "table": book_tables.cash(page, moved, portfolio.pk),
         }
 
 

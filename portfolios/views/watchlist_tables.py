@@ -20,9 +20,13 @@ from portfolios.services.watchlists import Verdict
 
 MAX_AGE = 30  # seconds without a word after which a live figure looks old
 NO_SPREAD = "its source tells no bid and ask"
-REASONS = {"no_price": "no price is known yet", "price_stale": "older than five sessions"}
+REASONS = {
+    "no_price": "no price is known yet",
+    "price_stale": "older than five sessions",
+    "price_suspect": "a newer price is held back until a person has looked",
+}
 COLUMNS: tuple[dict[str, Any], ...] = (
-    {"key": "symbol", "label": "Symbol", "sub": "name", "sort": True},
+    {"key": "symbol", "label": "Symbol", "sub": "name", "sort": True, "css": "fold"},
     {"key": "price", "label": "Last", "fmt": "price", "live": True, "sort": True},
     {"key": "change", "label": "Change", "fmt": "signed:price", "tone": True, "live": True,
      "sort": True, "priority": "p2"},

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from etftrader.core.actor import Actor
 from etftrader.core.errors import NotAllowed
+from portfolios.choices import PortfolioStatus
 from portfolios.constants import Action
 from portfolios.selectors import access
 from risk.choices import AlertState
@@ -36,8 +37,9 @@ def may_operate(actor: Actor) -> bool:
 
 
 def unresolved(actor: Actor) -> QuerySet[Alert]:
-    """Alerts whose condition still holds."""
-    return visible(actor).exclude(state=AlertState.RESOLVED)
+    """Alerts whose condition still holds; nobody watches a portfolio that was closed."""
+    watched = Q(portfolio__isnull=True) | Q(portfolio__status=PortfolioStatus.ACTIVE)
+    return visible(actor).filter(watched).exclude(state=AlertState.RESOLVED)
 
 
 def of_portfolio(*, portfolio_id: UUID, limit: int = 8) -> list[Alert]:

@@ -1,5 +1,6 @@
 """Who may change the limits of a portfolio: its owner, or staff of the Risk manager group."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from etftrader.core.actor import ADMIN, Actor
@@ -12,13 +13,14 @@ RISK_MANAGER = "Risk manager"
 
 def portfolio_to_limit(actor: Actor, portfolio_id: UUID) -> Portfolio:
     """The portfolio, when the actor may change its limits. Raises NotFound and NotAllowed."""
-    if actor.is_staff and RISK_MANAGER in actor.groups and ADMIN in actor.scopes:
-        return access.portfolio_for(actor, portfolio_id)
-    return access.portfolio_for(actor, portfolio_id, Action.MANAGE)
+    action = Action.VIEW if _of_the_house(actor) else Action.MANAGE
+    return access.portfolio_for(actor, portfolio_id, action)
 
 
-def may_limit(actor: Actor, portfolio: Portfolio) -> bool:
-    """For buttons; the door asks again."""
-    if actor.is_staff and RISK_MANAGER in actor.groups:
-        return True
-    return access.may(actor, portfolio, Action.MANAGE)
+def may_limit(actor: Actor, acts: Collection[Action]) -> bool:
+    """For buttons, of a portfolio the actor sees and may do `acts` with; the door asks again."""
+    return _of_the_house(actor) or Action.MANAGE in acts
+
+
+def _of_the_house(actor: Actor) -> bool:
+    return actor.is_staff and RISK_MANAGER in actor.groups and ADMIN in actor.scopes

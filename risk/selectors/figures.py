@@ -1,11 +1,12 @@
 """From one book's live figures to its messages: value, risk and limits, and the live record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from marketdata.choices import PriceClass
 from portfolios.choices import Quality
 from risk.calculations import var as kernel
 from risk.choices import Measure
@@ -14,6 +15,16 @@ from risk.live import PortfolioRisk, RiskUpdate, ValueUpdate, dollars, utc
 from risk.selectors.limits import LimitInForce, LimitStanding
 
 HYBRID, DAILY = "hybrid", "parametric_ewma"
+# the further right, the less a figure that rests on it is worth
+CLASSES = (
+    PriceClass.LIVE,
+    PriceClass.DELAYED,
+    PriceClass.EOD,
+    PriceClass.MODEL,
+    PriceClass.MANUAL,
+    PriceClass.STALE,
+    PriceClass.SUSPECT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +36,8 @@ class LiveMark:
     day_pnl: float | None
     delta: float | None = None  # signed delta dollars of an option
     underlying: str = ""  # of an option
+    price_class: str = ""
+    simulated: bool = False  # the price, or the volatility it was made with
 
     @property
     def delta_exposure(self) -> float | None:
@@ -66,6 +79,7 @@ class Figures:
     opening_var: float | None = None
     flows: float = 0.0  # external, of this session
     receivables: float = 0.0  # dividends to come less those to be paid
+    played: bool = False  # of a simulated minute: what pages of a running session are drawn with
 
     @property
     def exposures(self) -> dict[str, float]:
@@ -93,6 +107,11 @@ class Figures:
         if self.opening_nav is None:
             return None
         return self.nav - self.opening_nav - self.flows
+
+
+def worst_class(found: Iterable[str]) -> str:
+    """The class of a figure that rests on prices of these."""
+    return max((PriceClass(each) for each in found), key=CLASSES.index).value
 
 
 def messages(
@@ -160,6 +179,7 @@ def _risk(
         coverage=figures.coverage,
         reason=figures.reason or None,
         simulated=figures.simulated,
+        played=figures.played,
         point=None if loss is None else [figures.as_of.timestamp(), round(loss, 2)],
         method=figures.method,
     )
@@ -215,5 +235,6 @@ def _value(figures: Figures) -> ValueUpdate:
         },
         source=figures.source,
         simulated=figures.simulated,
+        played=figures.played,
         price_class=figures.price_class,
     )

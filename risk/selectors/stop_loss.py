@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from etftrader.core.actor import Actor
+from portfolios.choices import PortfolioStatus
 from risk.models import StopEvent, StopLossLevel, StopLossRule
 
 
@@ -18,6 +19,11 @@ def visible(actor: Actor) -> QuerySet[StopLossLevel]:
     """Stops of the portfolios an actor may see, the nearest first."""
     rows = StopLossLevel.objects.for_actor(actor).select_related("instrument", "portfolio")
     return rows.order_by("distance", "pk")
+
+
+def watched(actor: Actor) -> QuerySet[StopLossLevel]:
+    """The same of portfolios that are open: those of closed ones stand where they stood."""
+    return visible(actor).filter(portfolio__status=PortfolioStatus.ACTIVE)
 
 
 def events(actor: Actor) -> QuerySet[StopEvent]:

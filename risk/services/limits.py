@@ -10,14 +10,14 @@ from django.db import transaction
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, NotFound, VersionMismatch
-from etftrader.core.money import plain
+from etftrader.core.money import MAX_AMOUNT, plain
 from marketdata.selectors import calendar
 from portfolios.choices import SnapshotKind
 from portfolios.models import PortfolioSnapshot
 from portfolios.selectors import snapshots as books
 from portfolios.services import locking
 from risk.choices import AlertKind, Family, LimitState, Measure, Severity, Unit
-from risk.constants import HORIZON_DAYS, VAR_CONFIDENCE
+from risk.constants import HORIZON_DAYS, LARGEST_GROSS, LARGEST_SHARE, VAR_CONFIDENCE
 from risk.models import LimitBreach, RiskLimit, RiskMetric
 from risk.selectors import limits as selector
 from risk.selectors.limits import LimitInForce, LimitStanding, state_of
@@ -259,8 +259,12 @@ def _checked(measure: str, value: Decimal, unit: str, watch: float | None, reaso
         raise BadInput("The unit is currency or fraction.", attr="unit")
     if not value.is_finite() or value <= 0:
         raise BadInput("A limit is a positive number.", attr="value")
-    if unit == Unit.FRACTION and value > 100:
-        raise BadInput("A fraction of equity is at most 100.", attr="value")
+    if value > MAX_AMOUNT:
+        raise BadInput("Too large for a limit.", attr="value")
+    most = LARGEST_GROSS if measure == Measure.GROSS else LARGEST_SHARE
+    if unit == Unit.FRACTION and value > most:
+        name = selector.LABELS[Measure(measure)]
+        raise BadInput(f"{name} is limited to at most {most:.0%} of equity.", attr="value")
     if watch is not None and not 0.0 < watch < 1.0:
         raise BadInput("The watch level lies between 0 and 1.", attr="watch")
     if not reason.strip():

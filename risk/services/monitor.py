@@ -16,6 +16,7 @@ from risk.selectors import limits as limit_rows
 from risk.selectors.figures import Figures, messages
 from risk.selectors.limits import LimitInForce, LimitStanding
 from risk.services import limits, monitor_books
+from risk.services.monitor_shelf import Shelf
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class _Memory:
     def __init__(self) -> None:
         self.session: date | None = None
         self.round = 0
-        self.shelf = monitor_books.Shelf()
+        self.shelf = Shelf()
         self.states: dict[UUID, dict[str, str]] = {}
         self.unknown: set[tuple[UUID, str]] = set()
         self.records: dict[UUID, PortfolioRisk] = {}
@@ -71,7 +72,7 @@ def revalue_one(*, portfolio_id: UUID, moment: Moment) -> PortfolioRisk | None:
     state = market.load() if moment.running else None
     if state is not None and state.session_date != moment.playing:
         state = None
-    shelf = monitor_books.Shelf()
+    shelf = Shelf()
     shelf.refresh({row[0]: row[1]}, moment)
     if state is not None:
         figures = monitor_books.live_figures(shelf, [portfolio_id], state, moment)
@@ -95,7 +96,7 @@ def after_close(*, portfolio_ids: Iterable[UUID], moment: Moment) -> int:
         return 0
     heads = Portfolio.objects.open().filter(pk__in=list(portfolio_ids))
     open_books = dict(heads.values_list("pk", "ledger_seq"))
-    shelf = monitor_books.Shelf()
+    shelf = Shelf()
     shelf.refresh(open_books, moment)
     held = [pk for pk in open_books if shelf.books[pk].lines]
     _session(moment.current, moment.round)

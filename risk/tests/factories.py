@@ -1,13 +1,11 @@
 """Real prices of the bundle, and books on them, for the tests of risk."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from django.db import transaction
+from django.contrib.auth.models import Group
 
 from etftrader.core import actor
 from marketdata.models import DailyBar, Instrument, InstrumentAlias, PriceSeries
@@ -15,7 +13,8 @@ from marketdata.providers.bundled import BundledProvider
 from marketdata.selectors.sessions import at_close
 from marketdata.services import bar_store, instruments, price_sync
 from portfolios.models import Account, Customer, Membership, Portfolio, User
-from portfolios.services import ledger
+from portfolios.services import ledger, snapshots
+from risk.services import covariance, limits, stop_loss, var
 
 START = date(2016, 6, 22)
 BARS_SINCE = date(2016, 3, 15)
@@ -70,14 +69,6 @@ def _write_bundle(until: date) -> None:
         recent = [row for row in known if row.session_date >= BARS_SINCE]
         bar_store.upsert(recent, {symbol: instrument})
         bar_store.pack_series(instrument, known)
-
-
-@contextmanager
-def module_rows(blocker) -> Iterator[None]:
-    """Rows every test of a module begins with; tests undo their own to a savepoint inside."""
-    with blocker.unblock(), transaction.atomic():
-        yield
-        transaction.set_rollback(True)
 
 
 def advance(until: date) -> None:
@@ -158,3 +149,18 @@ def make_private(portfolio, value=250_000) -> Instrument:
 def closing(session_date: date = START):
     """The market clock's moment at a close."""
     return at_close(session_date)
+
+
+def make_measured(day: date) -> Portfolio:
+    """The rotation on the bundle with everything the night of a session leaves; a trader owns it."""
+    load_bundle()
+    owner = make_user()
+    owner.groups.add(Group.objects.get(name="Trader"))
+    portfolio = make_rotation(owner)
+    covariance.compute_daily(session_date=day)
+    covariance.ensure_stressed(session_date=day)
+    snapshots.take(portfolio_ids=[portfolio.pk], session_date=day)
+    var.compute(portfolio_ids=[portfolio.pk], session_date=day)
+    limits.evaluate(portfolio_ids=[portfolio.pk], session_date=day)
+    stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=day)
+    return portfolio

@@ -47,7 +47,7 @@ class AlertsPage(LoginRequiredMixin, View):
         context = {
             "open_alerts": [_row(each, actor, noted) for each in still],
             "last": past[0].resolved_at if past and not still else None,
-            "stops": feeds.stops_table(list(stops.visible(actor)[:200]), with_portfolio=True),
+            "stops": feeds.stops_table(list(stops.watched(actor)[:200]), with_portfolio=True),
             "history": _history(past, page),
             "channels": " ".join(
                 f"portfolio.{each}.alerts"

@@ -177,7 +177,7 @@ def parts_table(
         "id": "parts",
         "caption": "Component VaR by position, the largest first",
         "columns": [
-            {"key": "symbol", "label": "Position", "sub": "name"},
+            {"key": "symbol", "label": "Position", "sub": "name", "css": "fold"},
             {"key": "exposure", "label": "Delta exposure", "fmt": "money0", "priority": "p3"},
             {"key": "weight", "label": "Weight", "fmt": "pct1"},
             {
@@ -214,7 +214,10 @@ def method(found: Current, moment: Moment) -> list[dict[str, str]]:
     record, metric = found.record, found.metric
     if record is None:
         return []
-    simulated = ", simulated minutes" if record.risk["simulated"] else ""
+    simulated = ""
+    if record.risk["simulated"]:
+        made = "minutes" if record.risk["played"] else "option quotes"
+        simulated = f", simulated {made}"
     live = "live hybrid: daily correlation, one-minute volatility"
     how = live if record.risk["method"] == "hybrid" else "daily EWMA"
     facts = [

@@ -24,7 +24,7 @@ def stops_table(levels: Sequence[StopLossLevel], *, with_portfolio: bool = False
         {"key": "state", "label": "State", "kind": "tag"},
     ]
     if with_portfolio:
-        columns.insert(0, {"key": "portfolio", "label": "Portfolio", "link": "url"})
+        columns.insert(0, {"key": "portfolio", "label": "Portfolio", "link": "url", "css": "fold"})
     return {
         "id": "stops",
         "caption": "Trailing stops, the nearest first",

@@ -68,7 +68,7 @@ class LimitsPage(LoginRequiredMixin, View):
 
 def _context(actor: Actor, portfolio: Portfolio, bound: LimitForm | None = None) -> dict[str, Any]:
     found = var.current(portfolio_id=portfolio.pk, moment=sessions.moment())
-    may = editing.may_limit(actor, portfolio)
+    may = editing.may_limit(actor, access.actions_of(actor, portfolio))
     meters = {each["label"]: each for each in blocks.limits(found.record)}
     return {
         "portfolio": portfolio,

@@ -19,9 +19,8 @@ from portfolios.selectors import access
 from risk.calculations.stop_loss import vix_regime
 from risk.models import StopLossLevel
 from risk.selectors import alerts as alert_rows
+from risk.selectors import editing, var
 from risk.selectors import stop_loss as stops
-from risk.selectors import var
-from risk.selectors.editing import RISK_MANAGER
 from risk.views import blocks, feeds
 from risk.views.words import words
 
@@ -57,7 +56,7 @@ class RiskPage(LoginRequiredMixin, View):
             "chart": blocks.chart(found, moment, checks),
             "limits": rows,
             "limits_sub": _standing(rows),
-            "may_limit": Action.MANAGE in acts or (actor.is_staff and RISK_MANAGER in actor.groups),
+            "may_limit": editing.may_limit(actor, acts),
             "parts": blocks.parts_table(found.record, _names(actor, held, levels), portfolio.pk),
             "stops": feeds.stops_table(levels),
             "feed": feeds.feed(

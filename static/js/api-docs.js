@@ -1,4 +1,11 @@
 // Draws the API's description; calls from the page are the reader's own session's.
+// Its own dark colours are behind a class, which follows the theme of all pages.
+const root = document.documentElement;
+const system = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => root.classList.toggle("dark-mode", (root.dataset.theme || (system.matches ? "dark" : "light")) === "dark");
+follow();
+addEventListener("etf:theme", follow);
+
 addEventListener("DOMContentLoaded", () => {
 	const place = document.getElementById("docs");
 	window.SwaggerUIBundle({

@@ -32,21 +32,20 @@ export function patchCell(cell, data, path) {
 		cell.setAttribute("aria-valuenow", String(Math.round(Math.min(used, 1) * 100)));
 		return;
 	}
-	const text = show(value, cell.dataset.fmt) + (value === null ? "" : cell.dataset.unit || "");
+	const { fmt, unit, was, tone } = cell.dataset;
+	const text = show(value, fmt) + (value === null ? "" : unit || "");
 	const holder = cell.firstElementChild?.tagName === "A" ? cell.firstElementChild : cell;
+	if ("v" in cell.dataset) cell.dataset.v = value ?? ""; // exact, for sums
 	if (holder.textContent === text) return;
-	const before = Number(cell.dataset.was);
 	holder.textContent = text;
 	cell.classList.toggle("missing", value === null);
 	if (value === null) cell.title = data.reason || "Not available";
-	if (cell.dataset.tone) {
+	if (tone) {
 		cell.classList.toggle("up", Number(value) > 0);
 		cell.classList.toggle("dn", Number(value) < 0);
 	}
-	const rising = cell.dataset.was === undefined || !cell.dataset.tone ? "ch" : Number(value) >= before ? "up" : "dn";
+	cell.dataset.flash = was === undefined || !tone ? "ch" : Number(value) >= Number(was) ? "up" : "dn";
 	cell.dataset.was = value;
-	if ("v" in cell.dataset) cell.dataset.v = value ?? "";
-	cell.dataset.flash = rising;
 	setTimeout(() => delete cell.dataset.flash, 750);
 }
 

@@ -1,5 +1,7 @@
-// The head of a quote's page: age and class count on while the market is live, the spread follows.
+// A quote's pages: age and class count on while the market is live, the spread follows; new Greeks
+// of what is shown draw the page anew.
 import { show } from "./format.js";
+import { plan } from "./session.js";
 
 const control = document.getElementById("live-control");
 const find = (name) => document.querySelector(name);
@@ -13,17 +15,24 @@ function count() {
 	const age = heard.age + (running ? (Date.now() - heard.at) / 1000 : 0);
 	cell.textContent = show(Math.floor(age), "age");
 	if (!running) return;
-	tag.textContent = age <= 60 ? "LIVE" : age <= 900 ? "DELAYED" : "STALE";
-	tag.className = `tag ${age <= 60 ? "ok" : age <= 900 ? "" : "watch"}`;
+	// a newer price that is held back makes this one doubtful at any age
+	const aged = age <= 60 ? ["LIVE", "ok"] : age <= 900 ? ["DELAYED", ""] : ["STALE", "watch"];
+	const [word, kind] = heard.doubted ? ["SUSPECT", "bad"] : aged;
+	tag.textContent = word;
+	tag.className = `tag ${kind}`;
 }
 
 document.body.addEventListener("live:data", ({ detail: { channel, data, paused } }) => {
 	const quote = channel === "quotes" && !paused && data[find("[data-quote]")?.dataset.quote];
 	if (!quote || quote.age_seconds === null) return;
-	heard = { at: Date.now(), age: quote.age_seconds };
+	heard = { at: Date.now(), age: quote.age_seconds, doubted: quote.quality === "suspect" };
 	const [bid, ask] = [Number(quote.bid), Number(quote.ask)];
 	const cell = find('[data-live="quotes:spread"]');
 	if (cell) cell.textContent = show(bid && ask ? ((ask - bid) / (ask + bid)) * 20000 : null, "bp1");
 	count();
+});
+document.body.addEventListener("live:greeks.updated", ({ detail: { data } }) => {
+	const shown = document.getElementById("main").dataset.greeks;
+	if (!data.symbols || data.symbols.includes(shown)) plan();
 });
 setInterval(count, 1000);

@@ -13,7 +13,7 @@ const nameOf = (channel) => channel.slice(channel.lastIndexOf(".") + 1);
 const ownMark = (channel) => `drawn${nameOf(channel)[0].toUpperCase()}${nameOf(channel).slice(1)}`;
 
 function sessionOf(channel, data, known) {
-	if (/(^|\.)(market|risk|value)$/.test(channel) && data.session_date) return `${data.session_date} ${data.simulated ? "open" : "close"}`;
+	if (/(^|\.)(market|risk|value)$/.test(channel) && data.session_date) return `${data.session_date} ${(data.played ?? data.simulated) ? "open" : "close"}`;
 	if (!channel.endsWith(".limits")) return null;
 	// limits are measured with the risk of the same moment
 	const risk = known.get(channel.replace(/limits$/, "risk"))?.data;

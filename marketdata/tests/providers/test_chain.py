@@ -1,12 +1,14 @@
 """Sources asked in order: who answers, who is asked, what is said when nobody does."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from marketdata.providers.base import (
     BarRow,
+    DividendRow,
     Failure,
     ProviderFailed,
     SymbolHistory,
@@ -92,6 +94,41 @@ def test_yields_come_whole_from_the_first_that_has_any() -> None:
     ]
     with pytest.raises(ProviderFailed, match="down: no yields here; empty"):
         list(Fallback([], sources[:2]).yields(DAY, DAY))
+
+
+class Told(Source):
+    """A source whose answers come with a dividend; it fails of what it has no price of."""
+
+    def histories(self, symbols: Sequence[str], start: date, end: date) -> Iterator[SymbolHistory]:
+        for each in super().histories(symbols, start, end):
+            paid = DividendRow(each.symbol, DAY, 1.0, "USD", "cash", self.name)
+            yield each if each.failure else replace(each, dividends=(paid,))
+
+
+def test_splits_and_dividends_come_from_the_sources_named_for_them() -> None:
+    bars, more = Told("bars", {"SPY": 1, "TLT": 2, "QQQ": 3}), Told("more", {"SPY": 9, "TLT": 9})
+    chain = Fallback([bars], [], actions=[more])
+
+    answers = list(chain.histories(["SPY", "TLT", "QQQ", "X"], DAY, DAY))
+
+    assert [each.bars[0].close for each in answers[:3]] == [1, 2, 3]
+    # where nobody named tells them, those that came with the bars stand
+    assert [each.dividends[0].source for each in answers[:3]] == ["more", "more", "bars"]
+    assert answers[3].failure is not None
+    assert more.asked == [["SPY", "TLT", "QQQ"]]
+    assert [(t.provider, t.asked, t.answered) for t in chain.tallies] == [
+        ("bars", 4, 3),
+        ("more", 3, 2),
+    ]
+
+
+def test_who_told_the_bars_is_not_asked_for_their_actions_again() -> None:
+    one, two = Told("one", {"SPY": 1}), Told("two", {"TLT": 2})
+
+    answers = list(Fallback([one, two], [], actions=[one]).histories(["SPY", "TLT"], DAY, DAY))
+
+    assert [each.dividends[0].source for each in answers] == ["one", "two"]
+    assert one.asked == [["SPY", "TLT"], ["TLT"]]
 
 
 def test_without_a_source_there_is_nothing_to_ask() -> None:

@@ -15,7 +15,7 @@ from etftrader.core.records import AuditEvent
 from marketdata.choices import ActionKind, InstrumentKind, PriceBasis, Source
 from marketdata.models import CorporateAction, DailyBar, Instrument, PriceSeries, QuarantinedPrice
 from marketdata.providers.base import BarRow
-from marketdata.services import bar_sync, price_gate
+from marketdata.services import bar_sync, price_edits, price_gate, price_sync
 
 BY = system("tests")
 DAY = date(2016, 6, 20)
@@ -48,7 +48,7 @@ def bars(*closes, symbol="ACME", start=DAY, source=Source.CSV.value):
 
 def bring_in(of, rows):
     passed = bar_sync.admit(of, rows, until=UNTIL)
-    bar_sync.keep({of.symbol: of}, {of.symbol: passed})
+    bar_sync.keep({of.symbol: of}, {of.symbol: passed}, {})
     return passed
 
 
@@ -181,6 +181,87 @@ def test_what_an_accepted_correction_replaces_does_not_come_back():
     assert closes(acme) == [100.0, 301.0]
     aside = QuarantinedPrice.objects.get(value="101.0")
     assert (aside.state, aside.reason, aside.decided_by) == ("rejected", "corrected", BY.user_id)
+
+
+@pytest.mark.django_db
+def test_a_figure_is_known_again_as_it_was_stored():
+    acme = instrument()
+    long = 104.12999725341797
+    bring_in(acme, bars(100.0, long, source="yfinance"))
+    bar = DailyBar.objects.get(session_date=DAY + timedelta(days=1))
+    assert bar.close == Decimal("104.13")
+
+    price_edits.withdraw(bar=bar, revision=0, by=BY)
+    bring_in(acme, bars(100.0, long, source="yfinance"))
+
+    assert closes(acme) == [100.0]
+    [aside] = QuarantinedPrice.objects.all()
+    assert (aside.reason, aside.times_seen) == ("withdrawn", 2)
+    # another figure of that session is another one
+    bring_in(acme, bars(100.0, 104.1301, source="yfinance"))
+    assert closes(acme) == [100.0, 104.1301]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("applied_before", [False, True])
+def test_what_was_withdrawn_stays_away_in_the_shares_of_later_splits(applied_before):
+    acme = instrument()
+    bring_in(acme, bars(100.0, 101.0))
+    split = CorporateAction.objects.create(
+        instrument=acme, kind=ActionKind.SPLIT, ex_date=DAY + timedelta(days=5), ratio=4,
+        source=Source.CSV, status="applied" if applied_before else "pending",
+    )  # fmt: skip
+    bar = DailyBar.objects.get(session_date=DAY + timedelta(days=1))
+    price_edits.withdraw(bar=bar, revision=0, by=BY)
+
+    CorporateAction.objects.update(status="pending" if applied_before else "applied")
+    same = 404.0 if applied_before else 25.25
+    assert bring_in(acme, bars(same, start=DAY + timedelta(days=1))).rows == []
+
+    # in the shares of its day it is the same again, and what it is not is believed
+    CorporateAction.objects.filter(pk=split.pk).update(status=split.status)
+    assert bring_in(acme, bars(101.0, start=DAY + timedelta(days=1))).rows == []
+    assert len(bring_in(acme, bars(102.0, start=DAY + timedelta(days=1))).rows) == 1
+
+
+@pytest.mark.django_db
+def test_a_rejected_price_vouches_for_none_after_it():
+    acme = instrument()
+    bring_in(acme, bars(100.0, 160.0))
+    price_gate.reject(doubt_id=QuarantinedPrice.objects.get().pk, by=BY)
+
+    bring_in(acme, bars(160.0, 230.0, start=DAY + timedelta(days=1)))
+
+    # 230 is no jump from 160, and one from the 100 that is believed
+    assert closes(acme) == [100.0]
+    assert QuarantinedPrice.objects.get(value="230.0").state == "held"
+
+
+@pytest.mark.django_db
+def test_a_withdrawn_bundled_close_stays_away_from_a_named_backfill(settings):
+    settings.MARKETDATA_PROVIDER = "bundled"
+    gone, kept = date(2016, 6, 15), date(2016, 6, 16)
+    until = date(2016, 6, 22)
+    price_sync.load_history(until=until)
+    fund = Instrument.objects.get(symbol="SPY")
+    bars_of = DailyBar.objects.filter(instrument=fund)
+    before = bars_of.count()
+    price_edits.withdraw(bar=bars_of.get(session_date=gone), revision=0, by=BY)
+    DailyBar.objects.filter(instrument=fund, session_date=kept).delete()
+
+    for _ in range(2):
+        price_sync.sync(session_date=until, symbols=["SPY"])
+
+    assert not bars_of.filter(session_date=gone).exists()
+    assert bars_of.filter(session_date=kept).exists()
+    assert bars_of.count() == before - 1
+    aside = QuarantinedPrice.objects.get(symbol="SPY")
+    assert (aside.state, aside.reason) == ("rejected", "withdrawn")
+    # even where the whole series is fetched anew
+    bars_of.delete()
+    PriceSeries.objects.filter(instrument=fund).delete()
+    price_sync.sync(session_date=until, symbols=["SPY"])
+    assert (bars_of.count(), bars_of.filter(session_date=gone).exists()) == (before - 1, False)
 
 
 @pytest.mark.django_db

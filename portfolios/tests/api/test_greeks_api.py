@@ -9,9 +9,10 @@ from django.contrib.auth.models import Group
 from rest_framework.test import APIClient
 
 from etftrader.core.records import JobRun
+from etftrader.testing.rows import module_rows
 from marketdata.models import OptionGreeks
 from marketdata.tests.option_world import DAY
-from portfolios.models import Membership
+from portfolios.models import Membership, Portfolio
 from portfolios.services import snapshots
 from portfolios.tests import option_book
 from portfolios.tests.factories import make_clock, make_portfolio, make_user
@@ -25,9 +26,15 @@ def unlimited(settings):
     settings.RATE_LIMITS = {name: (100_000, 1) for name in settings.RATE_LIMITS}
 
 
+@pytest.fixture(scope="module")
+def staged(django_db_setup, django_db_blocker):
+    with module_rows(django_db_blocker):
+        yield option_book.make_book()
+
+
 @pytest.fixture
-def book():
-    return option_book.make_book()
+def book(staged):
+    return Portfolio.objects.get(pk=staged.pk)
 
 
 def client_of(user):
@@ -166,8 +173,7 @@ def test_a_past_close_is_read_from_its_snapshot(owner, book):
     assert now["data"] == then["data"]
 
 
-def test_a_book_without_anything_answers_with_zeros_and_a_reason():
-    make_clock()
+def test_a_book_without_anything_answers_with_zeros_and_a_reason(staged):
     empty = make_portfolio()
 
     found = client_of(make_user()).get(address(empty)).json()
@@ -212,8 +218,7 @@ def test_a_reader_may_not_ask_and_a_body_is_refused(owner, book):
     assert refused.status_code == 400
 
 
-def test_without_options_there_is_nothing_to_compute():
-    make_clock()
+def test_without_options_there_is_nothing_to_compute(staged):
     empty = make_portfolio()
 
     answer = client_of(make_user()).post(address(empty, "/calculate"), {}, format="json")

@@ -6,8 +6,10 @@ import pytest
 from django.test import Client
 
 from etftrader.core.records import JobRun
+from etftrader.testing.rows import module_rows
 from marketdata.models import DailyBar, OptionGreeks
 from marketdata.tests.option_world import DAY
+from portfolios.models import Portfolio
 from portfolios.services import snapshots
 from portfolios.tests import option_book
 from portfolios.tests.factories import (
@@ -23,9 +25,15 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("portfolios.tests.book_url
 CALL = "SPY160819C00212000"
 
 
+@pytest.fixture(scope="module")
+def staged(django_db_setup, django_db_blocker):
+    with module_rows(django_db_blocker):
+        yield option_book.make_book()
+
+
 @pytest.fixture
-def book():
-    return option_book.make_book()
+def book(staged):
+    return Portfolio.objects.get(pk=staged.pk)
 
 
 @pytest.fixture
@@ -99,8 +107,7 @@ def test_a_leg_without_figures_is_a_dash_with_its_reason(client, book):
     assert "1 of 9 legs in no sum" in text
 
 
-def test_a_book_without_options_says_so():
-    make_clock()
+def test_a_book_without_options_says_so(staged):
     portfolio = make_portfolio(cash=1000)
 
     _, text = shown(browser(), address(portfolio))

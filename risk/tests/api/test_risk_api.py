@@ -4,10 +4,10 @@ import pytest
 from django.contrib.auth.models import Group
 from rest_framework.test import APIClient
 
-from portfolios.models import Membership
-from portfolios.services import snapshots
+from etftrader.testing.rows import module_rows
+from portfolios.models import Membership, Portfolio
 from risk.models import Alert, RiskLimit, StopLossRule
-from risk.services import alerts, covariance, limits, pretrade, stop_loss, var
+from risk.services import alerts, pretrade
 from risk.tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("risk.tests.urls")]
@@ -21,20 +21,17 @@ def client_of(user):
     return client
 
 
+@pytest.fixture(scope="module")
+def staged(django_db_setup, django_db_blocker):
+    with module_rows(django_db_blocker):
+        yield factories.make_measured(DAY).pk
+
+
 @pytest.fixture
-def stage(settings):
+def stage(staged, settings):
     settings.RATE_LIMITS = {name: (100_000, 1) for name in settings.RATE_LIMITS}
-    factories.load_bundle()
-    owner = factories.make_user()
-    owner.groups.add(Group.objects.get(name="Trader"))
-    portfolio = factories.make_rotation(owner)
-    covariance.compute_daily(session_date=DAY)
-    covariance.ensure_stressed(session_date=DAY)
-    snapshots.take(portfolio_ids=[portfolio.pk], session_date=DAY)
-    var.compute(portfolio_ids=[portfolio.pk], session_date=DAY)
-    limits.evaluate(portfolio_ids=[portfolio.pk], session_date=DAY)
-    stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=DAY)
-    return portfolio, client_of(owner)
+    portfolio = Portfolio.objects.get(pk=staged)
+    return portfolio, client_of(portfolio.account.customer.user)
 
 
 def at(portfolio, tail):
@@ -151,6 +148,9 @@ def test_a_limit_is_set_changed_and_removed_with_versions(stage):
         ("value", {"measure": "var", "value": "-1", "reason": "r"}),
         ("value", {"measure": "var", "reason": "r"}),
         ("measure", {"measure": "beauty", "value": "1", "reason": "r"}),
+        ("value", {"measure": "var", "value": "10", "reason": "r"}),
+        ("value", {"measure": "position_weight", "value": "1.01", "reason": "r"}),
+        ("value", {"measure": "gross", "value": "11", "reason": "r"}),
         ("reason", {"measure": "var", "value": "0.01"}),
         ("colour", {"measure": "var", "value": "0.01", "reason": "r", "colour": "red"}),
     ],

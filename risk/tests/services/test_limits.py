@@ -49,6 +49,23 @@ def test_a_new_portfolio_is_limited_from_its_first_second():
     assert {each.version for each in found.values()} == {0}
 
 
+@pytest.mark.parametrize(
+    ("measure", "most"),
+    [("var", "1"), ("position_weight", "1"), ("daily_loss", "1"), ("gross", "10")],
+)
+def test_a_limit_is_at_most_what_a_book_can_lose_or_hold(measure, most):
+    portfolio = factories.make_portfolio()
+
+    row = set_var(portfolio, most, measure=measure)
+    with pytest.raises(BadInput, match="at most") as refused:
+        set_var(portfolio, f"{most}.000001", measure=measure)
+
+    assert row.value == Decimal(most)
+    assert refused.value.figures["attr"] == "value"
+    assert RiskLimit.objects.count() == 1
+    assert set_var(portfolio, "250000", measure=measure, unit="currency").value == 250_000
+
+
 def test_factor_rotation_goes_from_within_to_breach():
     factories.load_bundle(NIGHTS[-1])
     portfolio = factories.make_rotation()

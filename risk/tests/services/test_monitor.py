@@ -9,11 +9,12 @@ import pytest
 from django.test import override_settings
 
 from etftrader.core import livestate, push
+from etftrader.testing.rows import module_rows
 from marketdata import live as market_live
-from marketdata.models import Instrument
+from marketdata.models import Instrument, QuarantinedPrice, Quote
 from marketdata.selectors import calendar, prices
 from marketdata.selectors.sessions import Moment
-from marketdata.services import stream
+from marketdata.services import price_gate, stream
 from portfolios.models import Portfolio
 from portfolios.selectors import holdings
 from portfolios.services import ledger, snapshots
@@ -64,7 +65,7 @@ def at(state, bar, factor=1.0):
 
 @pytest.fixture(scope="module")
 def staged(django_db_setup, django_db_blocker):
-    with factories.module_rows(django_db_blocker):
+    with module_rows(django_db_blocker):
         factories.load_bundle()
         row = covariance.compute_daily(session_date=factories.START)
         covariance.ensure_stressed(session_date=factories.START)
@@ -170,6 +171,52 @@ def test_a_value_is_as_fresh_as_the_oldest_price_in_it(stage):
     assert at_rest.value["price_class"] == mark.price_class
 
 
+def test_a_price_in_doubt_keeps_the_value_and_leaves_the_risk(stage):
+    portfolio, state = stage
+    fund = Instrument.objects.get(symbol="SPY")
+    before = monitor.revalue(state=at(state, 30), moment=moment_of(30))[portfolio.pk]
+    Quote.objects.create(
+        instrument=fund, price=Decimal("208.10"), session_date=PLAYED, source="SIM",
+        as_of=moment_of(29).as_of,
+    )  # fmt: skip
+    doubt = QuarantinedPrice.objects.create(
+        instrument=fund, symbol="SPY", dataset="quotes", session_date=PLAYED, source="yfinance",
+        as_of=moment_of(30).as_of, raw={"price": "300.0"}, value="300.0", reason="jump",
+    )  # fmt: skip
+
+    found = monitor.revalue(state=at(state, 31), moment=moment_of(31))[portfolio.pk]
+
+    assert (found.value["price_class"], found.value["nav"]) == ("suspect", before.value["nav"])
+    assert float(found.risk["var"]) < float(before.risk["var"])
+    left_out = [each["symbol"] for each in found.risk["components"] if each["component"] is None]
+    assert left_out == ["SPY"]
+    share = 321 * 208.10 / sum(abs(float(m["exposure"])) for m in found.value["marks"].values())
+    assert found.risk["coverage"] == pytest.approx(1 - share, rel=1e-4)
+    assert found.risk["quality"] == "limited"
+
+    price_gate.reject(doubt_id=doubt.pk, by=factories.HOUSE)
+    after = monitor.revalue(state=at(state, 32), moment=moment_of(32))[portfolio.pk]
+    assert (after.value["price_class"], after.risk["coverage"]) == ("live", 1.0)
+
+
+def test_a_close_in_doubt_is_left_out_of_the_figures_between_sessions(stage):
+    portfolio, _ = stage
+    before = monitor.revalue_one(portfolio_id=portfolio.pk, moment=factories.closing())
+    QuarantinedPrice.objects.create(
+        instrument=Instrument.objects.get(symbol="SPY"), symbol="SPY", dataset="daily_bars",
+        session_date=factories.START, source="csv", raw={"close": "230.0"}, value="230.0",
+        reason="sources_differ",
+    )  # fmt: skip
+
+    found = monitor.revalue_one(portfolio_id=portfolio.pk, moment=factories.closing())
+
+    assert (found.value["price_class"], found.value["nav"]) == ("suspect", before.value["nav"])
+    assert before.value["price_class"] == "eod"
+    parts = {each["symbol"]: each["component"] for each in found.risk["components"]}
+    assert [symbol for symbol, part in parts.items() if part is None] == ["SPY"]
+    assert found.risk["coverage"] < 1.0
+
+
 def test_it_agrees_with_one_book_at_a_time(stage):
     portfolio, state = stage
     other = factories.make_portfolio(name="Pair", allow_short=True)
@@ -223,8 +270,8 @@ def test_books_are_read_again_only_when_their_ledger_moved(stage, django_assert_
     portfolio, state = stage
     monitor.revalue(state=at(state, 1), moment=moment_of(1))
 
-    # portfolios, the matrix in force, limits
-    with django_assert_num_queries(3):
+    # portfolios, prices in doubt, the matrix in force, limits
+    with django_assert_num_queries(4):
         monitor.revalue(state=at(state, 2), moment=moment_of(2))
 
     factories.hold(portfolio, "SPY", -321, factories.START)
@@ -279,7 +326,7 @@ def test_one_book_between_sessions_is_measured_at_the_close(stage):
     record = monitor.revalue_one(portfolio_id=portfolio.pk, moment=factories.closing())
 
     assert record.risk["method"] == "parametric_ewma"
-    assert record.risk["simulated"] is False
+    assert (record.risk["simulated"], record.risk["played"]) == (False, False)
     assert float(record.risk["var"]) < 9_924.57
 
 

@@ -8,7 +8,15 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from marketdata.models import DailyBar, OptionContract, OptionGreeks, OptionQuote
+from etftrader.testing.rows import module_rows
+from marketdata.models import (
+    DailyBar,
+    Instrument,
+    OptionContract,
+    OptionGreeks,
+    OptionQuote,
+    QuarantinedPrice,
+)
 from marketdata.providers.bundled import BundledProvider
 from marketdata.selectors import calendar
 from marketdata.selectors.sessions import Moment
@@ -35,7 +43,7 @@ Z = 1.6448536269514722
 
 @pytest.fixture(scope="module")
 def staged(django_db_setup, django_db_blocker):
-    with factories.module_rows(django_db_blocker):
+    with module_rows(django_db_blocker):
         factories.load_bundle()
         yields(BundledProvider(until=START).yields(date(2016, 6, 13), START))
         row = covariance.compute_daily(session_date=START)
@@ -209,10 +217,44 @@ def test_many_books_share_one_pass_over_the_contracts(stage, django_assert_num_q
     first, second = state_at(matrix, 1, {}), state_at(matrix, 2, {"SPY": 0.99})
     monitor.revalue(state=first, moment=moment_of(1))
 
-    # portfolios, the matrix in force, limits: no contract is read again
-    with django_assert_num_queries(3):
+    # portfolios, prices in doubt, the matrix in force, limits: no contract is read again
+    with django_assert_num_queries(4):
         found = monitor.revalue(state=second, moment=moment_of(2))
     assert found[portfolio.pk].value["marks"][CALL]["price"] is not None
+
+
+def test_live_options_are_of_the_class_of_a_model_and_simulated_where_their_quotes_were(stage):
+    portfolio, matrix = stage
+    plain = factories.make_portfolio(name="Plain")
+    factories.hold(plain, "SPY", 100)
+    played = state_at(matrix, 1, {})
+    found = monitor.revalue(state=played, moment=moment_of(1))
+    assert found[portfolio.pk].value["price_class"] == "model"
+    assert found[plain.pk].value["price_class"] == "live"
+    assert found[portfolio.pk].value["played"] is found[plain.pk].value["played"] is True
+
+    # quotes of a live market: what is simulated is the volatility of the options
+    quoted = replace(state_at(matrix, 2, {}), source="yfinance")
+    found = monitor.revalue(state=quoted, moment=moment_of(2))
+    assert [found[each.pk].risk["simulated"] for each in (portfolio, plain)] == [True, False]
+    assert [found[each.pk].value["simulated"] for each in (portfolio, plain)] == [True, False]
+    assert found[portfolio.pk].value["played"] is False
+
+
+def test_an_option_follows_its_underlying_into_doubt(stage):
+    portfolio, matrix = stage
+    before = monitor.revalue(state=state_at(matrix, 1, {}), moment=moment_of(1))[portfolio.pk]
+    QuarantinedPrice.objects.create(
+        instrument=Instrument.objects.get(symbol="SPY"), symbol="SPY", dataset="quotes",
+        session_date=PLAYED, as_of=moment_of(1).as_of, source="yfinance",
+        raw={"price": "90.0"}, value="90.0", reason="jump",
+    )  # fmt: skip
+
+    found = monitor.revalue(state=state_at(matrix, 1, {}), moment=moment_of(1))[portfolio.pk]
+
+    assert (found.value["price_class"], found.value["nav"]) == ("suspect", before.value["nav"])
+    parts = {each["symbol"]: each["component"] for each in found.risk["components"]}
+    assert {symbol for symbol, part in parts.items() if part is None} == {"SPY", *HELD}
 
 
 def test_between_sessions_one_book_agrees_with_the_run_of_the_close(stage):
@@ -220,6 +262,13 @@ def test_between_sessions_one_book_agrees_with_the_run_of_the_close(stage):
 
     record = monitor.revalue_one(portfolio_id=portfolio.pk, moment=factories.closing())
 
+    # closes of options that rest on simulated quotes say so, and are no simulated minute
+    metric = RiskMetric.objects.get(portfolio=portfolio, session_date=START)
+    stored = selector.of_metric(metric, limits.in_force(portfolio_id=portfolio.pk))
+    for each in (record, stored):
+        assert (each.value["simulated"], each.risk["simulated"]) == (True, True)
+        assert (each.value["played"], each.value["source"]) == (False, "close")
+        assert each.value["price_class"] == "eod"
     row = portfolio.snapshots.get(session_date=START)
     assert float(record.risk["var"]) == pytest.approx(row.var_95_1d, abs=0.01)
     assert float(record.value["nav"]) == pytest.approx(float(row.nav), abs=0.01)

@@ -9,12 +9,13 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from etftrader.testing.rows import module_rows
 from marketdata.models import DailyBar
 from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio
 from risk.models import CovarianceSnapshot, PreTradeCheck
 from risk.selectors.covariance import Matrix
-from risk.services import covariance, limits, pretrade
+from risk.services import covariance, limits, pretrade, pretrade_inputs
 from risk.services.pretrade import CostEstimate, ProposedTrade
 from risk.tests import factories
 
@@ -25,11 +26,17 @@ Z = 1.6448536269514722
 
 @pytest.fixture(scope="module", autouse=True)
 def market(django_db_setup, django_db_blocker):
-    with factories.module_rows(django_db_blocker):
+    with module_rows(django_db_blocker):
         factories.load_bundle()
         covariance.compute_daily(session_date=factories.START)
         covariance.ensure_stressed(session_date=factories.START)
         yield
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch):
+    """What is judged here is the input, not how long a busy machine takes to read it."""
+    monkeypatch.setattr(pretrade_inputs, "DEPENDENCY_MAX_S", 60.0)
 
 
 def gathered(portfolio, *symbols, moment=None):
@@ -183,7 +190,7 @@ def test_margin_binds_a_short_before_everything_else(market):
     limits.change(
         portfolio_id=portfolio.pk,
         measure="gross",
-        value=Decimal(50),
+        value=Decimal(10),
         reason="t",
         by=factories.HOUSE,
     )

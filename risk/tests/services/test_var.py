@@ -7,8 +7,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from etftrader.testing.rows import module_rows
 from marketdata.models import Instrument, PriceSeries
-from marketdata.selectors import calendar, prices
+from marketdata.selectors import calendar
 from portfolios.models import PortfolioSnapshot
 from portfolios.services import ledger, snapshots
 from risk.models import CovarianceSnapshot, PositionRisk, RiskMetric, VarResult
@@ -29,6 +30,14 @@ STORY = (
 Z = 1.6448536269514722
 
 
+@pytest.fixture(scope="module")
+def bundle(django_db_setup, django_db_blocker):
+    """The bundle up to the demonstration's start, written once."""
+    with module_rows(django_db_blocker):
+        factories.load_bundle()
+        yield
+
+
 def measured(portfolio, day):
     """The night of one session: matrix, snapshot, VaR."""
     covariance.compute_daily(session_date=day)
@@ -37,24 +46,7 @@ def measured(portfolio, day):
     return var.compute(portfolio_ids=[portfolio.pk], session_date=day).get(portfolio.pk)
 
 
-def test_factor_rotation_tells_its_story():
-    factories.load_bundle(SESSIONS[-1])
-    portfolio = factories.make_rotation()
-
-    for day, (nav, loss, share) in zip(SESSIONS, STORY, strict=True):
-        metric = measured(portfolio, day)
-        snapshot = PortfolioSnapshot.objects.get(portfolio=portfolio, session_date=day)
-        assert snapshot.nav.quantize(Decimal("0.01")) == Decimal(nav)
-        assert snapshot.var_95_1d == pytest.approx(loss, abs=0.005)
-        assert snapshot.var_95_1d / float(snapshot.nav) == pytest.approx(share, abs=5e-5)
-        # a normal tail: phi(z) / 0.05 = 2.062713 sigma
-        assert snapshot.es_95_1d == pytest.approx(loss / Z * 2.0627128, rel=1e-6)
-        assert snapshot.risk_coverage == pytest.approx(1.0)
-        assert snapshot.risk_run == metric.pk
-
-
-def test_components_sum_to_the_var_and_isolated_parts_exceed_it():
-    factories.load_bundle()
+def test_components_sum_to_the_var_and_isolated_parts_exceed_it(bundle):
     portfolio = factories.make_rotation()
 
     metric = measured(portfolio, factories.START)
@@ -69,8 +61,7 @@ def test_components_sum_to_the_var_and_isolated_parts_exceed_it():
     assert next(p for p in parts if p.instrument.symbol == "TLT").component < 0
 
 
-def test_a_component_is_the_slope_of_the_var():
-    factories.load_bundle()
+def test_a_component_is_the_slope_of_the_var(bundle):
     row = covariance.compute_daily(session_date=factories.START)
     matrix = covariance.matrices.of_row(row)
     book = {"SPY": 66_800.0, "TLT": 66_000.0, "EWU": -40_000.0}
@@ -83,46 +74,6 @@ def test_a_component_is_the_slope_of_the_var():
     assert total(0.0).parts["TLT"].marginal == pytest.approx(slope, rel=1e-6)
 
 
-def test_exceptions_of_an_equal_weight_book_agree_with_a_few_lines():
-    # 23 ETFs, 10,000 dollars each, every session from 2014 to mid-2016
-    factories.load_bundle(date(2016, 7, 1))
-    names = [
-        "SPY", "DIA", "XLB", "XLE", "XLF", "XLK", "XLU", "EFA", "EEM", "VGK", "VPL", "EPP", "EWG",
-        "EWJ", "EWQ", "EWU", "FXI", "TLT", "IEF", "TIP", "BND", "LQD", "CSJ",
-    ]  # fmt: skip
-    panel = prices.panel(symbols=names, until=date(2016, 7, 1), start=date(2013, 1, 2))
-    returns, days = panel.returns(), panel.sessions.tolist()
-    start = days.index(date(2014, 1, 2))
-    held = [Holding(None, symbol, 10_000.0) for symbol in panel.symbols]
-    ours, sums = [], []
-    for place in range(start, len(days) - 1):
-        computed = covariance.daily_of(
-            panel.symbols, returns[place - 252 : place], days[place - 252 : place + 1]
-        )
-        risk = book_risk.of(held, computed.as_matrix(days[place], ""), None, days[place])
-        ours.append(risk.value_at_risk)
-        sums.append(sum(part.component for part in risk.parts.values()))
-
-    # x'Sx is the EWMA variance of the book's own gains, so no matrix is needed
-    prices_ = np.column_stack([closes(symbol) for symbol in panel.symbols])
-    gains = 10_000.0 * (prices_[1:] / prices_[:-1] - 1.0).sum(axis=1)
-    weights = 0.94 ** np.arange(251, -1, -1)
-    weights /= weights.sum()
-    theirs = [
-        Z * np.sqrt(weights @ gains[place - 252 : place] ** 2)
-        for place in range(start, len(days) - 1)
-    ]
-    next_day = gains[start:]
-    assert ours == pytest.approx(theirs, rel=1e-9)
-    assert sums == pytest.approx(ours, rel=1e-9)
-    ours_exceeded = next_day < -np.array(ours)
-    assert (ours_exceeded == (next_day < -np.array(theirs))).all()
-    # 2016-06-24 is among them, and there are some 5% of 629
-    assert ours_exceeded.size == 629
-    assert ours_exceeded[days.index(date(2016, 6, 24)) - 1 - start]
-    assert 20 <= ours_exceeded.sum() <= 50
-
-
 def closes(symbol):
     """Straight from the packed series, 2013-01-02 to 2016-07-01."""
     series = PriceSeries.objects.get(instrument__symbol=symbol)
@@ -131,8 +82,7 @@ def closes(symbol):
     return series.total_return[inside]
 
 
-def test_a_private_fund_counts_in_nav_and_stands_in_the_excluded():
-    factories.load_bundle()
+def test_a_private_fund_counts_in_nav_and_stands_in_the_excluded(bundle):
     portfolio = factories.make_portfolio(cash=2_000_000)
     factories.make_private(portfolio)
     factories.hold(portfolio, "SPY", 4_000)
@@ -150,8 +100,7 @@ def test_a_private_fund_counts_in_nav_and_stands_in_the_excluded():
     assert (part.component, part.reason) == (None, "manual_price_no_returns")
 
 
-def test_an_empty_book_loses_nothing():
-    factories.load_bundle()
+def test_an_empty_book_loses_nothing(bundle):
     portfolio = factories.make_portfolio()
 
     metric = measured(portfolio, factories.START)
@@ -160,8 +109,7 @@ def test_an_empty_book_loses_nothing():
     assert (result.var, result.expected_shortfall, metric.quality) == (0.0, 0.0, "full")
 
 
-def test_without_a_matrix_there_is_no_figure_but_a_reason():
-    factories.load_bundle()
+def test_without_a_matrix_there_is_no_figure_but_a_reason(bundle):
     portfolio = factories.make_rotation()
     snapshots.take(portfolio_ids=[portfolio.pk], session_date=factories.START)
 
@@ -173,19 +121,7 @@ def test_without_a_matrix_there_is_no_figure_but_a_reason():
     assert {each["reason"] for each in metric.excluded} == {"no_covariance"}
 
 
-def test_an_older_matrix_serves_and_is_called_stale():
-    factories.load_bundle(date(2016, 6, 23))
-    portfolio = factories.make_rotation()
-    covariance.compute_daily(session_date=factories.START)
-    snapshots.take(portfolio_ids=[portfolio.pk], session_date=date(2016, 6, 23))
-
-    metric = var.compute(portfolio_ids=[portfolio.pk], session_date=date(2016, 6, 23))
-
-    assert metric[portfolio.pk].quality == "stale"
-
-
-def test_a_night_run_twice_writes_the_same_rows():
-    factories.load_bundle()
+def test_a_night_run_twice_writes_the_same_rows(bundle):
     portfolio = factories.make_rotation()
     first = measured(portfolio, factories.START)
 
@@ -197,16 +133,14 @@ def test_a_night_run_twice_writes_the_same_rows():
     assert PositionRisk.objects.count() == 15
 
 
-def test_a_portfolio_without_a_snapshot_is_left_out():
-    factories.load_bundle()
+def test_a_portfolio_without_a_snapshot_is_left_out(bundle):
     portfolio = factories.make_rotation()
     covariance.compute_daily(session_date=factories.START)
 
     assert var.compute(portfolio_ids=[portfolio.pk], session_date=factories.START) == {}
 
 
-def test_shorts_and_a_name_without_history_are_measured_and_named():
-    factories.load_bundle()
+def test_shorts_and_a_name_without_history_are_measured_and_named(bundle):
     portfolio = factories.make_portfolio(allow_short=True)
     factories.hold(portfolio, "SPY", 1_000)
     factories.hold(portfolio, "EEM", -1_000)
@@ -231,8 +165,7 @@ def test_shorts_and_a_name_without_history_are_measured_and_named():
     assert {each["symbol"]: each["reason"] for each in metric.excluded} == {"NEWBORN": "no_price"}
 
 
-def test_a_range_gives_what_each_night_gave_and_keeps_parts_of_the_last_ones():
-    factories.load_bundle()
+def test_a_range_gives_what_each_night_gave_and_keeps_parts_of_the_last_ones(bundle):
     portfolio = factories.make_rotation()
     days = calendar.between(date(2016, 5, 2), factories.START)
     snapshots.take_range(portfolio_ids=[portfolio.pk], sessions=days)

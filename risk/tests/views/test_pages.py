@@ -6,10 +6,11 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth.models import Group
 
-from portfolios.models import Membership
-from portfolios.services import snapshots
+from etftrader.testing.rows import module_rows
+from portfolios.models import Membership, Portfolio
+from portfolios.services import portfolios as portfolio_service
 from risk.models import Alert, RiskLimit
-from risk.services import alerts, covariance, limits, stop_loss, var
+from risk.services import alerts
 from risk.tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("risk.tests.urls")]
@@ -17,19 +18,16 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("risk.tests.urls")]
 DAY = factories.START
 
 
+@pytest.fixture(scope="module")
+def staged(django_db_setup, django_db_blocker):
+    with module_rows(django_db_blocker):
+        yield factories.make_measured(DAY).pk
+
+
 @pytest.fixture
-def stage(client):
-    factories.load_bundle()
-    owner = factories.make_user()
-    owner.groups.add(Group.objects.get(name="Trader"))
-    portfolio = factories.make_rotation(owner)
-    covariance.compute_daily(session_date=DAY)
-    covariance.ensure_stressed(session_date=DAY)
-    snapshots.take(portfolio_ids=[portfolio.pk], session_date=DAY)
-    var.compute(portfolio_ids=[portfolio.pk], session_date=DAY)
-    limits.evaluate(portfolio_ids=[portfolio.pk], session_date=DAY)
-    stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=DAY)
-    client.force_login(owner)
+def stage(staged, client):
+    portfolio = Portfolio.objects.get(pk=staged)
+    client.force_login(portfolio.account.customer.user)
     return portfolio
 
 
@@ -89,30 +87,6 @@ def test_a_panel_comes_alone_when_htmx_asks(client, stage):
     assert "Gross exposure" in text
 
 
-def test_a_book_without_positions_says_so(client):
-    factories.load_bundle()
-    portfolio = factories.make_portfolio()
-    client.force_login(factories.make_user())
-
-    page = client.get(address(portfolio))
-
-    assert page.status_code == 200
-    assert "No risk yet." in page.content.decode()
-
-
-def test_a_missing_covariance_is_said_and_nothing_is_invented(client):
-    factories.load_bundle()
-    portfolio = factories.make_rotation()
-    snapshots.take(portfolio_ids=[portfolio.pk], session_date=DAY)
-    var.compute(portfolio_ids=[portfolio.pk], session_date=DAY)
-    client.force_login(factories.make_user())
-
-    text = client.get(address(portfolio)).content.decode()
-
-    assert "There is no VaR." in text
-    assert "no covariance of this session" in text
-
-
 def test_a_stranger_sees_what_a_missing_portfolio_shows(client, stage):
     client.force_login(factories.make_user("stranger@example.com"))
 
@@ -159,6 +133,60 @@ def test_a_wrong_limit_is_shown_beside_its_field(client, stage, wrong):
 
     assert answer.status_code == 422
     assert not RiskLimit.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("measure", "wrong", "most"), [("var", "100.0001", "100%"), ("gross", "1000.01", "1000%")]
+)
+def test_a_limit_beyond_what_a_book_can_lose_is_refused_beside_its_field(
+    client, stage, measure, wrong, most
+):
+    sent = {
+        "measure": measure, "version": 0, "value": wrong, "unit": "fraction", "watch": 80,
+        "reason": "r",
+    }  # fmt: skip
+
+    answer = client.post(address(stage, "limits/"), sent)
+
+    assert answer.status_code == 422
+    [form] = [e["form"] for e in answer.context["entries"] if e["limit"].measure == measure]
+    assert f"at most {most} of equity" in form.errors["value"][0]
+    assert not form.non_field_errors()
+    assert not RiskLimit.objects.exists()
+
+
+def test_nobody_watches_a_portfolio_that_was_closed(client, stage):
+    raised(stage)
+    before = client.get("/alerts/")
+    assert len(before.context["open_alerts"]) == 1
+    assert before.context["stops"]["rows"]
+
+    portfolio_service.close(portfolio_id=stage.pk, by=factories.HOUSE, reason="done")
+
+    page = client.get("/alerts/")
+    assert page.context["open_alerts"] == []
+    assert page.context["stops"]["rows"] == []
+
+
+def test_forms_are_shown_to_who_may_use_them_and_to_nobody_else(client, stage):
+    reader = factories.make_user("reader@example.com", is_staff=True)
+    reader.groups.add(Group.objects.get(name="Operator"))
+    manager = factories.make_user("manager@example.com", is_staff=True)
+    manager.groups.add(Group.objects.get(name="Risk manager"))
+    former = factories.make_user("former@example.com")
+    Membership.objects.create(portfolio=stage, user=former, role="owner")  # of no group: may read
+    sent = {
+        "measure": "var", "version": 0, "value": "1.5", "unit": "fraction", "watch": 80,
+        "reason": "r",
+    }  # fmt: skip
+
+    for person, may in ((reader, False), (former, False), (manager, True)):
+        client.force_login(person)
+        page = client.get(address(stage, "limits/"))
+        offered = [each["form"] is not None for each in page.context["entries"]]
+        told = client.get(address(stage)).context["may_limit"]
+        taken = client.post(address(stage, "limits/"), sent).status_code == 303
+        assert ({*offered}, told, taken) == ({may}, may, may), person.email
 
 
 def test_a_viewer_reads_and_changes_nothing(client, stage):

@@ -195,6 +195,21 @@ def test_trades_show_price_costs_and_source(browser, book):
     assert "12.0" in text  # 1.20 of 1,000 dollars in basis points
 
 
+def test_a_trades_own_address_leads_to_its_order(browser, book):
+    browser.post(page(book, "trade/"), typed(browser, book) | {"place": ""})
+    trade = Trade.objects.get()
+    other = world.make_portfolio(name="Other")
+
+    answer = browser.get(page(book, f"trades/{trade.pk}/"))
+
+    assert (answer.status_code, answer["Location"]) == (
+        302,
+        page(book, f"orders/{trade.order_id}/"),
+    )
+    assert browser.get(page(book, f"trades/{trade.order_id}/")).status_code == 404
+    assert browser.get(page(other, f"trades/{trade.pk}/")).status_code == 404
+
+
 def test_a_waiting_order_is_cancelled_from_the_page(browser, book):
     world.quote("AAA", Decimal(100), age_s=120)
     browser.post(page(book, "trade/"), typed(browser, book) | {"place": ""})

@@ -1,0 +1,305 @@
+"""Corporate actions as people and programs see them: the page, the form, the endpoints."""
+
+import re
+from datetime import date
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from etftrader.core.records import AuditEvent, JobRun
+from marketdata.models import CorporateAction, Instrument, ReplayClock
+from marketdata.services import corporate_actions
+from trading.tests import world
+
+pytestmark = pytest.mark.django_db
+IN_PLACE = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "decision"}
+LIST, NEW, API = "/data/actions/", "/data/actions/new/", "/api/v1/data/actions"
+SPLIT = {"symbol": "AAA", "kind": "split", "ex_date": "2016-06-24", "ratio": "4"}
+
+
+@pytest.fixture
+def stage(settings: Any) -> SimpleNamespace:
+    settings.RATE_LIMITS = dict.fromkeys(settings.RATE_LIMITS, (1_000_000, 1))
+    world.make_market()
+    boss = world.make_user("boss@example.com", is_staff=True)
+    world.add_to_group(boss, "Operator")
+    reader = world.make_user("reader@example.com")
+    return SimpleNamespace(boss=boss, operator=signed_in(boss), reader=signed_in(reader))
+
+
+def signed_in(user: Any) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def make(symbol: str = "AAA", kind: str = "dividend", **fields: Any) -> CorporateAction:
+    figure: dict[str, Any] = {"ratio": 4} if kind == "split" else {"amount": Decimal("0.5")}
+    given: dict[str, Any] = {"ex_date": world.YESTERDAY, "source": "csv"} | figure | fields
+    instrument = Instrument.objects.get(symbol=symbol)
+    return CorporateAction.objects.create(instrument=instrument, kind=kind, **given)
+
+
+def words(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def page(client: Client, path: str = LIST, **how: Any) -> str:
+    answer = client.get(path, **how)
+    assert answer.status_code == 200, answer.content[:300]
+    return words(answer.content.decode())
+
+
+def post(client: Client, path: str, body: Any, **how: Any) -> Any:
+    return client.post(path, body, "application/json", **how)
+
+
+# --- the page -----------------------------------------------------------------------------------
+
+
+def test_an_empty_list_says_what_would_show_there(stage: Any) -> None:
+    text = page(stage.reader)
+
+    assert "No split, dividend or symbol change is known" in text
+    assert "Enter an action" not in text
+    assert "Enter an action" in page(stage.operator)
+    assert 'href="/data/actions/"' in stage.reader.get("/data/quarantine/").content.decode()
+
+
+def test_actions_stand_there_with_what_they_do_and_their_state(stage: Any) -> None:
+    make("AAA", "split", ex_date=world.TODAY)
+    make("BBB", pay_date=date(2016, 7, 1))
+    corporate_actions.apply_due(session_date=world.YESTERDAY)
+
+    rows = stage.reader.get(LIST).context["table"]["rows"]
+
+    assert [(each["symbol"], each["kind"], each["what"]) for each in rows] == [
+        ("AAA", "Split", "4.00 new for 1 old"),
+        ("BBB", "Dividend", "0.50 a share, paid 1 Jul 2016"),
+    ]
+    assert [each["state"]["text"] for each in rows] == ["Announced", "Applied"]
+    assert "1 announced" in page(stage.reader)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("kind=split", {"AAA"}),
+        ("state=applied", {"BBB"}),
+        ("symbol=bbb", {"BBB"}),
+        ("start=2016-06-23", {"AAA"}),
+        ("end=2016-06-22", {"BBB"}),
+        ("kind=tea&start=never", {"AAA", "BBB"}),
+        ("symbol=ZZZ", set()),
+    ],
+)
+def test_the_list_is_narrowed(stage: Any, query: str, found: set[str]) -> None:
+    make("AAA", "split", ex_date=world.TODAY)
+    make("BBB", status="applied")
+
+    answer = stage.reader.get(f"{LIST}?{query}")
+
+    assert {each["symbol"] for each in answer.context["table"]["rows"]} == found
+    if not found:
+        assert "Nothing matches the filter" in words(answer.content.decode())
+
+
+def test_a_replay_does_not_tell_of_sessions_to_come(stage: Any, settings: Any) -> None:
+    make("AAA", ex_date=date(2016, 6, 27))
+    make("BBB", ex_date=date(2016, 6, 27), source="manual")
+
+    assert [each["symbol"] for each in stage.reader.get(LIST).context["table"]["rows"]] == ["BBB"]
+    assert [each["symbol"] for each in stage.reader.get(API).json()["results"]] == ["BBB"]
+    ReplayClock.objects.update(playing=None, bar=0)
+    settings.MARKETDATA_PROVIDER = "yfinance"
+    assert len(stage.reader.get(LIST).context["table"]["rows"]) == 2
+
+
+def test_an_operator_enters_one_and_the_page_says_who(stage: Any) -> None:
+    answer = stage.operator.post(NEW, SPLIT | {"reason": "press release"})
+
+    assert (answer.status_code, answer["Location"]) == (303, LIST)
+    assert "Split of AAA on 24 Jun 2016 is announced" in page(stage.operator)
+    assert "entered by you: press release" in page(stage.operator)
+    assert "entered by an operator: press release" in page(stage.reader)
+    assert not JobRun.objects.exists()  # it takes effect at an open to come
+    made = CorporateAction.objects.get()
+    assert (made.ratio, made.source, made.status) == (4, "manual", "pending")
+
+
+def test_one_in_effect_already_is_applied_by_a_job(stage: Any) -> None:
+    wish = {"symbol": "AAA", "kind": "dividend", "ex_date": "2016-06-22", "amount": "0.5"}
+
+    assert stage.operator.post(NEW, wish).status_code == 303
+
+    run = JobRun.objects.get()
+    assert (run.job, run.as_of, run.requested_by) == (
+        "etftrader.revise", world.YESTERDAY, stage.boss.pk,
+    )  # fmt: skip
+    assert run.inputs == {"changed": {"AAA": "2016-06-22"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "told"),
+    [
+        ({"symbol": "ZZZ"}, "symbol", "ZZZ is not known"),
+        ({"ex_date": "2016-06-25"}, "ex_date", "The next session is 2016-06-27"),
+        ({"ratio": ""}, "ratio", "A split needs its ratio"),
+        ({"ratio": "0"}, "ratio", "greater than 0"),
+        ({"ratio": "four"}, "ratio", "Enter a number"),
+        ({"amount": "1"}, "amount", "Leave it out"),
+        ({"kind": "symbol_change", "ratio": "", "new_symbol": "BBB"}, "new_symbol", "another"),
+    ],
+)
+def test_a_form_that_cannot_be_is_drawn_again_beside_the_field(
+    stage: Any, change: dict[str, str], field: str, told: str
+) -> None:
+    answer = stage.operator.post(NEW, SPLIT | change)
+
+    assert answer.status_code == 422
+    assert told in " ".join(answer.context["form"].errors[field])
+    assert not CorporateAction.objects.exists()
+
+
+def test_an_announced_one_is_rejected_with_a_reason_in_place(stage: Any) -> None:
+    row = make()
+    path = f"/data/actions/{row.pk}/reject/"
+    assert "<dialog" in stage.operator.get(path, **IN_PLACE).content.decode()
+    assert "Reject the dividend of AAA" in page(stage.operator, path)
+
+    silent = stage.operator.post(path, {"reason": ""}, **IN_PLACE)
+    done = stage.operator.post(path, {"reason": "no such payout"}, **IN_PLACE)
+
+    assert (silent.status_code, done["HX-Redirect"]) == (422, LIST)
+    assert "rejected by you: no such payout" in page(stage.operator)
+    row.refresh_from_db()
+    assert row.status == "rejected"
+
+
+def test_what_was_applied_cannot_be_rejected_and_the_page_says_the_way_out(stage: Any) -> None:
+    row = make(status="applied")
+
+    answer = stage.operator.post(f"/data/actions/{row.pk}/reject/", {"reason": "wrong"})
+
+    assert answer.status_code == 422
+    assert "a deposit or a withdrawal" in words(answer.content.decode())
+    assert f"/data/actions/{row.pk}/reject/" not in stage.operator.get(LIST).content.decode()
+
+
+def test_readers_look_and_do_nothing_else(stage: Any) -> None:
+    row = make()
+
+    assert stage.reader.get(NEW).status_code == 403
+    assert stage.reader.post(NEW, SPLIT).status_code == 403
+    refused = stage.reader.post(f"/data/actions/{row.pk}/reject/", {"reason": "no"})
+    assert refused.status_code == 403
+    assert Client().get(LIST).status_code == 302
+    assert CorporateAction.objects.get().status == "pending"
+
+
+def test_the_list_needs_few_queries(stage: Any, django_assert_max_num_queries: Any) -> None:
+    for place in range(20):
+        make(ex_date=date(2016, 6, 1 + place))
+    stage.operator.get(LIST)
+
+    with django_assert_max_num_queries(16):
+        stage.operator.get(LIST)
+
+
+# --- the endpoints ------------------------------------------------------------------------------
+
+
+def test_programs_read_enter_and_reject(stage: Any) -> None:
+    made = post(stage.operator, API, SPLIT)
+    told = made.json()
+
+    assert made.status_code == 201
+    figures = (told["symbol"], told["kind"], told["ratio"], told["amount"], told["new_symbol"])
+    assert figures == ("AAA", "split", "4.00", None, None)
+    assert (told["state"], told["source"], told["applied_at"]) == ("pending", "manual", None)
+    assert stage.reader.get(API).json()["results"] == [told]
+    gone = post(stage.operator, f"{API}/{told['id']}/reject", {"reason": "a rumour"})
+    assert (gone.status_code, gone.json()["state"]) == (200, "rejected")
+    assert AuditEvent.objects.get(action="corporate_action.rejected").reason == "a rumour"
+
+
+def test_the_same_key_enters_once(stage: Any) -> None:
+    key = {"HTTP_IDEMPOTENCY_KEY": "a-split-of-aaa"}
+
+    first, again = (post(stage.operator, API, SPLIT, **key) for _ in range(2))
+    other = post(stage.operator, API, SPLIT)
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert (again["Idempotent-Replayed"], again.json()) == ("true", first.json())
+    assert (other.status_code, other.json()["code"]) == (409, "action_known")
+    assert AuditEvent.objects.filter(action="corporate_action.entered").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "attr"),
+    [
+        ({"symbol": "ZZZ"}, 400, "symbol"),
+        ({"ex_date": "2016-06-25"}, 400, "ex_date"),
+        ({"ex_date": "soon"}, 400, "ex_date"),
+        ({"ratio": "-1"}, 400, "ratio"),
+        ({"ratio": None}, 400, "ratio"),
+        ({"ratio": "many"}, 400, "ratio"),
+        ({"kind": "merger"}, 400, "kind"),
+        ({"tea": "1"}, 400, "tea"),
+        ({"kind": "symbol_change", "ratio": None, "new_symbol": "BBB"}, 409, "new_symbol"),
+    ],
+)
+def test_a_body_that_cannot_be_is_a_problem_that_names_the_field(
+    stage: Any, change: dict[str, Any], status: int, attr: str
+) -> None:
+    answer = post(stage.operator, API, SPLIT | change)
+
+    assert answer.status_code == status, answer.content
+    assert answer["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    named = [problem.get("attr"), *(each["attr"] for each in problem.get("errors", []))]
+    assert attr in named
+    assert problem["detail"]
+    assert not CorporateAction.objects.exists()
+
+
+def test_what_was_applied_answers_a_conflict_with_the_way_out(stage: Any) -> None:
+    row = make("AAA", "split", status="applied")
+
+    answer = post(stage.operator, f"{API}/{row.pk}/reject", {"reason": "wrong"})
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "action_applied")
+    assert "0.25 new for one old" in answer.json()["detail"]
+    missing = post(stage.operator, f"{API}/{row.instrument_id}/reject", {"reason": "wrong"})
+    assert missing.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("symbol=bbb", {"BBB"}),
+        ("kind=dividend&state=applied", {"BBB"}),
+        ("start=2016-06-23", {"AAA"}),
+        ("end=2016-06-22&ordering=-ex_date", {"BBB"}),
+    ],
+)
+def test_programs_narrow_the_list(stage: Any, query: str, found: set[str]) -> None:
+    make("AAA", "split", ex_date=world.TODAY)
+    make("BBB", status="applied")
+
+    answer = stage.reader.get(f"{API}?{query}")
+
+    assert {each["symbol"] for each in answer.json()["results"]} == found
+
+
+def test_programs_of_readers_only_read(stage: Any) -> None:
+    row = make()
+
+    assert stage.reader.get(f"{API}?tea=1").json()["code"] == "unknown_parameter"
+    assert stage.reader.get(f"{API}?kind=tea").status_code == 400
+    assert post(stage.reader, API, SPLIT).status_code == 403
+    assert post(stage.reader, f"{API}/{row.pk}/reject", {"reason": "no"}).status_code == 403
+    assert Client().get(API).status_code == 401

@@ -1,0 +1,131 @@
+"""Bring prices or yields in from a file: choose it, check it, store it; a verdict a row."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_http_methods
+
+from etftrader.core.actor import Actor
+from etftrader.core.errors import DomainError, NotAllowed
+from etftrader.core.pages import UNPROCESSABLE, is_fragment, render_page
+from etftrader.services import price_files
+from etftrader.services.price_files import Wish
+from etftrader.uploads import MAX_FILE_BYTES
+from etftrader.views.permissions import may_operate
+from marketdata.selectors import quarantine
+from marketdata.services import price_upload
+from marketdata.services.price_upload import RowsRefused, RowVerdict, Uploaded
+
+PAGE, VERDICT = "etftrader/price_files.html", "etftrader/price_files_verdict.html"
+TAGS = {
+    price_upload.STORED: "ok",
+    price_upload.UNCHANGED: "plain",
+    price_upload.HELD: "watch",
+    price_upload.LEFT_OUT: "plain",
+    price_upload.REFUSED: "bad",
+}
+COLUMNS: tuple[dict[str, Any], ...] = (
+    {"key": "line", "label": "Line", "fmt": "int"},
+    {"key": "verdict", "label": "Verdict", "kind": "tag"},
+    {"key": "symbol", "label": "Symbol", "sub": "session"},
+    {"key": "column", "label": "Column", "priority": "p3"},
+    {"key": "why", "label": "Why", "css": "wrap"},
+    {"key": "remedy", "label": "Way out", "css": "wrap", "priority": "p2"},
+)
+
+
+class PriceFileForm(forms.Form):
+    """A file and how it is to be taken."""
+
+    file = forms.FileField(
+        label="CSV file, plain or gzip",
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".csv,.gz,text/csv,application/gzip"}),
+        help_text=f"At most {MAX_FILE_BYTES // 1_000_000} MB, {price_upload.MOST_ROWS:,} rows and "
+        f"{price_upload.MOST_SYMBOLS} symbols. Larger files go into CSV_FOLDER.",
+        error_messages={"required": "Choose a file first."},
+    )
+    kind = forms.ChoiceField(
+        required=False,
+        label="It holds",
+        choices=[("", "What its header says"), ("bars", "Prices"), ("yields", "Treasury yields")],
+    )
+    symbol = forms.CharField(
+        required=False,
+        max_length=32,
+        label="Symbol",
+        help_text="Of a file without that column; else its name tells, like SPY.csv.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    add_symbols = forms.BooleanField(required=False, label="Add symbols that are not known yet")
+    partial = forms.BooleanField(required=False, label="Store the good rows if others are bad")
+    check = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest) -> HttpResponse:
+    """The form; after it was sent, what became of the file."""
+    actor = Actor.of(request)
+    if not may_operate(actor):
+        raise NotAllowed("Operators bring prices and yields in from files.")
+    context: dict[str, Any] = {"section": "data", "waiting": quarantine.held()}
+    template, status = PAGE, 200
+    if request.method == "POST":
+        form = PriceFileForm(request.POST, request.FILES)
+        told = _sent(form, actor)
+        context |= told
+        status = UNPROCESSABLE if told["problem"] else 200
+        # the form stays as it is, with the file that was chosen
+        in_place = is_fragment(request) and request.headers.get("HX-Target") == "outcome"
+        template = VERDICT if in_place else PAGE
+    else:
+        form = PriceFileForm()
+    return render_page(request, template, context | {"form": form}, status=status)
+
+
+def _sent(form: PriceFileForm, actor: Actor) -> dict[str, Any]:
+    """Take the file; the answer is what the verdict's panel shows."""
+    if not form.is_valid():
+        return {"problem": next(iter(form.errors.values()))[0]}
+    given = dict(form.cleaned_data)
+    file = given.pop("file")
+    wish = Wish(**given)
+    try:
+        sent = price_files.read(data=file.read(), file_name=file.name, wish=wish)
+        brought = price_files.bring(sent=sent, wish=wish, by=actor)
+    except RowsRefused as refusal:
+        return {"problem": refusal.detail} | _shown(refusal.told)
+    except DomainError as refusal:
+        return {"problem": refusal.detail}
+    waiting = quarantine.held()
+    return {"problem": "", "job": brought.job, "waiting": waiting} | _shown(brought.told)
+
+
+def _shown(told: Uploaded) -> dict[str, Any]:
+    counts = [
+        {"verdict": each.replace("_", " "), "count": told.counts[each]}
+        for each in price_upload.ORDER
+    ]
+    table = {
+        "id": "verdicts",
+        "caption": "Rows of the file with their verdicts",
+        "columns": COLUMNS,
+        "rows": [_row(each) for each in told.verdicts],
+        "empty": {"text": "The file has no rows."},
+    }
+    return {"told": told, "counts": counts, "verdicts": table}
+
+
+def _row(each: RowVerdict) -> dict[str, Any]:
+    return {
+        "line": each.line,
+        "verdict": {"text": each.verdict.replace("_", " "), "kind": TAGS[each.verdict]},
+        "symbol": each.symbol or " ",
+        "session": f"{each.session_date:%a %-d %b %Y}" if each.session_date else "",
+        "column": each.column,
+        "why": each.why or " ",
+        "remedy": each.remedy or " ",
+    }

@@ -1,0 +1,53 @@
+"""Adjusted closes: what a source's own adjustment says of the rows that are stored already."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROUNDED = 1.5e-4  # dollars by which a stored close and its adjusted one may be off together
+LEAST, MOST = 0.55, 1.8  # beyond this it is no dividend: a half may be a split
+
+
+def rescale(*, close: float, adjusted: float, told: float) -> float | None:
+    """Return the factor that brings a stored adjusted close to what its source says now.
+
+    Parameters
+    ----------
+    close, adjusted : float
+        As stored for one session, above zero.
+    told : float
+        Adjusted close over close of that session as the source has them now.
+
+    Returns
+    -------
+    float or None
+        None where rounding explains the difference, and where no dividend could.
+    """
+    factor = told / (adjusted / close)
+    if abs(factor - 1.0) <= ROUNDED / min(close, adjusted) or not LEAST <= factor <= MOST:
+        return None
+    return factor
+
+
+def total_return(close: NDArray[np.float64], adjusted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return one series whose returns are those of the adjusted closes where there are any.
+
+    Parameters
+    ----------
+    close : ndarray, shape (t,)
+        Oldest first, above zero.
+    adjusted : ndarray, shape (t,)
+        NaN where a row has none: the returns from and to it are those of the closes.
+
+    Returns
+    -------
+    ndarray, shape (t,)
+        The last row keeps its own level.
+    """
+    known = ~np.isnan(adjusted)
+    base = np.where(known, adjusted, close)
+    edges = np.flatnonzero(known[:-1] != known[1:])
+    if not edges.size:
+        return base
+    steps = np.ones(base.size)
+    steps[edges] = close[edges] / base[edges] * base[edges + 1] / close[edges + 1]
+    return base * np.cumprod(steps[::-1])[::-1]
