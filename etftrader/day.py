@@ -132,11 +132,18 @@ def _check(session_date: date, steps: Sequence[str]) -> None:
         )
     if not calendar.is_session(session_date):
         raise BadInput(f"{session_date} is not a session of the exchange.", attr="session_date")
-    if session_date > sessions.latest():
+    if session_date > _newest(steps):
         raise BadInput(
             f"The market clock stands at {sessions.latest()}; {session_date} is not known yet.",
             attr="session_date",
         )
+
+
+def _newest(steps: Sequence[str]) -> date:
+    """The last session steps can be run for: what only opens it, for the one that is to come."""
+    if steps and all(STEP[name].opens for name in steps):
+        return session_of(steps[0])
+    return sessions.latest()
 
 
 def _requested(

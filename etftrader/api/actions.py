@@ -98,7 +98,7 @@ class Rejection(StrictSerializer):
 
 @operation(
     get=Op("signed_in", summary="Splits, dividends and symbol changes", lists=True),
-    post=Op("operator", summary="Enter a split, a dividend or a symbol change by hand"),
+    post=Op("operator:trade", summary="Enter a split, a dividend or a symbol change by hand"),
 )
 class Actions(ApiView):
     """GET, POST /data/actions."""
@@ -125,7 +125,7 @@ class Actions(ApiView):
         return once(request, effect)
 
 
-@operation(post=Op("operator", summary="Leave an announced action out for good"))
+@operation(post=Op("operator:trade", summary="Leave an announced action out for good"))
 class RejectAction(ApiView):
     """POST /data/actions/{action_id}/reject: whatever sources say of it later."""
 

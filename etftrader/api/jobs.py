@@ -119,7 +119,7 @@ class CancelJob(ApiView):
         return Response(document(jobs.cancel(run, by=self.actor)))
 
 
-@operation(post=Op("operator", summary="Do again what failed of a job", limit="jobs"))
+@operation(post=Op("operator:trade", summary="Do again what failed of a job", limit="jobs"))
 class RetryJob(ApiView):
     """POST /jobs/{job_id}/retry: its failed parts; all of it when none failed."""
 

@@ -43,7 +43,7 @@ class Schedules(ApiView):
 
 @operation(
     get=Op("signed_in", summary="One entry of the timetable"),
-    patch=Op("operator", summary="Switch an entry on or off, or move it"),
+    patch=Op("operator:trade", summary="Switch an entry on or off, or move it"),
 )
 class OneSchedule(ApiView):
     """GET, PATCH /schedules/{schedule_id}."""
@@ -72,7 +72,7 @@ class OneSchedule(ApiView):
         return versions.tagged(Response(document(found)), found)
 
 
-@operation(post=Op("operator", summary="Run an entry of the timetable now", limit="jobs"))
+@operation(post=Op("operator:trade", summary="Run an entry of the timetable now", limit="jobs"))
 class RunSchedule(ApiView):
     """POST /schedules/{schedule_id}/run: for the latest session."""
 

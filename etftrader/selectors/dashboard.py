@@ -15,6 +15,7 @@ from etftrader.core.records import JobRun
 from etftrader.selectors import overview
 from marketdata.choices import RefreshStatus
 from marketdata.models import DataRefresh
+from marketdata.selectors import terms
 from marketdata.selectors.sessions import Moment
 from portfolios.choices import SnapshotKind
 from portfolios.models import Portfolio, PortfolioSnapshot
@@ -186,17 +187,18 @@ def failed_jobs(*, session_date: date, limit: int = 5) -> list[JobRun]:
 def activity(*, portfolios: Sequence[Portfolio], until: datetime) -> list[Activity]:
     """The newest trades of these portfolios, in words."""
     names = {portfolio.pk: portfolio.name for portfolio in portfolios}
-    trades = (
+    trades = list(
         Trade.objects.filter(portfolio_id__in=list(names), executed_at__lte=until)
         .select_related("instrument")
         .order_by("-executed_at", "-recorded_at")[:ACTIVITY]
     )
+    things = terms.names(trade.instrument for trade in trades)
     return [
         Activity(
             at=trade.executed_at,
             text=(
                 f"{'Bought' if trade.side == 'buy' else 'Sold'} {show(trade.quantity, 'qty')} "
-                f"{trade.instrument.symbol} at {show(trade.price, 'price')}"
+                f"{things[trade.instrument_id]} at {show(trade.price, 'price')}"
             ),
             name=names[trade.portfolio_id],
             portfolio_id=trade.portfolio_id,

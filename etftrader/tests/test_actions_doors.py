@@ -1,17 +1,26 @@
 """Corporate actions as people and programs see them: the page, the form, the endpoints."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 
+from etftrader import day
+from etftrader.core import jobs
+from etftrader.core.actor import Actor
 from etftrader.core.records import AuditEvent, JobRun
-from marketdata.models import CorporateAction, Instrument, ReplayClock
-from marketdata.services import corporate_actions
+from etftrader.services import actions
+from marketdata.models import CorporateAction, DailyBar, Instrument, ReplayClock
+from marketdata.selectors import calendar
+from marketdata.services import corporate_actions, price_sync, replay
+from portfolios.models import Position
+from portfolios.tests import factories
 from trading.tests import world
 
 pytestmark = pytest.mark.django_db
@@ -303,3 +312,35 @@ def test_programs_of_readers_only_read(stage: Any) -> None:
     assert post(stage.reader, API, SPLIT).status_code == 403
     assert post(stage.reader, f"{API}/{row.pk}/reject", {"reason": "no"}).status_code == 403
     assert Client().get(API).status_code == 401
+
+
+# --- a morning that has passed ------------------------------------------------------------------
+
+
+def test_live_a_split_of_today_that_is_learnt_after_the_morning_is_booked_before_the_close(
+    tmp_path: Path, settings: Any
+) -> None:
+    eve, today = date(2020, 6, 25), date(2020, 6, 26)
+    settings.MARKETDATA_PROVIDER, settings.CSV_FOLDER = "csv", str(tmp_path)
+    days = calendar.between(date(2020, 1, 2), eve)
+    lines = ["date,symbol,close", *(f"{each},AAA,100" for each in days)]
+    (tmp_path / "prices.csv").write_text("\n".join([*lines, ""]))
+    with time_machine.travel(calendar.open_time(today) - timedelta(hours=1), tick=True):
+        replay.ensure()
+        price_sync.load_history(until=eve)
+        book = factories.make_portfolio(cash=100_000, session_date=eve)
+        aaa = Instrument.objects.get(symbol="AAA")
+        factories.fill(book, aaa, 100, 100, session_date=eve)
+        by = Actor.of_user(world.make_user("boss@example.com", is_superuser=True))
+        done = day.run(session_date=today, by=by, steps=["actions", "bookings"])
+        assert [each.status for each in done] == ["succeeded", "succeeded"]
+
+        actions.enter(
+            symbol="AAA", kind="split", ex_date=today, ratio=Decimal(4), latest=eve, by=by
+        )
+        run = jobs.run_now(JobRun.objects.get(job="etftrader.run_day"))
+
+    assert (run.as_of, run.status) == (today, "succeeded")
+    assert CorporateAction.objects.get().status == "applied"
+    assert Position.objects.get().quantity == 400
+    assert DailyBar.objects.get(instrument=aaa, session_date=eve).close == 25

@@ -66,7 +66,7 @@ def test_a_book_with_options_shows_every_column(balanced, tail, width):
     page.set_viewport_size({"width": width, "height": 900})
     try:
         balanced.open(address + tail)
-        page.wait_for_selector("tbody tr")
+        page.wait_for_selector(".scroll tbody tr")
 
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(CUT) == []

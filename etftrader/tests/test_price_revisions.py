@@ -2,9 +2,11 @@
 
 from datetime import date
 from decimal import Decimal
+from threading import Barrier, Thread
 
 import pytest
 from celery import current_app
+from django.db import connection
 
 from etftrader import receivers, revision, tasks
 from etftrader.core import jobs
@@ -196,6 +198,30 @@ def test_a_change_while_a_takenworks_is_followed_by_another() -> None:
     second = JobRun.objects.get(job=revision.JOB, status="queued")
     assert second.inputs["changed"] == {"AAA": "2016-06-15", "BBB": "2016-06-14"}
     assert sessions.latest() == second.as_of == LAST
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_ask_at_once_none_is_forgotten() -> None:
+    factories.make_clock(LAST)
+    symbols = [f"S{place}" for place in range(6)]
+    start = Barrier(len(symbols))
+
+    def ask(symbol: str) -> None:
+        try:
+            start.wait(20)
+            tasks.heed_prices(symbol=symbol, since="2016-06-15")
+        finally:
+            connection.close()
+
+    threads = [Thread(target=ask, args=[symbol]) for symbol in symbols]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+
+    runs = JobRun.objects.filter(job=revision.JOB)
+    asked = [symbol for run in runs for symbol in run.inputs["changed"]]
+    assert set(asked) == set(symbols)
 
 
 def test_an_announcement_that_was_rolled_back_was_none(books: tuple[Portfolio, Portfolio]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from etftrader.core.actor import Actor
-from etftrader.core.api.registry import CLASSES
+from etftrader.core.api.registry import CLASSES, operation
 from etftrader.core.records import AuditEvent, JobRun
 from etftrader.testing import matrix, places
 from marketdata.models import Instrument, Valuation
@@ -109,6 +109,14 @@ def test_every_declaration_names_a_known_class_and_action() -> None:
         assert each.op.kind in CLASSES
         if each.op.kind == "portfolio":
             assert each.op.word in {str(action) for action in ROLES}, str(each)
+
+
+def test_what_changes_the_house_needs_more_than_a_token_that_reads() -> None:
+    for each in matrix.operations():
+        if each.op.kind in ("staff", "operator") and each.method != "get":
+            assert each.op.word in ("trade", "admin"), str(each)
+    with pytest.raises(ValueError, match="names no scope"):
+        operation(post="operator")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
+from etftrader import day
 from etftrader.core import formats
 from etftrader.core.actor import Actor
 from etftrader.core.errors import DomainError, NotAllowed
@@ -166,10 +167,11 @@ def reject(request: HttpRequest, action_id: UUID) -> HttpResponse:
 
 
 def _told(row: CorporateAction, latest: date) -> str:
-    when = "with the next open" if row.ex_date > latest else "now by a worker, and books follow"
+    due = row.ex_date <= max(latest, day.session_of("actions"))
+    when = "applied by a worker now, then booked" if due else "applied with that session"
     return (
         f"{KINDS[row.kind]} of {row.instrument.symbol} on {row.ex_date:%-d %b %Y} is announced; "
-        f"it is applied {when}."
+        f"it is {when}."
     )
 
 

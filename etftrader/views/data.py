@@ -43,7 +43,7 @@ DATASETS = (
     {"key": "coverage", "label": "Coverage", "kind": "template", "css": "bar",
      "template": "etftrader/cell_coverage.html", "term": "coverage", "priority": "p2"},
     {"key": "source", "label": "Source", "priority": "p3"},
-    {"key": "at", "label": "Refreshed", "kind": "moment", "moment": "full", "priority": "p3"},
+    {"key": "at", "label": "Refreshed", "kind": "moment", "moment": "short", "priority": "p3"},
     {"key": "error", "label": "Last error", "priority": "p2", "css": "wrap"},
 )  # fmt: skip
 

@@ -27,13 +27,13 @@ PAGE = 50
 FINISHED = [each for each in JobRun.Status.values if each not in OPEN]
 EVERY_S = 2  # how often a panel with an open run is drawn, whatever the socket says
 COLUMNS = (
-    {"key": "name", "label": "Job", "sub": "note"},
+    {"key": "name", "label": "Job", "sub": "note", "css": "fold"},
     {"key": "status", "label": "Status", "kind": "tag"},
     {"key": "session", "label": "Session", "priority": "p3"},
     {"key": "scope", "label": "Scope", "priority": "p3"},
     {"key": "created", "label": "Asked for", "kind": "moment", "moment": "full", "priority": "p2"},
     {"key": "took", "label": "Took", "fmt": "age", "priority": "p2"},
-    {"key": "outcome", "label": "Outcome", "css": "wrap"},
+    {"key": "outcome", "label": "Outcome", "css": "fold"},
 )
 PANELS = {"open": "etftrader/jobs_open.html", "jobs": "etftrader/jobs_table.html"}
 

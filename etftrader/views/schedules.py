@@ -22,9 +22,9 @@ COLUMNS: tuple[dict[str, Any], ...] = (
     {"key": "label", "label": "What"},
     {"key": "when", "label": "When"},
     {"key": "state", "label": "", "kind": "tag"},
-    {"key": "next", "label": "Next run", "kind": "moment", "moment": "full", "priority": "p2"},
-    {"key": "last", "label": "Last run", "kind": "moment", "moment": "full", "priority": "p2"},
-    {"key": "needs", "label": "Needs", "css": "wrap", "priority": "p3"},
+    {"key": "next", "label": "Next run", "kind": "moment", "moment": "short", "priority": "p2"},
+    {"key": "last", "label": "Last run", "kind": "moment", "moment": "short", "priority": "p2"},
+    {"key": "needs", "label": "Needs", "css": "fold", "priority": "p3"},
     {"key": "result", "label": "Result", "kind": "template",
      "template": "etftrader/cell_result.html", "priority": "p3"},
 )  # fmt: skip

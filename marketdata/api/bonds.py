@@ -88,7 +88,7 @@ class BondDocument(serializers.Serializer):
     get=Op(
         "signed_in", summary="Bonds with yield, duration and convexity", lists=True, query=TYPED
     ),
-    post=Op("operator", summary="Create a bond"),
+    post=Op("operator:trade", summary="Create a bond"),
 )
 class Bonds(ApiView):
     """GET, POST /bonds."""
@@ -114,9 +114,9 @@ class Bonds(ApiView):
 
 
 @operation(
-    post=Op("operator", summary="Create many bonds", query=batch.PARTIAL),
-    patch=Op("operator", summary="Change the terms of many bonds", query=batch.PARTIAL),
-    delete=Op("operator", summary="Retire many bonds", query=batch.PARTIAL),
+    post=Op("operator:trade", summary="Create many bonds", query=batch.PARTIAL),
+    patch=Op("operator:trade", summary="Change the terms of many bonds", query=batch.PARTIAL),
+    delete=Op("operator:trade", summary="Retire many bonds", query=batch.PARTIAL),
 )
 class BondBatch(ApiView):
     """POST, PATCH, DELETE /bonds/batch: all or nothing; `partial=true` keeps the good items."""
@@ -154,9 +154,9 @@ class BondBatch(ApiView):
 
 @operation(
     get=Op("signed_in", summary="One bond"),
-    put=Op("operator", summary="Replace the terms of a bond"),
-    patch=Op("operator", summary="Change the terms of a bond"),
-    delete=Op("operator", summary="Retire a bond; its prices stay"),
+    put=Op("operator:trade", summary="Replace the terms of a bond"),
+    patch=Op("operator:trade", summary="Change the terms of a bond"),
+    delete=Op("operator:trade", summary="Retire a bond; its prices stay"),
 )
 class OneBond(ApiView):
     """GET, PUT, PATCH, DELETE /bonds/{bond_id}."""

@@ -157,7 +157,7 @@ class Quarantine(ApiView):
         return self.listing(quarantine.rows(actor=self.actor), DoubtSerializer)
 
 
-@operation(post=Op("operator", summary="Accept or reject several prices that were held back"))
+@operation(post=Op("operator:trade", summary="Accept or reject several prices that were held back"))
 class DecideDoubts(ApiView):
     """POST /data/quarantine/decide: each by itself, the oldest session first."""
 
@@ -183,7 +183,7 @@ class DecideDoubts(ApiView):
         return once(request, effect)
 
 
-@operation(post=Op("operator", summary="Believe a price that was held back"))
+@operation(post=Op("operator:trade", summary="Believe a price that was held back"))
 class AcceptDoubt(ApiView):
     """POST /data/quarantine/{doubt_id}/accept: it is stored, and what waited behind it judged."""
 
@@ -199,7 +199,7 @@ class AcceptDoubt(ApiView):
         return once(request, effect)
 
 
-@operation(post=Op("operator", summary="Leave a price out for good"))
+@operation(post=Op("operator:trade", summary="Leave a price out for good"))
 class RejectDoubt(ApiView):
     """POST /data/quarantine/{doubt_id}/reject: the same figure again is left out silently."""
 

@@ -27,7 +27,7 @@ class Nothing(StrictSerializer):
 
 @operation(
     get=Op("signed_in", summary="Fund and company data of an instrument", query=asked.AS_OF),
-    post=Op("operator", summary="Ask the sources about an instrument again", limit="jobs"),
+    post=Op("operator:trade", summary="Ask the sources about an instrument again", limit="jobs"),
 )
 class Fundamentals(ApiView):
     """GET, POST /instruments/{symbol}/fundamentals."""

@@ -105,7 +105,7 @@ class OptionDocument(serializers.Serializer):
 
 @operation(
     get=Op("signed_in", summary="Option contracts", lists=True, query=TYPED),
-    post=Op("operator", summary="Create an option contract by its symbol"),
+    post=Op("operator:trade", summary="Create an option contract by its symbol"),
 )
 class Options(ApiView):
     """GET, POST /options."""
@@ -144,9 +144,9 @@ class Options(ApiView):
 
 
 @operation(
-    post=Op("operator", summary="Create many option contracts", query=batch.PARTIAL),
-    patch=Op("operator", summary="Correct many option contracts", query=batch.PARTIAL),
-    delete=Op("operator", summary="Retire many option contracts", query=batch.PARTIAL),
+    post=Op("operator:trade", summary="Create many option contracts", query=batch.PARTIAL),
+    patch=Op("operator:trade", summary="Correct many option contracts", query=batch.PARTIAL),
+    delete=Op("operator:trade", summary="Retire many option contracts", query=batch.PARTIAL),
 )
 class OptionBatch(ApiView):
     """POST, PATCH, DELETE /options/batch: all or nothing; `partial=true` keeps the good items."""
@@ -186,9 +186,9 @@ class OptionBatch(ApiView):
 
 @operation(
     get=Op("signed_in", summary="One option contract by symbol or id"),
-    put=Op("operator", summary="Replace how an option contract is exercised and settled"),
-    patch=Op("operator", summary="Correct how an option contract is exercised and settled"),
-    delete=Op("operator", summary="Retire an option contract; its quotes stay"),
+    put=Op("operator:trade", summary="Replace how an option contract is exercised and settled"),
+    patch=Op("operator:trade", summary="Correct how an option contract is exercised and settled"),
+    delete=Op("operator:trade", summary="Retire an option contract; its quotes stay"),
 )
 class OneOption(ApiView):
     """GET, PUT, PATCH, DELETE /options/{symbol}: every form of the symbol is understood."""

@@ -6,8 +6,8 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from marketdata.choices import OptionRight
-from marketdata.models import OptionContract
+from marketdata.choices import InstrumentKind, OptionRight
+from marketdata.models import Instrument, OptionContract
 
 BATCH = 500
 
@@ -44,3 +44,14 @@ def of_instruments(instrument_ids: Iterable[UUID]) -> dict[UUID, Terms]:
         for key, *values in rows.values_list("instrument_id", *columns):
             found[key] = Terms(*values)
     return found
+
+
+def names(things: Iterable[Instrument]) -> dict[UUID, str]:
+    """What people call instruments: an option by its terms, everything else by its symbol."""
+    found = {each.pk: each for each in things}
+    options = (key for key, each in found.items() if each.kind == InstrumentKind.OPTION)
+    contracts = of_instruments(options)
+    return {
+        key: contracts[key].words if key in contracts else each.symbol
+        for key, each in found.items()
+    }

@@ -57,6 +57,8 @@ def run(
         wanted = wanted.filter(symbol__in=list(only))
     symbols = dict(wanted.order_by("symbol").values_list("pk", "symbol"))
     decisive = {symbols[key] for key in of_held.values() if key in symbols}
+    if _is_bundled():
+        decisive.add(option_quotes.SYMBOL)  # the one chain there is
     brought = _quotes(session_date, list(symbols.values()), decisive, only, run_id)
     jobs.progress(done=0, total=1, note="Greeks")
     told = greeks.compute(

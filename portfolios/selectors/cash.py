@@ -1,6 +1,6 @@
 """Cash: the papers behind bookings, and everything that ever moved it, with what was left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -9,9 +9,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
-from marketdata.choices import InstrumentKind
 from marketdata.selectors import terms
-from marketdata.selectors.terms import Terms
 from portfolios.choices import LedgerAccount
 from portfolios.models import CashTransaction, LedgerEntry, Portfolio
 
@@ -57,7 +55,9 @@ def movements(*, portfolio: Portfolio, shown: Sequence[LedgerEntry]) -> list[Mov
     if not shown:
         return []
     beside = _beside(portfolio, shown)
-    contracts = _contracts(beside)
+    names = terms.names(
+        leg.instrument for legs in beside.values() for leg in legs if leg.instrument
+    )
     later = entries(portfolio=portfolio).filter(seq__gt=shown[0].seq)
     balance = portfolio.cash - (later.aggregate(sum=Sum("amount"))["sum"] or ZERO)
     found = []
@@ -68,8 +68,7 @@ def movements(*, portfolio: Portfolio, shown: Sequence[LedgerEntry]) -> list[Mov
                 fee = leg.amount
             elif leg.instrument is not None:
                 symbol, quantity = leg.instrument.symbol, leg.amount
-                terms_of = contracts.get(leg.instrument.pk)
-                name = terms_of.words if terms_of else symbol
+                name = names[leg.instrument.pk]
         found.append(
             Movement(
                 seq=each.seq,
@@ -101,9 +100,3 @@ def _beside(portfolio: Portfolio, shown: Sequence[LedgerEntry]) -> dict[int, lis
     for leg in rows.select_related("instrument").order_by("seq", "leg"):
         found.setdefault(leg.seq, []).append(leg)
     return found
-
-
-def _contracts(beside: Mapping[int, Sequence[LedgerEntry]]) -> dict[UUID, Terms]:
-    """What the options among them are contracts of; no query for none."""
-    traded = {leg.instrument for legs in beside.values() for leg in legs if leg.instrument}
-    return terms.of_instruments(each.pk for each in traded if each.kind == InstrumentKind.OPTION)

@@ -46,10 +46,10 @@ def portfolios(rows: Iterable[Listed]) -> dict[str, Any]:
         "id": "portfolios",
         "caption": "Portfolios",
         "columns": [
-            {"key": "name", "label": "Name", "sub": "description"},
+            {"key": "name", "label": "Name", "sub": "description", "css": "fold"},
             {"key": "role", "label": "Your part", "priority": "p3"},
-            {"key": "nav", "label": "NAV", "fmt": "money2", "term": "nav"},
-            {"key": "day_pnl", "label": "Day", "fmt": "signed:money2", "tone": True},
+            {"key": "nav", "label": "NAV", "fmt": "money0", "term": "nav"},
+            {"key": "day_pnl", "label": "Day", "fmt": "signed:money0", "tone": True},
             {"key": "positions", "label": "Positions", "fmt": "int", "priority": "p2"},
             {"key": "session", "label": "Close of", "priority": "p3"},
             {"key": "state", "label": "State", "kind": "tag"},

@@ -16,7 +16,7 @@ def stops_table(levels: Sequence[StopLossLevel], *, with_portfolio: bool = False
     """Trailing stops, the nearest first."""
     columns: list[dict[str, Any]] = [
         {"key": "symbol", "label": "Position"},
-        {"key": "close", "label": "Close", "fmt": "price"},
+        {"key": "close", "label": "Close", "fmt": "price", "priority": "p3"},
         {"key": "extreme", "label": "Peak", "fmt": "price", "term": "high_water", "priority": "p3"},
         {"key": "stop", "label": "Stop", "fmt": "price:3", "term": "stop_level"},
         {"key": "distance", "label": "Distance", "fmt": "pct1", "term": "stop_distance"},

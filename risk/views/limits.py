@@ -109,13 +109,13 @@ def _history(rows: list[RiskLimit]) -> dict[str, Any]:
         "id": "limit-history",
         "caption": "Every change of a limit, newest first",
         "columns": [
-            {"key": "at", "label": "When", "kind": "moment", "moment": "full"},
-            {"key": "measure", "label": "Limit"},
+            {"key": "at", "label": "When", "kind": "moment", "moment": "full", "css": "fold"},
+            {"key": "measure", "label": "Limit", "css": "fold"},
             {"key": "value", "label": "Value", "fmt": "text"},
             {"key": "watch", "label": "Watch", "fmt": "pct0", "priority": "p3"},
             {"key": "hard", "label": "Kind", "priority": "p2"},
             {"key": "who", "label": "Who", "priority": "p2"},
-            {"key": "why", "label": "Why"},
+            {"key": "why", "label": "Why", "css": "fold"},
             {"key": "state", "label": "", "kind": "tag"},
         ],
         "rows": [

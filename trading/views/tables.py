@@ -1,11 +1,12 @@
 """Orders and trades as table rows for the pages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
 
+from marketdata.selectors import terms
 from trading.calculations import order_states
 from trading.models import Order, Trade
 from trading.selectors import orders as read
@@ -16,23 +17,31 @@ def orders(
     rows: Iterable[Order], portfolio_id: UUID, *, may_trade: bool, empty: str, page: Any = None
 ) -> dict[str, Any]:
     """The blotter of orders; working ones can be cancelled."""
+    shown = list(rows)
+    names = terms.names(order.instrument for order in shown)
     return {
         "id": "orders",
         "caption": "Orders, newest first",
         "columns": [
-            {"key": "placed", "label": "Placed, ET", "kind": "moment", "moment": "stamp"},
-            {"key": "symbol", "label": "Symbol", "link": "url"},
+            {
+                "key": "placed",
+                "label": "Placed, ET",
+                "kind": "moment",
+                "moment": "stamp",
+                "css": "fold",
+            },
+            {"key": "symbol", "label": "Symbol", "link": "url", "css": "fold"},
             {"key": "side", "label": "Side"},
             {"key": "quantity", "label": "Quantity", "fmt": "qty"},
             {"key": "filled", "label": "Filled", "fmt": "qty", "priority": "p2"},
             {"key": "price", "label": "Average price", "fmt": "price", "priority": "p2"},
             {"key": "state", "label": "Status", "kind": "tag"},
-            {"key": "reasons", "label": "Failing checks", "priority": "p2"},
+            {"key": "reasons", "label": "Failing checks", "priority": "p2", "css": "fold"},
             {"key": "by", "label": "User", "priority": "p3"},
-            {"key": "client_id", "label": "Client id", "priority": "p3"},
+            {"key": "client_id", "label": "Client id", "priority": "p3", "css": "fold"},
             {"key": "actions", "label": "", "kind": "actions"},
         ],
-        "rows": [_order(order, portfolio_id, may_trade) for order in rows],
+        "rows": [_order(order, names, portfolio_id, may_trade) for order in shown],
         "empty": {
             "text": empty,
             "url": reverse("trade", kwargs={"portfolio_id": portfolio_id}),
@@ -42,13 +51,15 @@ def orders(
     }
 
 
-def _order(order: Order, portfolio_id: UUID, may_trade: bool) -> dict[str, Any]:
+def _order(
+    order: Order, names: Mapping[UUID, str], portfolio_id: UUID, may_trade: bool
+) -> dict[str, Any]:
     keys = {"portfolio_id": portfolio_id, "order_id": order.pk}
     row = {
         "id": str(order.pk),
         "url": reverse("order_detail", kwargs=keys),
         "placed": order.placed_as_of,
-        "symbol": order.instrument.symbol,
+        "symbol": names[order.instrument_id],
         "side": order.get_side_display(),
         "quantity": order.quantity,
         "filled": order.filled_quantity,
@@ -70,12 +81,14 @@ def trades(
     rows: Iterable[Trade], portfolio_id: UUID, *, table_id: str = "trades", page: Any = None
 ) -> dict[str, Any]:
     """The blotter of fills with what each cost."""
+    shown = list(rows)
+    names = terms.names(trade.instrument for trade in shown)
     return {
         "id": table_id,
         "caption": "Trades, newest first",
         "columns": [
             {"key": "at", "label": "Executed, ET", "kind": "moment", "moment": "stamp"},
-            {"key": "symbol", "label": "Symbol", "link": "url"},
+            {"key": "symbol", "label": "Symbol", "link": "url", "css": "fold"},
             {"key": "side", "label": "Side"},
             {"key": "quantity", "label": "Quantity", "fmt": "qty"},
             {"key": "price", "label": "Price", "fmt": "price"},
@@ -87,7 +100,7 @@ def trades(
             {"key": "realized", "label": "Realised", "fmt": "signed:money2", "tone": True},
             {"key": "by", "label": "User", "priority": "p3"},
         ],
-        "rows": [_trade(trade, portfolio_id) for trade in rows],
+        "rows": [_trade(trade, names, portfolio_id) for trade in shown],
         "empty": {
             "text": "No trades yet.",
             "url": reverse("trade", kwargs={"portfolio_id": portfolio_id}),
@@ -100,7 +113,7 @@ def trades(
 _SOURCES = {"SIM": "simulated price", "close": "real close", "booked": "booked"}
 
 
-def _trade(trade: Trade, portfolio_id: UUID) -> dict[str, Any]:
+def _trade(trade: Trade, names: Mapping[UUID, str], portfolio_id: UUID) -> dict[str, Any]:
     placed_by = trade.order.placed_by
     return {
         "id": str(trade.pk),
@@ -108,7 +121,7 @@ def _trade(trade: Trade, portfolio_id: UUID) -> dict[str, Any]:
             "order_detail", kwargs={"portfolio_id": portfolio_id, "order_id": trade.order_id}
         ),
         "at": trade.executed_at,
-        "symbol": trade.instrument.symbol,
+        "symbol": names[trade.instrument_id],
         "side": trade.get_side_display(),
         "quantity": trade.quantity,
         "price": trade.price,

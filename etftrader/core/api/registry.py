@@ -29,7 +29,8 @@ class Op:
     """One method of one address.
 
     `access` is a class, or a class and a word: `public`, `signed_in` (scope read),
-    `signed_in:trade`, `signed_in:admin`, `staff`, `operator`, `portfolio:<action>`.
+    `signed_in:trade`, `signed_in:admin`, `staff`, `operator` (writes: `operator:trade`),
+    `portfolio:<action>`.
     """
 
     access: str
@@ -47,7 +48,7 @@ class Op:
 
     @property
     def word(self) -> str:
-        """The scope of `signed_in`, the action of `portfolio`."""
+        """The scope of a token, the action of `portfolio`."""
         return self.access.partition(":")[2]
 
 
@@ -57,6 +58,9 @@ def operation(**methods: "Op | str") -> Callable[[ViewClass], ViewClass]:
     for name, each in declared.items():
         if name not in METHODS or each.kind not in CLASSES:
             raise ValueError(f"{name}={each.access} is no access class")
+        if name != "get" and each.kind in (STAFF, OPERATOR) and not each.word:
+            # without a scope of its own a token that may only read could write
+            raise ValueError(f"{name}={each.access} names no scope")
 
     def declare(view: ViewClass) -> ViewClass:
         view.operations = declared  # type: ignore[attr-defined]
