@@ -52,8 +52,8 @@ def quote(request: HttpRequest, symbol: str) -> HttpResponse:
         return quote_contract.page(request, instrument)
     moment = moment_of(request)
     if is_fragment(request) and request.GET.get("panel") == "fetch":
-        context = chain_fetch.panel(actor, instrument, moment) | {"instrument": instrument}
-        return render_page(request, PAGE, context, panels=PANELS)
+        fetching = chain_fetch.panel(actor, instrument, moment) | {"instrument": instrument}
+        return render_page(request, PAGE, fetching, panels=PANELS)
     actions = price_chart.actions(instrument=instrument)
     ratio = price_chart.later_splits(actions, moment.session_date)
     span, style = _asked(request)

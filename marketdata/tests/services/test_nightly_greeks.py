@@ -85,7 +85,7 @@ def held_contract() -> Any:
     """An option on HELD that some book holds: known from a night before."""
     nightly_greeks.run(session_date=FRIDAY, watched=[pk("HELD")])
     forget()
-    return OptionContract.objects.filter(underlying__symbol="HELD").first().instrument_id
+    return OptionContract.objects.filter(underlying__symbol="HELD")[0].instrument_id
 
 
 def job(**inputs: Any) -> JobRun:
