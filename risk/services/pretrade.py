@@ -119,6 +119,9 @@ def judge(
     book = holdings.book_of(portfolio)
     limits = {each.measure: each for each in limit_rows.in_force(portfolio_id=portfolio.pk)}
     codes = set(denials) | _screen(portfolio, inputs, proposed, book)
+    if gate_inputs.PRICES not in inputs.failures:
+        # placed between the gathering and the lock: gather again
+        codes |= {"CONFLICT" for each in working if each.symbol not in inputs.instruments}
     walked = None
     if proposed and not codes & (UNAVAILABLE | UNUSABLE):
         try:

@@ -73,6 +73,12 @@ def working(*, portfolio_id: UUID, before: Order | None = None) -> list[Proposed
     ]
 
 
+def working_symbols(*, portfolio_id: UUID) -> set[str]:
+    """The symbols of what still works in a portfolio."""
+    rows = Order.objects.filter(portfolio_id=portfolio_id, state__in=WORKING)
+    return set(rows.values_list("instrument__symbol", flat=True).distinct())
+
+
 def waiting(*, portfolio_ids: Iterable[UUID] | None = None) -> list[Waiting]:
     """Every working order, oldest first within its portfolio."""
     rows = Order.objects.filter(state__in=WORKING)

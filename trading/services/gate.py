@@ -18,7 +18,7 @@ from risk.services.pretrade import CostEstimate, GateInputs, ProposedTrade, Verd
 from trading.calculations import fills
 from trading.choices import Side
 from trading.constants import COLLAR, INSUFFICIENT_CASH, KILL_SWITCH, OVERSELL, PRICE_COLLAR
-from trading.selectors import costs, halts
+from trading.selectors import costs, halts, orders
 
 ZERO = Decimal(0)
 
@@ -46,9 +46,13 @@ class Judged:
 def prepare(
     *, portfolio_id: UUID, instruments: Iterable[Instrument], moment: Moment
 ) -> dict[str, Prepared]:
-    """Gather prices, matrices, liquidity and costs for one portfolio, by symbol."""
+    """Gather prices, matrices, liquidity and costs for one portfolio, by symbol.
+
+    What waits there already counts as done in every verdict, so its symbols are gathered too.
+    """
     asked = {each.symbol: each for each in instruments}
-    inputs = pretrade.gather(portfolio_id=portfolio_id, symbols=list(asked), moment=moment)
+    symbols = orders.working_symbols(portfolio_id=portfolio_id) | set(asked)
+    inputs = pretrade.gather(portfolio_id=portfolio_id, symbols=symbols, moment=moment)
     own = costs.own(portfolio_id=portfolio_id)
     return {symbol: _prepared(instrument, inputs, own) for symbol, instrument in asked.items()}
 

@@ -416,6 +416,17 @@ def test_a_check_keeps_only_itself():
     assert not Order.objects.exists()
 
 
+def test_what_waits_in_a_name_nobody_holds_stands_in_no_other_orders_way():
+    world.make_market(playing=False)
+    portfolio = world.make_portfolio()
+    world.lift_var_limit(portfolio)
+    waiting = submit(portfolio, world.buy("10", symbol="BBB"))
+
+    order = submit(portfolio, world.buy("10", symbol="AAA"))
+
+    assert (waiting.state, order.state, order.reasons) == ("accepted", "accepted", [])
+
+
 def test_a_waiting_order_can_be_cancelled_once():
     world.make_market(playing=False)
     portfolio = world.make_portfolio()
