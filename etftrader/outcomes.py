@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
+from etftrader import revision
 from etftrader.core import jobs, push
 from etftrader.core.jobs import WAITS
 from etftrader.core.records import OPEN, JobRun
@@ -21,7 +22,7 @@ from risk.services import alerts, var
 
 AUDIT = "etftrader.check_audit"
 DOUBTS, NAMED = "prices_held", 5
-PRICED, REVISE = ("marketdata.sync_prices", "marketdata.import_files"), "etftrader.revise"
+PRICED = ("marketdata.sync_prices", "marketdata.import_files")
 DAY = "etftrader.run_day"
 GREEKS, CHAINS = "marketdata.compute_greeks", "marketdata.sync_chains"
 RATES, MOST_SYMBOLS = "marketdata.sync_rates", 200  # named in a message; more are every one
@@ -181,8 +182,8 @@ def _follow(run: JobRun) -> None:
     risk, and that by the limits of now.
     """
     if run.job in PRICED and run.result.get("changed"):
-        changed = run.result["changed"]
-        jobs.request(REVISE, as_of=sessions.latest(), inputs={"changed": changed})
+        told = run.result["changed"].items()
+        revision.ask(changed={symbol: date.fromisoformat(first) for symbol, first in told})
     portfolio_ids = [UUID(each) for each in run.portfolio_ids]
     if run.job == SNAPSHOTS:
         start = date.fromisoformat(run.inputs.get("start") or str(run.as_of))

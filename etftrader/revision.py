@@ -15,7 +15,7 @@ JOB, SNAPSHOTS = "etftrader.revise", "portfolios.take_snapshots"
 _TRIES = 3
 
 
-def ask(*, changed: Mapping[str, date]) -> JobRun:
+def ask(*, changed: Mapping[str, date], by: Actor | None = None) -> JobRun:
     """Request what hangs on these prices anew: symbol -> the first session that may differ.
 
     What comes while a revision waits to begin joins it. One that works may have passed the prices
@@ -28,7 +28,8 @@ def ask(*, changed: Mapping[str, date]) -> JobRun:
             break
         if _joined(waiting, changed):
             return waiting
-    return jobs.request(JOB, as_of=latest, inputs=_inputs(changed))
+    asker = {"requested_by": by.user_id, "request_id": by.request_id} if by else {}
+    return jobs.request(JOB, as_of=latest, inputs=_inputs(changed), **asker)
 
 
 def _inputs(changed: Mapping[str, date]) -> dict[str, object]:

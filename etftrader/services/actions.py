@@ -5,10 +5,9 @@ from typing import Any
 
 from django.db import transaction
 
-from etftrader import day
+from etftrader import day, revision
 from etftrader.core import jobs
 from etftrader.core.actor import Actor
-from etftrader.outcomes import REVISE
 from marketdata.models import CorporateAction
 from marketdata.selectors import keeping
 from marketdata.selectors.instruments import UnknownSymbol
@@ -39,10 +38,14 @@ def enter(
 
 def _follow(action: CorporateAction, latest: date, by: Actor) -> None:
     """Ask for what is due already: the past valued again, or the morning that has passed."""
-    asker: dict[str, Any] = {"requested_by": by.user_id, "request_id": by.request_id}
     today = day.session_of(MORNING[0])
     if action.ex_date <= latest:
-        changed = {action.instrument.symbol: action.ex_date.isoformat()}
-        jobs.request(REVISE, as_of=latest, inputs={"changed": changed}, **asker)
+        revision.ask(changed={action.instrument.symbol: action.ex_date}, by=by)
     elif action.ex_date <= today:
-        jobs.request(RUN, as_of=today, inputs={"steps": list(MORNING)}, **asker)
+        jobs.request(
+            RUN,
+            as_of=today,
+            inputs={"steps": list(MORNING)},
+            requested_by=by.user_id,
+            request_id=by.request_id,
+        )

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from etftrader.core import jobs
+from etftrader import revision
 from etftrader.core.actor import Actor
 from etftrader.core.records import JobRun
-from etftrader.outcomes import REVISE
 from marketdata.selectors import sessions
-from marketdata.services import bar_sync, price_upload
+from marketdata.services import price_upload
 from marketdata.services.price_upload import STORED, Sent, Uploaded
 
 
@@ -60,11 +59,4 @@ def bring(*, sent: Sent, wish: Wish, by: Actor) -> Brought:
     )
     if told.status != STORED or not told.changed:
         return Brought(told, None)
-    run = jobs.request(
-        REVISE,
-        as_of=latest,
-        inputs={"changed": bar_sync.in_words(told.changed)},
-        requested_by=by.user_id,
-        request_id=by.request_id,
-    )
-    return Brought(told, run)
+    return Brought(told, revision.ask(changed=told.changed, by=by))

@@ -148,7 +148,7 @@ def test_one_in_effect_already_is_applied_by_a_job(stage: Any) -> None:
     assert (run.job, run.as_of, run.requested_by) == (
         "etftrader.revise", world.YESTERDAY, stage.boss.pk,
     )  # fmt: skip
-    assert run.inputs == {"changed": {"AAA": "2016-06-22"}}
+    assert run.inputs["changed"] == {"AAA": "2016-06-22"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from django_celery_beat.models import PeriodicTask
 
-from etftrader import day, outcomes, tasks
+from etftrader import day, outcomes, revision, tasks
 from etftrader.conductor import UNIVERSE, Conductor
 from etftrader.core import clock, jobs
 from etftrader.core.outbound import line
@@ -213,7 +213,7 @@ def test_late_and_corrected_prices_are_fetched_in_the_evening_and_what_hangs_on_
     bar = DailyBar.objects.get(instrument__symbol="AAA", session_date=FRIDAY)
     assert (bar.close, bar.revision) == (Decimal("104.5"), 1)
     outcomes.heed(run_id=done.pk)
-    revised = jobs.run_now(JobRun.objects.get(job=outcomes.REVISE))
+    revised = jobs.run_now(JobRun.objects.get(job=revision.JOB))
     assert revised.status == "succeeded"
     [taking] = JobRun.objects.filter(job=outcomes.SNAPSHOTS, step="")
     assert taking.portfolio_ids == [str(portfolio.pk)]
@@ -243,7 +243,7 @@ def test_a_file_that_was_corrected_is_noticed_and_what_hangs_on_it_is_redone(
     outcomes.heed(run_id=run.pk)
 
     assert run.result["changed"] == {"AAA": "2020-06-18"}
-    wish = JobRun.objects.get(job=outcomes.REVISE)
+    wish = JobRun.objects.get(job=revision.JOB)
     assert wish.inputs["changed"] == run.result["changed"]
 
 

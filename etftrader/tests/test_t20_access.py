@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from etftrader.core.actor import Actor
-from etftrader.core.api.registry import CLASSES, operation
+from etftrader.core.api import registry
+from etftrader.core.api.registry import CLASSES
 from etftrader.core.records import AuditEvent, JobRun
 from etftrader.testing import matrix, places
 from marketdata.models import Instrument, Valuation
@@ -116,7 +117,7 @@ def test_what_changes_the_house_needs_more_than_a_token_that_reads() -> None:
         if each.op.kind in ("staff", "operator") and each.method != "get":
             assert each.op.word in ("trade", "admin"), str(each)
     with pytest.raises(ValueError, match="names no scope"):
-        operation(post="operator")
+        registry.operation(post="operator")
 
 
 @pytest.fixture

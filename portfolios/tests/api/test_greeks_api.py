@@ -15,7 +15,7 @@ from marketdata.tests.option_world import DAY
 from portfolios.models import Membership, Portfolio
 from portfolios.services import snapshots
 from portfolios.tests import option_book
-from portfolios.tests.factories import make_clock, make_portfolio, make_user
+from portfolios.tests.factories import make_portfolio, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("portfolios.tests.book_urls")]
 CALL = "SPY160819C00212000"

@@ -14,7 +14,6 @@ from portfolios.services import snapshots
 from portfolios.tests import option_book
 from portfolios.tests.factories import (
     fill,
-    make_clock,
     make_closes,
     make_instrument,
     make_portfolio,

@@ -45,9 +45,7 @@ def told(symbol, day, close, source="csv"):
 
 def submit(portfolio, ticket):
     by = world.actor(User.objects.get())
-    return orders.submit(
-        portfolio_id=portfolio.pk, ticket=ticket, by=by, moment=sessions.moment()
-    )
+    return orders.submit(portfolio_id=portfolio.pk, ticket=ticket, by=by, moment=sessions.moment())
 
 
 def worth(portfolio):
