@@ -22,6 +22,8 @@ from etftrader.testing import services
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
+    from etftrader.testing.yahoo_server import YahooServer
+
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "etftrader.settings",
@@ -242,3 +244,20 @@ def shared_folder() -> Path:
     if not where.is_dir():
         pytest.skip(f"{where} is absent: this test reads its vectors and data")
     return where
+
+
+@pytest.fixture
+def yahoo(
+    shared_folder: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> "Iterator[YahooServer]":
+    """The market of the shared fixtures as its provider serves it, asked without pauses."""
+    from etftrader.core.outbound import line
+    from etftrader.testing.yahoo_server import YahooServer
+    from marketdata.providers import yahoo_session
+
+    own = line.Line("yfinance", per_minute=10_000, spacing_s=0.0, sleep=lambda seconds: None)
+    monkeypatch.setattr(yahoo_session, "line", lambda: own)
+    settings.MARKETDATA_PROVIDER = "yfinance"
+    with YahooServer(shared_folder / "data" / "yahoo_fixtures") as server:
+        settings.YAHOO_BASE_URL = server.url
+        yield server

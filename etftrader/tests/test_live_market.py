@@ -14,7 +14,6 @@ from django_celery_beat.models import PeriodicTask
 from etftrader import day, outcomes, revision, tasks
 from etftrader.conductor import UNIVERSE, Conductor
 from etftrader.core import clock, jobs
-from etftrader.core.outbound import line
 from etftrader.core.records import AuditEvent, JobRun
 from etftrader.schedule import STEP, STEPS
 from etftrader.services import acts, beginning
@@ -24,7 +23,6 @@ from marketdata import tasks as market_tasks
 from marketdata.calculations import tick_batch
 from marketdata.calculations.tick_batch import Tick
 from marketdata.models import DailyBar, Instrument, UniverseMember
-from marketdata.providers import yahoo_session
 from marketdata.selectors import calendar, sessions
 from marketdata.services import replay, ticks
 from portfolios.models import Portfolio, PortfolioSnapshot, User, Watchlist, WatchlistItem
@@ -47,18 +45,6 @@ def at(session: date, hour: int, minute: int = 0, second: int = 0) -> datetime:
 def wall() -> Iterator[Any]:
     with time_machine.travel(at(FRIDAY, 8), tick=True) as traveller:
         yield traveller
-
-
-@pytest.fixture
-def yahoo(
-    shared_folder: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[YahooServer]:
-    own = line.Line("yfinance", per_minute=10_000, spacing_s=0.0, sleep=lambda seconds: None)
-    monkeypatch.setattr(yahoo_session, "line", lambda: own)
-    settings.MARKETDATA_PROVIDER = "yfinance"
-    with YahooServer(shared_folder / "data" / "yahoo_fixtures") as server:
-        settings.YAHOO_BASE_URL = server.url
-        yield server
 
 
 @pytest.fixture

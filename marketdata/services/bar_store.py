@@ -188,21 +188,23 @@ def _extend(series: PriceSeries, rows: Sequence[BarRow]) -> bool:
 
 def _stored(instrument: Instrument) -> list[BarRow]:
     bars = DailyBar.objects.filter(instrument=instrument).order_by("session_date")
-    return [
-        BarRow(
-            symbol=instrument.symbol,
-            session_date=bar.session_date,
-            open=None,
-            high=None,
-            low=None,
-            close=float(bar.close),
-            adj_close=None if bar.adj_close is None else float(bar.adj_close),
-            volume=bar.volume,
-            source=bar.source,
-            price_basis=bar.price_basis,
-        )
-        for bar in bars.iterator(chunk_size=5000)
-    ]
+    return [row_of(instrument, bar) for bar in bars.iterator(chunk_size=5000)]
+
+
+def row_of(instrument: Instrument, bar: DailyBar) -> BarRow:
+    """What a packed series takes of a stored bar."""
+    return BarRow(
+        symbol=instrument.symbol,
+        session_date=bar.session_date,
+        open=None,
+        high=None,
+        low=None,
+        close=float(bar.close),
+        adj_close=None if bar.adj_close is None else float(bar.adj_close),
+        volume=bar.volume,
+        source=bar.source,
+        price_basis=bar.price_basis,
+    )
 
 
 def _write(series: PriceSeries, rows: Sequence[BarRow]) -> None:

@@ -195,16 +195,5 @@ def _execute(statement: str, values: Sequence[Sequence[Any]]) -> int:
 
 def _first_row(instrument: Instrument) -> BarRow:
     """A bar inside the packed series: adding it again rebuilds the whole."""
-    bar = DailyBar.objects.filter(instrument=instrument).order_by("session_date")[0]
-    return BarRow(
-        symbol=instrument.symbol,
-        session_date=bar.session_date,
-        open=None,
-        high=None,
-        low=None,
-        close=float(bar.close),
-        adj_close=None if bar.adj_close is None else float(bar.adj_close),
-        volume=bar.volume,
-        source=bar.source,
-        price_basis=bar.price_basis,
-    )
+    first = DailyBar.objects.filter(instrument=instrument).order_by("session_date")[0]
+    return bar_store.row_of(instrument, first)

@@ -10,11 +10,9 @@ import time_machine
 
 from etftrader.core import jobs
 from etftrader.core.actor import system
-from etftrader.core.outbound import line
 from etftrader.testing import yahoo_server
 from etftrader.testing.yahoo_server import Reply, YahooServer
 from marketdata.models import CorporateAction, DailyBar, DataRefresh, Instrument, PriceSeries
-from marketdata.providers import yahoo_session
 from marketdata.selectors import calendar
 from marketdata.services import action_sync, price_sync
 
@@ -33,16 +31,12 @@ def morning() -> Iterator[None]:
 
 
 @pytest.fixture
-def yahoo(shared_folder: Any, settings: Any, monkeypatch: Any) -> Iterator[YahooServer]:
-    own = line.Line("yfinance", per_minute=10_000, spacing_s=0.0, sleep=lambda seconds: None)
-    monkeypatch.setattr(yahoo_session, "line", lambda: own)
-    settings.MARKETDATA_PROVIDER = "yfinance"
-    with YahooServer(shared_folder / "data" / "yahoo_fixtures") as server:
-        settings.YAHOO_BASE_URL = server.url
-        for symbol in NAMES:
-            tell(server, symbol)
-            Instrument.objects.create(symbol=symbol, name=symbol, kind="etf", price_basis="close")
-        yield server
+def yahoo(yahoo: YahooServer) -> YahooServer:
+    """The names followed here, as the provider tells them."""
+    for symbol in NAMES:
+        tell(yahoo, symbol)
+        Instrument.objects.create(symbol=symbol, name=symbol, kind="etf", price_basis="close")
+    return yahoo
 
 
 def tell(server: YahooServer, symbol: str, **events: Any) -> None:

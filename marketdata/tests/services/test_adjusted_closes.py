@@ -1,18 +1,15 @@
 """History that comes day by day has the adjusted closes of one that came as a whole: no seam."""
 
 import math
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
 
-from etftrader.core.outbound import line
 from etftrader.testing import yahoo_server
 from etftrader.testing.yahoo_server import Reply, YahooServer
 from marketdata.models import CorporateAction, DailyBar, Instrument, PriceSeries
-from marketdata.providers import yahoo_session
 from marketdata.providers.base import BarRow
 from marketdata.selectors import calendar
 from marketdata.services import bar_store, price_sync
@@ -22,16 +19,6 @@ DAYS = calendar.between(date(2020, 6, 1), date(2020, 7, 31))
 EX = DAYS[20]
 PAID = 1.25
 CLOSES = {day: 100.0 + (place * 7) % 5 + 0.13 * place for place, day in enumerate(DAYS)}
-
-
-@pytest.fixture
-def yahoo(shared_folder: Any, settings: Any, monkeypatch: Any) -> Iterator[YahooServer]:
-    own = line.Line("yfinance", per_minute=10_000, spacing_s=0.0, sleep=lambda seconds: None)
-    monkeypatch.setattr(yahoo_session, "line", lambda: own)
-    settings.MARKETDATA_PROVIDER = "yfinance"
-    with YahooServer(shared_folder / "data" / "yahoo_fixtures") as server:
-        settings.YAHOO_BASE_URL = server.url
-        yield server
 
 
 @pytest.fixture

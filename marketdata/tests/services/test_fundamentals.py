@@ -1,17 +1,13 @@
 """Fund and company data through the real package: dated, from its source, null where unsaid."""
 
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from etftrader.core.outbound import line
 from etftrader.core.records import AuditEvent, JobRun
 from etftrader.testing.yahoo_server import Reply, YahooServer, quote, summary
 from marketdata.models import DataRefresh, Fundamental, Instrument
-from marketdata.providers import yahoo_session
 from marketdata.providers.base import FundRow
 from marketdata.services import fundamentals
 from marketdata.tasks import sync_fundamentals
@@ -20,18 +16,6 @@ from marketdata.tests.option_world import clock_at
 
 pytestmark = pytest.mark.django_db
 DAY, NEXT = date(2020, 6, 30), date(2020, 7, 1)
-
-
-@pytest.fixture
-def yahoo(
-    shared_folder: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[YahooServer]:
-    own = line.Line("yfinance", per_minute=10_000, spacing_s=0.0, sleep=lambda seconds: None)
-    monkeypatch.setattr(yahoo_session, "line", lambda: own)
-    settings.MARKETDATA_PROVIDER = "yfinance"
-    with YahooServer(shared_folder / "data" / "yahoo_fixtures") as server:
-        settings.YAHOO_BASE_URL = server.url
-        yield server
 
 
 def make(symbol: str, kind: str = "etf", **fields: Any) -> Instrument:

@@ -1,6 +1,5 @@
 """Which instruments are kept up to date, and how a symbol joins them at run time."""
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,9 @@ import pytest
 
 from etftrader.core.actor import system
 from etftrader.core.errors import BadInput
-from etftrader.core.outbound import line
 from etftrader.core.records import AuditEvent
 from etftrader.testing.yahoo_server import YahooServer
 from marketdata.models import Instrument, Universe, UniverseMember
-from marketdata.providers import yahoo_session
 from marketdata.selectors import coverage
 from marketdata.services import price_sync, universes
 
@@ -30,18 +27,6 @@ def funds() -> dict[str, Instrument]:
         )
         for symbol in ("AAA", "BBB", "CCC")
     }
-
-
-@pytest.fixture
-def yahoo(
-    shared_folder: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[YahooServer]:
-    own = line.Line("yfinance", per_minute=10_000, spacing_s=0.0, sleep=lambda seconds: None)
-    monkeypatch.setattr(yahoo_session, "line", lambda: own)
-    settings.MARKETDATA_PROVIDER = "yfinance"
-    with YahooServer(shared_folder / "data" / "yahoo_fixtures") as server:
-        settings.YAHOO_BASE_URL = server.url
-        yield server
 
 
 def due(day: date) -> list[str]:

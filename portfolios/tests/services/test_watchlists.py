@@ -1,7 +1,6 @@
 """Watchlists behind the doors: look-ups at a live source, limits, two writers at once."""
 
 import threading
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,11 +11,9 @@ from django.db import connection
 
 from etftrader.core import events, jobs
 from etftrader.core.errors import BadInput, Conflict
-from etftrader.core.outbound import line
 from etftrader.core.records import JobRun, OutboxEvent
 from etftrader.testing.yahoo_server import Reply, YahooServer, summary
 from marketdata.models import DailyBar, Fundamental, Instrument
-from marketdata.providers import yahoo_session
 from marketdata.selectors import sessions
 from portfolios.models import Watchlist, WatchlistItem
 from portfolios.selectors import watchlists as read
@@ -25,18 +22,6 @@ from portfolios.tasks import attach_symbols
 from portfolios.tests.factories import actor, make_clock, make_instrument, make_user
 
 DAY = date(2020, 6, 30)
-
-
-@pytest.fixture
-def yahoo(
-    shared_folder: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[YahooServer]:
-    own = line.Line("yfinance", per_minute=10_000, spacing_s=0.0, sleep=lambda seconds: None)
-    monkeypatch.setattr(yahoo_session, "line", lambda: own)
-    settings.MARKETDATA_PROVIDER = "yfinance"
-    with YahooServer(shared_folder / "data" / "yahoo_fixtures") as server:
-        settings.YAHOO_BASE_URL = server.url
-        yield server
 
 
 @pytest.fixture
