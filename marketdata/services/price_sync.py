@@ -224,7 +224,8 @@ def _sync_yields(chain: Fallback, wish: _Wish, synced: Synced) -> None:
     if lacking:
         answer = chain.curve(lacking[0], until)
         tallies = chain.tallies
-        rows = [row for row in answer.rows if row.session_date in set(lacking)]
+        wanted = set(lacking)
+        rows = [row for row in answer.rows if row.session_date in wanted]
         told = yield_sync.write(rows, until=until, run_id=wish.run_id)
         written, refused = len(told.changed), len(told.refused)
         if answer.rows:
