@@ -97,6 +97,11 @@ def units_of(splits: Sequence[Split], session_date: date) -> float:
     )
 
 
+def shares_since(splits: Sequence[Split], doubt: QuarantinedPrice) -> float:
+    """Stored shares of today for one of those a figure was put there in."""
+    return units_of(splits, doubt.session_date) / float(doubt.raw.get(UNITS) or 1.0)
+
+
 def raw_units(splits: Sequence[Split], session_date: date) -> dict[str, str]:
     """What is kept beside a raw figure, so that it is known again in other shares."""
     units = units_of(splits, session_date)

@@ -118,13 +118,14 @@ def accept(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
         # a tick's time is over: the next ones are held against the accepted price
         _record(doubt, by, before=None, price=doubt.value)
         return doubt
-    row = row_of(doubt)
+    splits = price_decisions.splits(doubt.instrument)
+    row = row_of(doubt, splits)
     before = _stored_close(doubt.instrument, row)
     _set_aside(doubt.instrument, row, by)
     _store(doubt.instrument, [row])
-    followers = _judge_followers(doubt, by)
+    followers = _judge_followers(doubt, splits, by)
     prices_revised.announce(symbol=doubt.instrument.symbol, since=doubt.session_date.isoformat())
-    _record(doubt, by, before={"close": before}, close=doubt.value, followers=followers)
+    _record(doubt, by, before={"close": before}, close=repr(row.close), followers=followers)
     return doubt
 
 
@@ -140,7 +141,7 @@ def reject(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
 _IMPOSSIBLE = ("not_finite", "not_positive", "too_large", bar_gate.FUTURE)
 
 
-def _judge_followers(doubt: QuarantinedPrice, by: Actor) -> int:
+def _judge_followers(doubt: QuarantinedPrice, splits: Sequence[Split], by: Actor) -> int:
     """Later doubts of the series were held against a price that no longer is the last one.
 
     The answer counts those that are believed now.
@@ -155,18 +156,18 @@ def _judge_followers(doubt: QuarantinedPrice, by: Actor) -> int:
             session_date__gt=doubt.session_date,
         ).order_by("session_date")
     )
-    splits = _unapplied(price_decisions.splits(doubt.instrument))
+    pending = _unapplied(splits)
     note = f"follows {doubt.session_date}, which was accepted"
     believed = 0
     for each in waiting:
         if each.reason in _IMPOSSIBLE:
             continue
-        row = row_of(each)
+        row = row_of(each, splits)
         [judged] = bar_gate.judge(
             [_figures(row)],
             until=row.session_date,
             last=_last_believed(doubt.instrument, row.session_date),
-            splits=splits,
+            splits=pending,
             others=_elsewhere(doubt.instrument, [row]),
         )
         if judged.verdict == bar_gate.ACCEPTED:
@@ -220,23 +221,27 @@ def _store(instrument: Instrument, rows: list[BarRow]) -> None:
     bar_store.pack_series(instrument, rows)
 
 
-def row_of(doubt: QuarantinedPrice) -> BarRow:
-    """The row as its source gave it, without what can be no price or volume beside the close."""
+def row_of(doubt: QuarantinedPrice, splits: Sequence[Split]) -> BarRow:
+    """The row as its source gave it, in the shares of what is stored today.
+
+    What can be no price or volume beside the close is left out.
+    """
+    shares = price_decisions.shares_since(splits, doubt)
     raw = doubt.raw
     figures = {name: None if raw.get(name) is None else float(raw[name]) for name in _FIGURES}
     volume = figures.pop("volume")
     close = figures.pop("close")
     assert close is not None
     usable = {
-        name: price if price is not None and bar_gate.possible_price(price) else None
+        name: price / shares if price is not None and bar_gate.possible_price(price) else None
         for name, price in figures.items()
     }
     known = volume is not None and bar_gate.possible_volume(volume)
     return BarRow(
         symbol=doubt.instrument.symbol if doubt.instrument else doubt.symbol,
         session_date=doubt.session_date,
-        close=close,
-        volume=int(raw["volume"]) if known else None,
+        close=close / shares,
+        volume=round(int(raw["volume"]) * shares) if known else None,
         source=doubt.source,
         price_basis=doubt.price_basis,
         **usable,

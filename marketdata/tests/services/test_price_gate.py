@@ -225,6 +225,27 @@ def test_what_was_withdrawn_stays_away_in_the_shares_of_later_splits(applied_bef
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("applied_before", [False, True])
+def test_what_is_accepted_after_a_split_is_stored_in_the_shares_of_then(applied_before):
+    acme = instrument()
+    CorporateAction.objects.create(
+        instrument=acme, kind=ActionKind.SPLIT, ex_date=DAY + timedelta(days=5), ratio=4,
+        source=Source.CSV, status="applied" if applied_before else "pending",
+    )  # fmt: skip
+    bring_in(acme, bars(100.0, 301.0))
+    doubt = QuarantinedPrice.objects.get()
+    CorporateAction.objects.update(status="pending" if applied_before else "applied")
+
+    price_gate.accept(doubt_id=doubt.pk, by=BY)
+
+    bar = DailyBar.objects.get(session_date=DAY + timedelta(days=1))
+    told = (float(bar.close), bar.volume)
+    assert told == ((1204.0, 250) if applied_before else (75.25, 4000))
+    # the same figure of its source is known as the one that was accepted
+    assert bring_in(acme, bars(told[0], start=DAY + timedelta(days=1))).held == 0
+
+
+@pytest.mark.django_db
 def test_a_rejected_price_vouches_for_none_after_it():
     acme = instrument()
     bring_in(acme, bars(100.0, 160.0))
