@@ -117,7 +117,8 @@ class Person:
     def _heard(self, message: ConsoleMessage) -> None:
         # a broken content security policy is reported as an error too
         if message.type == "error":
-            self.complaints.append(f"{self.page.url}: {message.text}")
+            about = message.location.get("url", "")
+            self.complaints.append(f"{self.page.url}: {message.text} {about}")
 
     def _sign_in(self) -> None:
         self.open("/")

@@ -1,6 +1,7 @@
 """Journeys of a person: the real product, started by its launcher, in a real browser."""
 
 import re
+import time
 from decimal import Decimal
 
 import pytest
@@ -29,6 +30,14 @@ def text_changes(place, seconds):
     before = place.inner_text()
     expect(place).not_to_have_text(before, timeout=seconds * 1000)
     return before, place.inner_text()
+
+
+def comes_true(page, words, seconds=90):
+    """Ask again and again; the browser's own waiting evaluates text, which the pages forbid."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(words):
+        assert time.monotonic() < end, words
+        page.wait_for_timeout(200)
 
 
 def test_the_value_at_risk_moves_without_a_reload(growth):
@@ -214,7 +223,7 @@ def test_a_page_left_open_is_drawn_anew_for_the_next_session(growth, chromium, p
         assert page.evaluate("window.sameDocument") is True
     risk = pages["risk/"]
     marks = "document.getElementById('main').dataset"
-    risk.wait_for_function(f"{marks}.drawnRisk === {marks}.drawnMarket", timeout=90_000)
+    comes_true(risk, f"{marks}.drawnRisk === {marks}.drawnMarket")
     # every point of the chart is of the session that runs
     days = risk.evaluate(
         "[...new Set([...document.querySelectorAll('[data-chart] tr[data-x]')]"
@@ -296,3 +305,6 @@ def test_the_portfolio_of_another_is_a_page_that_does_not_exist(growth, balanced
     expect(growth.page.locator("body")).not_to_contain_text("Long/Short")
     missing = growth.open("/portfolios/00000000-0000-4000-8000-000000000000/")
     assert missing.status == 404
+    # the console says so too, and nothing else
+    assert all("404 (Not Found)" in each for each in growth.complaints)
+    growth.complaints.clear()

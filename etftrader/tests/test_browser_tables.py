@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import pytest
+from playwright.sync_api import expect
 
 from etftrader.testing.services import ROOT
 
@@ -46,9 +47,7 @@ def test_a_sum_is_of_the_figures_and_not_of_their_rounded_words(chromium):
                 document.body.dispatchEvent(new CustomEvent("live:data", { detail: {} }));
             }"""
         )
-        page.wait_for_function("document.querySelector('tfoot td').textContent !== '99.6%'")
-
-        assert page.locator("tfoot td").inner_text() == "100.0%"
+        expect(page.locator("tfoot td")).to_have_text("100.0%")
         assert set(page.locator("tbody td").all_inner_texts()) == {"10.0%"}
 
 
