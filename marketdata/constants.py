@@ -5,6 +5,7 @@ from decimal import Decimal
 
 LIVE_AGE = timedelta(seconds=60)  # reliability rules for prices: fills at once
 DELAYED_AGE = timedelta(minutes=15)  # older in session is stale
+APART = timedelta(minutes=15)  # a quote farther from the close is none of that close
 MAX_STALE_SESSIONS = 5  # analytics exclude a price older than this many sessions
 VIX = "^VIX"
 BENCHMARK = "SPY"

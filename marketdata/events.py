@@ -8,6 +8,9 @@ from etftrader.core.events import Event
 instruments_created = Event("marketdata.instruments_created")
 prices_revised = Event("marketdata.prices_revised")  # symbol, since: the first session that differs
 
+# instrument_id: of a price nothing newer than which was believed, nobody has to decide any more
+doubt_settled = Event("marketdata.doubt_settled")
+
 Why = Callable[[UUID], str]
 Follow = Callable[[str, str], object]
 in_use: list[Why] = []  # each answers in words why an instrument is needed, or nothing

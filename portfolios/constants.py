@@ -84,3 +84,4 @@ MIN_RATIO_SESSIONS = 20  # ratios of performance need that many returns, ui.md 5
 MAX_WATCHLISTS = 50  # lists a person
 MAX_WATCHED = 200  # symbols a list: as many as one socket follows
 MAX_UNKNOWN_SYMBOLS = 200  # of one person, over all lists
+MAX_NOTE = 200  # characters beside a watched symbol

@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-from django.db.models import Q
-
 from etftrader.core import jobs
-from marketdata.events import holder, instruments_created
-from portfolios.models import Position
+from marketdata.events import follower, holder, instruments_created
+from portfolios.selectors import holdings
+from portfolios.services import watched_symbols
 
 ATTACH = "portfolios.attach_symbols"
 
@@ -17,9 +16,14 @@ def attach(**later: object) -> None:
     jobs.send(ATTACH)
 
 
+@follower
+def respell(old: str, new: str) -> None:
+    """Watchlists of an instrument that has another symbol now."""
+    watched_symbols.follow(new)
+
+
 @holder
 def why_held(instrument_id: UUID) -> str:
     """The number of books that hold it, or an option on it."""
-    named = Q(instrument_id=instrument_id) | Q(instrument__option__underlying_id=instrument_id)
-    books = Position.objects.open().filter(named).values("portfolio_id").distinct().count()
+    books = len(holdings.holders(instrument_id=instrument_id))
     return f"{books} {'portfolio holds' if books == 1 else 'portfolios hold'} it" if books else ""

@@ -69,6 +69,12 @@ def revalue_portfolio(*, portfolio_id: str, **later: object) -> None:
     var.measure_later(portfolio_ids=[key], until=moment.session_date)
 
 
+@shared_task(name="risk.revalue_holders")
+def revalue_holders(*, instrument_id: str, **later: object) -> None:
+    """The live figures of the books that hold a name, or an option on it; no record of a close."""
+    monitor.revalue_holders(instrument_id=UUID(instrument_id), moment=sessions.moment())
+
+
 def _portfolios(portfolio_ids: list[str] | None) -> list[UUID]:
     if portfolio_ids is None:
         return list(Portfolio.objects.open().values_list("pk", flat=True))

@@ -135,7 +135,10 @@ class RejectAction(ApiView):
         reason = self.checked(Rejection)["reason"]
 
         def effect() -> Response:
-            done = action_edits.reject(action_id=action_id, reason=reason, by=self.actor)
+            row = corporate_actions.one(
+                actor=self.actor, moment=sessions.moment(), action_id=action_id
+            )
+            done = action_edits.reject(action_id=row.pk, reason=reason, by=self.actor)
             return Response(ActionSerializer(done).data)
 
         return once(request, effect)

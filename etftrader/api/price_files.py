@@ -35,6 +35,10 @@ ASKED = {
 }
 
 
+class Body(SimpleUploadedFile):
+    """The bytes of a request. Its name is ours: no sender gave it, and it says nothing."""
+
+
 class CsvParser(BaseParser):
     """The body is the file."""
 
@@ -52,7 +56,7 @@ class CsvParser(BaseParser):
         data = b"" if announced > MAX_FILE_BYTES else stream.read(MAX_FILE_BYTES + 1)
         if max(announced, len(data)) > MAX_FILE_BYTES:
             raise TooLarge("A file may have 10 MB.")
-        return {"file": SimpleUploadedFile("body.csv", data, self.media_type)}
+        return {"file": Body("body.csv", data, self.media_type)}
 
 
 class GzipParser(CsvParser):
@@ -89,7 +93,7 @@ class PriceFiles(ApiView):
         sent: list[Sent] = []
 
         def before() -> None:
-            sent.append(price_files.read(data=data, file_name=name, wish=wish))
+            sent.append(price_files.read(data=data, file_name=name, wish=wish, by=self.actor))
 
         def effect() -> Response:
             brought = price_files.bring(sent=sent[0], wish=wish, by=self.actor)
@@ -100,15 +104,15 @@ class PriceFiles(ApiView):
         return once(request, effect, before=before, meaning=meaning)
 
     def _given(self) -> tuple[str, bytes]:
-        """The name and the bytes of the file. Raises BadInput without one."""
+        """The name the sender gave, if any, and the bytes. Raises BadInput without a file."""
         asked = self.checked(PriceFile)
-        file = asked.get("file")
+        file, name = asked.get("file"), asked.get("file_name", "")
         if file is not None:
-            return asked.get("file_name") or file.name, file.read()
+            return name or ("" if isinstance(file, Body) else file.name), file.read()
         if "content" not in asked:
             words = "A file is missing: send it as `file`, or as the body with text/csv."
             raise BadInput(words, attr="file", code="required")
-        return asked.get("file_name", "pasted.csv"), asked["content"].encode()
+        return name, asked["content"].encode()
 
 
 def document(told: Uploaded) -> dict[str, Any]:

@@ -70,7 +70,10 @@ CELERY_WORKER_MAX_MEMORY_PER_CHILD = 750_000  # kilobytes; a larger child ends w
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "batch"
-CELERY_TASK_ROUTES = {"risk.revalue_portfolio": {"queue": "critical"}}
+CELERY_TASK_ROUTES = {
+    "risk.revalue_portfolio": {"queue": "critical"},
+    "risk.revalue_holders": {"queue": "critical"},
+}
 CELERY_ENABLE_UTC = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "etftrader.scheduler:LeaderScheduler"

@@ -39,6 +39,7 @@ RATE_LIMITS = {  # scope: (requests, seconds)
     "orders": (60, 60),
     "jobs": (10, 60),
     "export": (10, 60),
+    "files": (20, 86_400),  # of prices and yields
 }
 
 DRF_STANDARDIZED_ERRORS = {

@@ -73,6 +73,7 @@ def test_an_empty_list_says_what_would_show_there(stage: Any) -> None:
     text = page(stage.reader)
 
     assert "No split, dividend or symbol change is known" in text
+    assert "symbol changes are entered by hand" in text
     assert "Enter an action" not in text
     assert "Enter an action" in page(stage.operator)
     assert 'href="/data/actions/"' in stage.reader.get("/data/quarantine/").content.decode()
@@ -233,6 +234,36 @@ def test_programs_read_enter_and_reject(stage: Any) -> None:
     gone = post(stage.operator, f"{API}/{told['id']}/reject", {"reason": "a rumour"})
     assert (gone.status_code, gone.json()["state"]) == (200, "rejected")
     assert AuditEvent.objects.get(action="corporate_action.rejected").reason == "a rumour"
+
+
+@pytest.mark.parametrize("whose", ["of somebody's own", "of a session to come"])
+def test_what_cannot_be_seen_cannot_be_rejected(stage: Any, whose: str) -> None:
+    row = make(ex_date=date(2016, 6, 27)) if whose == "of a session to come" else make()
+    if whose == "of somebody's own":
+        Instrument.objects.filter(symbol="AAA").update(
+            owner_id=world.make_user("other@example.com").pk
+        )
+
+    answer = post(stage.operator, f"{API}/{row.pk}/reject", {"reason": "wrong"})
+    missing = post(stage.operator, f"{API}/{row.instrument_id}/reject", {"reason": "wrong"})
+
+    assert (answer.status_code, missing.status_code) == (404, 404)
+    assert answer.json()["detail"] == missing.json()["detail"]
+    row.refresh_from_db()
+    assert (row.status, row.version) == ("pending", 1)
+    assert stage.operator.get(f"/data/actions/{row.pk}/reject/").status_code == 404
+
+
+def test_a_split_told_for_another_day_is_refused_beside_its_date(stage: Any) -> None:
+    make("AAA", "split", ex_date=world.TODAY)
+
+    answer = post(stage.operator, API, SPLIT)
+    drawn = stage.operator.post(NEW, SPLIT)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "action_near")
+    assert drawn.status_code == 422
+    assert "Reject that one first" in " ".join(drawn.context["form"].errors["ex_date"])
+    assert CorporateAction.objects.count() == 1
 
 
 def test_the_same_key_enters_once(stage: Any) -> None:

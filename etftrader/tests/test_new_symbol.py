@@ -10,9 +10,15 @@ import pytest
 from etftrader import day
 from etftrader.core.actor import Actor
 from etftrader.services import actions
-from marketdata.models import DailyBar, Instrument, InstrumentAlias, PriceSeries
+from marketdata.models import (
+    CorporateAction,
+    DailyBar,
+    Instrument,
+    InstrumentAlias,
+    PriceSeries,
+)
 from marketdata.selectors import calendar, instruments, sessions
-from marketdata.services import price_sync, replay, stream
+from marketdata.services import corporate_actions, price_sync, replay, stream
 from portfolios.models import LedgerEntry, Portfolio, PortfolioSnapshot, Position
 from portfolios.tests import factories
 from risk.models import Alert
@@ -160,3 +166,25 @@ def test_a_new_symbol_can_be_changed_back(book: Portfolio) -> None:
     assert list(InstrumentAlias.objects.values_list("alias", flat=True)) == ["NEWA"]
     assert Instrument.objects.filter(symbol="AAA").exists()
     assert nav(AFTER) == expected(AFTER)
+
+
+def test_history_that_starts_over_has_its_old_symbol_and_gets_the_new_one_again(
+    book: Portfolio,
+) -> None:
+    key = Instrument.objects.get(symbol="AAA").pk
+    rename()
+    for session in (EX, AFTER):
+        day.advance(by=operator(), until=session)
+    assert Instrument.objects.get(pk=key).symbol == "NEWA"
+
+    replay.start_over(by=operator())
+
+    assert Instrument.objects.get(pk=key).symbol == "AAA"
+    assert CorporateAction.objects.get().status == "pending"
+    matrix = covariance.in_force(session_date=START)
+    assert matrix is not None
+    assert "AAA" in matrix.labels
+    assert "NEWA" not in matrix.labels
+    replay.close(by=operator())
+    assert corporate_actions.apply_due(session_date=EX)["counts"]["failed"] == 0
+    assert Instrument.objects.get(pk=key).symbol == "NEWA"

@@ -15,7 +15,7 @@ from etftrader.core import jobs
 from etftrader.core.actor import Actor
 from etftrader.core.records import AuditEvent, IdempotencyKey, JobRun
 from etftrader.uploads import MAX_FILE_BYTES
-from marketdata.models import DailyBar, QuarantinedPrice, TreasuryYield
+from marketdata.models import DailyBar, Instrument, QuarantinedPrice, TreasuryYield
 from portfolios.models import PortfolioSnapshot
 from portfolios.services import snapshots, tokens
 from trading.tests import world
@@ -216,6 +216,38 @@ def test_every_way_to_send_a_file_stores_it(stage: Any, how: str) -> None:
         "rows": 1,
     }
     assert len(added()) == 2
+
+
+@pytest.mark.parametrize("how", ["csv", "gzip", "json"])
+def test_what_comes_without_a_name_names_no_symbol(stage: Any, how: str) -> None:
+    text = "date,close\n2016-06-21,99\n"
+    kind = {"csv": "text/csv", "gzip": "application/gzip"}
+    body = gzip.compress(text.encode()) if how == "gzip" else text.encode()
+
+    def send(query: str) -> Any:
+        if how == "json":
+            return stage.api.post(f"{API}{query}", {"content": text}, format="json")
+        return stage.api.post(f"{API}{query}", body, content_type=kind[how])
+
+    refused = send("?add_symbols=true")
+    assert (refused.status_code, refused.json()["code"]) == (422, "missing_symbol")
+    assert not Instrument.objects.filter(symbol__in=["BODY", "PASTED"]).exists()
+    assert added() == set()
+
+    taken = send("?symbol=aaa")
+    assert (taken.status_code, taken.json()["file_name"]) == (200, "")
+    assert added() == {("AAA", "2016-06-21", Decimal(99))}
+
+
+def test_a_name_that_was_given_names_the_symbol(stage: Any) -> None:
+    named = {"content": "date,close\n2016-06-21,99\n", "file_name": "AAA.csv"}
+    other = a_file("date,close\n2016-06-21,49\n", "bbb.csv")
+
+    pasted = stage.api.post(API, named, format="json")
+    sent = stage.api.post(API, {"file": other}, format="multipart")
+
+    assert (pasted.json()["file_name"], sent.json()["file_name"]) == ("AAA.csv", "bbb.csv")
+    assert added() == {("AAA", "2016-06-21", Decimal(99)), ("BBB", "2016-06-21", Decimal(49))}
 
 
 def test_yields_come_in_too(stage: Any) -> None:

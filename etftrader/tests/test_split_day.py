@@ -9,10 +9,10 @@ import pytest
 
 from etftrader import day
 from etftrader.core import jobs
-from etftrader.core.actor import system
-from etftrader.core.records import AuditEvent
+from etftrader.core.actor import Actor, system
+from etftrader.core.records import AuditEvent, JobRun
 from etftrader.schedule import STEPS
-from etftrader.services import beginning
+from etftrader.services import actions, beginning
 from marketdata.models import CorporateAction, DailyBar, Instrument, OptionContract
 from marketdata.selectors import calendar, sessions
 from marketdata.services import price_sync, replay
@@ -153,6 +153,26 @@ def test_a_closed_book_still_gets_what_it_is_owed(book: Portfolio) -> None:
     paid = LedgerEntry.objects.get(portfolio=book, source__endswith=":paid", account="cash")
     assert paid.amount == 200
     assert "snapshots" not in {each.step for each in day.status(session_date=AFTER)}
+
+
+def test_a_split_by_hand_that_no_price_shows_changes_no_book(book: Portfolio) -> None:
+    bbb = Instrument.objects.get(symbol="BBB")
+    factories.fill(book, bbb, 100, 50, session_date=OPENED)
+    before = list(DailyBar.objects.filter(instrument=bbb).order_by("session_date").values())
+    boss = Actor.of_user(factories.make_user("boss@example.com", is_superuser=True))
+
+    actions.enter(
+        symbol="BBB", kind="split", ex_date=START, ratio=Decimal(4), latest=START, by=boss
+    )
+    jobs.run_now(JobRun.objects.get(job="etftrader.revise"))
+
+    assert CorporateAction.objects.get(instrument=bbb).status == "pending"
+    assert Position.objects.get(portfolio=book, instrument=bbb).quantity == 100
+    kept = DailyBar.objects.filter(instrument=bbb).order_by("session_date")
+    assert list(kept.values()) == before
+    [run] = [each for each in day.status(session_date=START) if each.step == "actions"]
+    [item] = [each for each in run.items if each["status"] == "failed"]
+    assert item["reason"]["code"] == "price_contradicts"
 
 
 def test_waiting_orders_ask_for_the_shares_after_the_split_once(book: Portfolio) -> None:

@@ -190,8 +190,9 @@ def _list(request: HttpRequest, actor: Actor) -> dict[str, Any]:
         columns=_columns(may=may),
         row=lambda each: _row(each, said.get(each.pk), actor, may=may),
         query=query.urlencode(),
-        empty="No split, dividend or symbol change is known. Sources tell them with their prices "
-        "and before the open; each is applied once, to prices and books.",
+        empty="No split, dividend or symbol change is known. Sources tell splits and dividends "
+        "with their prices and before the open; symbol changes are entered by hand. Each is "
+        "applied once, to prices and books.",
     )
     return {
         "table": table | {"filtered": any(chosen.values()), "clear_url": reverse("actions")},

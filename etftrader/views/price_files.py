@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
@@ -18,6 +19,7 @@ from marketdata.selectors import quarantine
 from marketdata.services import price_upload
 from marketdata.services.price_upload import RowsRefused, RowVerdict, Uploaded
 
+TOO_MANY = 429
 PAGE, VERDICT = "etftrader/price_files.html", "etftrader/price_files_verdict.html"
 TAGS = {
     price_upload.STORED: "ok",
@@ -44,7 +46,8 @@ class PriceFileForm(forms.Form):
         allow_empty_file=True,
         widget=forms.FileInput(attrs={"accept": ".csv,.gz,text/csv,application/gzip"}),
         help_text=f"At most {MAX_FILE_BYTES // 1_000_000} MB, {price_upload.MOST_ROWS:,} rows and "
-        f"{price_upload.MOST_SYMBOLS} symbols. Larger files go into CSV_FOLDER.",
+        f"{price_upload.MOST_SYMBOLS} symbols, {settings.RATE_LIMITS[price_files.FILES][0]} files "
+        "a day. Larger files go into CSV_FOLDER.",
         error_messages={"required": "Choose a file first."},
     )
     kind = forms.ChoiceField(
@@ -72,18 +75,24 @@ def page(request: HttpRequest) -> HttpResponse:
     if not may_operate(actor):
         raise NotAllowed("Operators bring prices and yields in from files.")
     context: dict[str, Any] = {"section": "data", "waiting": quarantine.held()}
-    template, status = PAGE, 200
+    template, status, wait = PAGE, 200, None
     if request.method == "POST":
         form = PriceFileForm(request.POST, request.FILES)
         told = _sent(form, actor)
         context |= told
-        status = UNPROCESSABLE if told["problem"] else 200
+        wait = told.get("wait")
+        # inside a page only 422 is put where the answer was awaited
+        refused = TOO_MANY if wait and not is_fragment(request) else UNPROCESSABLE
+        status = refused if told["problem"] else 200
         # the form stays as it is, with the file that was chosen
         in_place = is_fragment(request) and request.headers.get("HX-Target") == "outcome"
         template = VERDICT if in_place else PAGE
     else:
         form = PriceFileForm()
-    return render_page(request, template, context | {"form": form}, status=status)
+    answer = render_page(request, template, context | {"form": form}, status=status)
+    if wait:
+        answer["Retry-After"] = str(wait)
+    return answer
 
 
 def _sent(form: PriceFileForm, actor: Actor) -> dict[str, Any]:
@@ -94,12 +103,12 @@ def _sent(form: PriceFileForm, actor: Actor) -> dict[str, Any]:
     file = given.pop("file")
     wish = Wish(**given)
     try:
-        sent = price_files.read(data=file.read(), file_name=file.name, wish=wish)
+        sent = price_files.read(data=file.read(), file_name=file.name, wish=wish, by=actor)
         brought = price_files.bring(sent=sent, wish=wish, by=actor)
     except RowsRefused as refusal:
         return {"problem": refusal.detail} | _shown(refusal.told)
     except DomainError as refusal:
-        return {"problem": refusal.detail}
+        return {"problem": refusal.detail, "wait": refusal.figures.get("retry_after")}
     waiting = quarantine.held()
     return {"problem": "", "job": brought.job, "waiting": waiting} | _shown(brought.told)
 

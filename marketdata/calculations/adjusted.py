@@ -22,10 +22,27 @@ def rescale(*, close: float, adjusted: float, told: float) -> float | None:
     float or None
         None where rounding explains the difference, and where no dividend could.
     """
-    factor = told / (adjusted / close)
-    if abs(factor - 1.0) <= ROUNDED / min(close, adjusted) or not LEAST <= factor <= MOST:
-        return None
-    return factor
+    factor = 1.0 / fit(close=close, adjusted=adjusted, told=told)
+    return None if factor == 1.0 or not LEAST <= factor <= MOST else factor
+
+
+def fit(*, close: float, adjusted: float, told: float) -> float:
+    """Return the factor that brings what a source says to the level of a stored adjusted close.
+
+    Parameters
+    ----------
+    close, adjusted : float
+        As stored for one session, above zero.
+    told : float
+        Adjusted close over close of that session as the source has them, above zero.
+
+    Returns
+    -------
+    float
+        1 where rounding explains the difference.
+    """
+    factor = adjusted / close / told
+    return 1.0 if abs(1.0 / factor - 1.0) <= ROUNDED / min(close, adjusted) else factor
 
 
 def total_return(close: NDArray[np.float64], adjusted: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 MAX_DENOMINATOR = 1_000
 HALF_STEP = Fraction(1, 2_000_000)  # half of the sixth place a ratio is stored with
+OWN_MOVE = 0.2  # of a price: what it may well do beside its split
 
 
 def exact_ratio(ratio: Decimal) -> Fraction:
@@ -49,3 +50,23 @@ def is_restated(before: float, after: float, ratio: Fraction) -> bool:
     """
     step = math.log(before / after)
     return abs(step) < abs(step - math.log(ratio))
+
+
+def is_absent(before: float, after: float, ratio: Fraction) -> bool:
+    """Return whether two prices as they were traded deny that there was a split between them.
+
+    Parameters
+    ----------
+    before, after : float
+        The last price before the ex-date and the first one from it on, above zero.
+    ratio : Fraction
+        New shares per old share.
+
+    Returns
+    -------
+    bool
+        True when there is no step of the split's size and the price cannot have made up for it
+        by a move of its own. A small ratio, such as a spin-off's, is never denied.
+    """
+    own = math.log(after / before) + math.log(ratio)
+    return is_restated(before, after, ratio) and abs(own) > math.log1p(OWN_MOVE)

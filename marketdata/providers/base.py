@@ -100,6 +100,7 @@ class SymbolHistory:
 
     `gaps` are sessions the source names without a close: reported, never filled. `anchor` is its
     newest row before the time asked for: it tells how the source adjusts what came earlier.
+    `own_splits` are those of the bars' source where `splits` are another one's.
     """
 
     symbol: str
@@ -110,6 +111,7 @@ class SymbolHistory:
     currency: str | None = None
     failure: Failure | None = None
     anchor: BarRow | None = None
+    own_splits: tuple[SplitRow, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,12 @@ class Fallback:
         ]
         told, _ = self._asked(self._actions, other, start, end)
         return {
-            name: replace(found[name], dividends=each.dividends, splits=each.splits)
+            name: replace(
+                found[name],
+                dividends=each.dividends,
+                splits=each.splits,
+                own_splits=found[name].splits,
+            )
             for name, each in told.items()
         }
 

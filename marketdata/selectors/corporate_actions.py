@@ -1,7 +1,8 @@
 """Corporate actions as far as a session knows them, and what splits did to stored prices."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from marketdata.selectors import calendar
 from marketdata.selectors.sessions import Moment
 
 BY_PEOPLE = ("corporate_action.entered", "corporate_action.rejected")
+NEAR = timedelta(days=7)  # five sessions
 
 
 def effective(day: date) -> date:
@@ -68,6 +70,40 @@ def decisions(of: Iterable[CorporateAction]) -> dict[UUID, AuditEvent]:
         action__in=BY_PEOPLE,
     )
     return {UUID(line.object_id): line for line in lines.order_by("pk")}
+
+
+def twin(
+    *, instrument: Instrument, ex_date: date, ratio: Decimal, but: str | None = None
+) -> CorporateAction | None:
+    """A believed split the same way within a week, `but` those of a source.
+
+    Sources date one event differently. One the other way is another event: it undoes the first.
+    """
+    rows = CorporateAction.objects.filter(
+        instrument=instrument,
+        kind=ActionKind.SPLIT,
+        ex_date__range=(ex_date - NEAR, ex_date + NEAR),
+    ).exclude(ex_date=ex_date)
+    believed = rows.exclude(status=ActionStatus.REJECTED).order_by("ex_date")
+    for each in believed:
+        if each.source != but and each.ratio and (each.ratio > 1) == (ratio > 1):
+            return each
+    return None
+
+
+def symbol_before(action: CorporateAction) -> str | None:
+    """What an instrument was called before an applied change of its symbol, by the audit line."""
+    line = (
+        AuditEvent.objects.filter(
+            object_type="corporate_action",
+            object_id=str(action.pk),
+            action="corporate_action.applied",
+        )
+        .order_by("pk")
+        .last()
+    )
+    symbol: str | None = (line.after or {}).get("old_symbol") if line else None
+    return symbol
 
 
 def for_books(*, instrument_ids: Iterable[UUID], session_date: date) -> list[CorporateAction]:

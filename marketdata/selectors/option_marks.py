@@ -15,7 +15,7 @@ from marketdata.calculations import american, options
 from marketdata.calculations.options import time_to_expiry
 from marketdata.calculations.splits import times
 from marketdata.choices import OptionRight, PriceClass, Source
-from marketdata.constants import SIMULATED
+from marketdata.constants import APART, SIMULATED
 from marketdata.models import DailyBar, Instrument, OptionContract, OptionGreeks, OptionQuote
 from marketdata.selectors import bar_marks, calendar, corporate_actions, greeks
 from marketdata.selectors.bar_marks import Mark, Sensitivities
@@ -150,7 +150,7 @@ class OptionTape:
 def closing(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID, Mark]:
     """Marks of options at one close.
 
-    The middle of the session's quote where both sides are above zero, else the session's model
+    The middle of the quote at the close where both sides are above zero, else the session's model
     value (class `model`), else a close some source reported, else no price and the reason. On the
     day it expires, and after, a contract has its intrinsic value at that day's close of the
     underlying.
@@ -347,10 +347,12 @@ def revalued(
 def _quotes(
     contract_ids: Sequence[UUID], first: date, last: date
 ) -> dict[tuple[UUID, date], OptionQuote]:
-    """The newest two-sided quote of each contract and session that could be one.
+    """The newest two-sided quote of each contract at each session's close that could be one.
 
-    A middle outside the bounds of arbitrage has no volatility: the model's value serves then.
+    A middle of hours before says nothing of the close, and one outside the bounds of arbitrage
+    has no volatility: the model's value serves then.
     """
+    ends = {day: calendar.close_time(day) for day in calendar.between(first, last)}
     found: dict[tuple[UUID, date], OptionQuote] = {}
     for start in range(0, len(contract_ids), BATCH):
         rows = OptionQuote.objects.filter(
@@ -360,7 +362,9 @@ def _quotes(
             ask__gt=0,
         ).exclude(reason__in=IMPOSSIBLE)
         for row in rows.order_by("as_of", "source", "pk"):
-            found[row.contract_id, row.session_date] = row
+            end = ends.get(row.session_date)
+            if end is not None and abs(row.as_of - end) <= APART:
+                found[row.contract_id, row.session_date] = row
     return found
 
 

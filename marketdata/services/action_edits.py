@@ -19,7 +19,7 @@ from marketdata.calculations.splits import exact_ratio
 from marketdata.choices import ActionKind, ActionStatus, InstrumentKind, Source
 from marketdata.models import CorporateAction, DailyBar, Instrument
 from marketdata.selectors import calendar, corporate_actions
-from marketdata.services import renaming
+from marketdata.services import action_guards, renaming
 
 FIGURE = {
     ActionKind.SPLIT: "ratio",
@@ -54,12 +54,14 @@ def enter(*, wish: Wish, latest: date, reason: str = "", by: Actor) -> Corporate
 
     One that was announced otherwise is corrected, a rejected one announced again. `latest` is the
     last session whose close is known. Raises BadInput with the field, and Conflict where it
-    stands there already, was applied, or the new symbol is another's.
+    stands there already, was applied, stands a few sessions beside, or the new symbol is
+    another's.
     """
     fields = _checked(wish, latest)
     place = {"instrument": wish.instrument, "kind": wish.kind, "ex_date": wish.ex_date}
     try:
         with transaction.atomic():
+            _refuse_twin(wish)
             found = CorporateAction.objects.filter(**place).first()
             if found is not None:
                 return _again(found, fields, reason, by)
@@ -140,6 +142,24 @@ def _checked(wish: Wish, latest: date) -> dict[str, Any]:
     if kind == ActionKind.DIVIDEND:
         _check_size(wish, figure)
     return {mine: figure, "pay_date": wish.pay_date}
+
+
+def _refuse_twin(wish: Wish) -> None:
+    """Raise Conflict where a split of these days is known: both applied, books change twice."""
+    if wish.kind != ActionKind.SPLIT:
+        return
+    assert wish.ratio is not None
+    found = action_guards.twin(instrument=wish.instrument, ex_date=wish.ex_date, ratio=wish.ratio)
+    if found is None:
+        return
+    applied = found.status == ActionStatus.APPLIED
+    way = f"It was applied. {way_out(found)}" if applied else "Reject that one first."
+    raise Conflict(
+        f"The split of {found.ex_date}, {plain(found.ratio)} new for one old, is taken to be the "
+        f"same. {way}",
+        code="action_near",
+        attr="ex_date",
+    )
 
 
 def _check_instrument(wish: Wish) -> None:

@@ -19,7 +19,9 @@ from marketdata.services import (
     corporate_actions,
     former_names,
     refresh_records,
+    stored_shares,
 )
+from marketdata.services.adjusted_closes import Told
 
 LOOK_BACK = 20  # sessions: what a source learns of late is found within them
 PIECE = 100  # symbols a question
@@ -99,21 +101,22 @@ def _keep(
     told["warnings"] += said["warnings"]
     for name, count in said["counts"].items():
         told["counts"][name] = told["counts"].get(name, 0) + count
-    _adjust(piece, good)
+    _adjust(piece, good, session_date)
 
 
 @transaction.atomic
-def _adjust(piece: Mapping[str, Instrument], answers: Sequence[SymbolHistory]) -> None:
+def _adjust(
+    piece: Mapping[str, Instrument], answers: Sequence[SymbolHistory], session_date: date
+) -> None:
     # as wherever bars are written
     audit.serialise("daily bars")
-    pending = bar_sync.pending_splits(piece.values())
-    said = {
-        piece[each.symbol].pk: bar_sync.adjustments(
-            each, pending.get(piece[each.symbol].pk, frozenset())
-        )
-        for each in answers
-    }
-    restated = adjusted_closes.align(said)
+    splits = stored_shares.splits(piece.values())
+    said: dict[UUID, Told] = {}
+    for answer in answers:
+        key = piece[answer.symbol].pk
+        told = stored_shares.restate(answer, splits.get(key, ()), until=session_date)
+        said[key] = bar_sync.adjustments(told)
+    aligned = adjusted_closes.align(said)
     for instrument in piece.values():
-        if instrument.pk in restated:
+        if instrument.pk in aligned.restated:
             adjusted_closes.repack(instrument)

@@ -1,6 +1,6 @@
 """Daily bars: fetched where sessions are missing, restated, judged, written in bulk."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from uuid import UUID
@@ -10,10 +10,9 @@ from django.db.models import Min
 
 from etftrader.core import audit, jobs
 from marketdata.calculations import bar_gate
-from marketdata.choices import ActionKind, ActionStatus, Source
+from marketdata.choices import Source
 from marketdata.constants import VIX
 from marketdata.models import CorporateAction, DailyBar, Instrument
-from marketdata.providers import sources
 from marketdata.providers.base import BarRow, DividendRow, SplitRow, SymbolHistory
 from marketdata.providers.chain import Fallback, Tally
 from marketdata.selectors import calendar, coverage
@@ -25,6 +24,7 @@ from marketdata.services import (
     former_names,
     price_decisions,
     price_gate,
+    stored_shares,
 )
 from marketdata.services.adjusted_closes import Told
 
@@ -65,6 +65,10 @@ class Brought:
     def note(self, symbol: str, status: str, reason: str = "") -> None:
         """Keep one symbol's outcome."""
         self.outcomes.append(Outcome(symbol, status, reason[:300]))
+
+    def differs(self, symbol: str, since: date) -> None:
+        """Keep that prices or actions of a symbol are other ones from a session on."""
+        self.changed[symbol] = min(since, self.changed.get(symbol, since))
 
 
 def bring_in(
@@ -110,16 +114,8 @@ def write(
 
     Splits and dividends are recorded first: a known split explains the price after it.
     """
-    events: list[SplitRow | DividendRow] = []
-    for answer in answers:
-        events += [*answer.splits, *answer.dividends]
-    if events:
-        told = corporate_actions.record(rows=events, session_date=until)
-        brought.recorded += told["counts"]["recorded"] + told["counts"]["corrected"]
-        brought.unrecorded += told["warnings"]
-    pending = (
-        pending_splits(instruments.values()) if any(answer.splits for answer in answers) else {}
-    )
+    _record(instruments, answers, until, brought)
+    splits = stored_shares.splits(instruments.values())
     judged: dict[str, price_gate.Passed] = {}
     said: dict[str, Told] = {}
     for answer in answers:
@@ -128,14 +124,13 @@ def write(
             brought.note(each.symbol, FAILED, f"{answer.failure.code}: {answer.failure.detail}")
             continue
         asked = wanted[each.symbol] if wanted is not None else None
-        splits = pending.get(each.pk, frozenset())
-        rows = in_stored_shares(answer, splits)
-        rows = [row for row in rows if asked is None or row.session_date in asked]
+        answer = stored_shares.restate(answer, splits.get(each.pk, ()), until=until)
+        rows = [row for row in answer.bars if asked is None or row.session_date in asked]
         passed = admit(each, rows, until=until, run_id=run_id)
         judged[answer.symbol] = passed
         refused = {stopped.session_date for stopped in passed.stopped}
         said[answer.symbol] = adjustments(
-            answer, splits, written={row.session_date for row in passed.rows}, leave=refused
+            answer, written={row.session_date for row in passed.rows}, leave=refused
         )
         brought.stopped += [(answer.symbol, stopped) for stopped in passed.stopped]
         brought.held += passed.held
@@ -147,10 +142,37 @@ def write(
     brought.written += written
     if written:
         after = _stored(instruments, judged, days)
-        brought.changed |= _since(instruments, judged, before, after)
+        for symbol, day in _since(instruments, judged, before, after).items():
+            brought.differs(symbol, day)
         if before is not None and after is not None:
             names = {instruments[name].pk: name for name in judged}
             brought.stored |= {(names[key], day) for key, day, *_ in after - before}
+
+
+def _record(
+    instruments: Mapping[str, Instrument],
+    answers: Sequence[SymbolHistory],
+    until: date,
+    brought: Brought,
+) -> None:
+    """Record the splits and dividends of answers: from a new one on, books are looked at again."""
+    events: list[SplitRow | DividendRow] = []
+    for answer in answers:
+        events += [*answer.splits, *answer.dividends]
+    if not events:
+        return
+    days = [event.ex_date for event in events]
+    rows = CorporateAction.objects.filter(
+        instrument__in=[each.pk for each in instruments.values()],
+        ex_date__range=(min(days), max(days)),
+    ).values_list("instrument_id", "ex_date", "kind", "ratio", "amount")
+    before = set(rows.all())
+    told = corporate_actions.record(rows=events, session_date=until)
+    brought.recorded += told["counts"]["recorded"] + told["counts"]["corrected"]
+    brought.unrecorded += told["warnings"]
+    names = {each.pk: each.symbol for each in instruments.values()}
+    for key, ex_date, *_ in before ^ set(rows.all()):
+        brought.differs(names[key], ex_date)
 
 
 @transaction.atomic
@@ -165,7 +187,11 @@ def keep(
     """
     # two runs at once would each rebuild the series from what they saw
     audit.serialise("daily bars")
-    restated = adjusted_closes.align({instruments[name].pk: each for name, each in said.items()})
+    aligned = adjusted_closes.align({instruments[name].pk: each for name, each in said.items()})
+    judged = {
+        name: replace(passed, rows=aligned.fitted(instruments[name].pk, passed.rows))
+        for name, passed in judged.items()
+    }
     every = [row for passed in judged.values() for row in passed.rows]
     changed = bar_store.upsert(every, dict(instruments))
     for symbol, passed in judged.items() if changed else ():
@@ -173,7 +199,7 @@ def keep(
         bar_store.take_over(instruments[symbol], taken)
         bar_store.pack_series(instruments[symbol], passed.rows)
     for each in instruments.values():
-        if each.pk in restated:
+        if each.pk in aligned.restated:
             adjusted_closes.repack(each)
     return changed
 
@@ -220,57 +246,12 @@ def in_words(days: Mapping[str, date]) -> dict[str, str]:
 
 
 def adjustments(
-    answer: SymbolHistory,
-    pending: frozenset[date],
-    *,
-    written: Collection[date] = (),
-    leave: Collection[date] = (),
+    answer: SymbolHistory, *, written: Collection[date] = (), leave: Collection[date] = ()
 ) -> Told:
-    """How an answer's source adjusts the sessions it speaks of, those to `leave` left out.
-
-    Prices as traded are compared in the stored shares; who restates them does so in both columns.
-    """
+    """How the source of an answer in stored shares adjusts its sessions, but those to `leave`."""
     anchor = [answer.anchor] if answer.anchor is not None else []
     rows = [row for row in (*anchor, *answer.bars) if row.session_date not in leave]
-    shares = [
-        _restated(row, answer.splits, pending) if row.source in sources.AS_TRADED else row
-        for row in rows
-    ]
-    return adjusted_closes.told(rows, shares, written)
-
-
-def in_stored_shares(answer: SymbolHistory, pending: frozenset[date]) -> list[BarRow]:
-    """An answer's prices in the shares the stored ones are in: after the splits applied so far.
-
-    A pending split restates what is stored when it is applied, these rows with the rest. Volumes
-    go the other way; adjusted closes are left as their source has them.
-    """
-    return [_restated(row, answer.splits, pending) for row in answer.bars]
-
-
-def _restated(row: BarRow, splits: Sequence[SplitRow], pending: frozenset[date]) -> BarRow:
-    factor = 1.0
-    for split in splits:
-        if split.ex_date <= row.session_date:
-            continue
-        if row.source in sources.AS_TRADED:
-            factor *= 1.0 if split.ex_date in pending else split.ratio
-        else:
-            factor /= split.ratio if split.ex_date in pending else 1.0
-    if factor == 1.0:
-        return row
-
-    def divided(price: float | None) -> float | None:
-        return None if price is None else price / factor
-
-    return replace(
-        row,
-        open=divided(row.open),
-        high=divided(row.high),
-        low=divided(row.low),
-        close=row.close / factor,
-        volume=None if row.volume is None else round(row.volume * factor),
-    )
+    return adjusted_closes.told(rows, written)
 
 
 def admit(
@@ -305,19 +286,6 @@ def _is_reviewed(row: BarRow) -> bool:
 def _may_jump(row: BarRow) -> bool:
     low, high = _LEVELS
     return row.symbol == VIX and low <= row.close <= high
-
-
-def pending_splits(instruments: Iterable[Instrument]) -> dict[UUID, frozenset[date]]:
-    """Ex-dates of splits that stored prices do not know yet, by instrument."""
-    rows = CorporateAction.objects.filter(
-        instrument__in=[each.pk for each in instruments],
-        kind=ActionKind.SPLIT,
-        status=ActionStatus.PENDING,
-    )
-    found: dict[UUID, set[date]] = {}
-    for key, ex_date in rows.values_list("instrument_id", "ex_date"):
-        found.setdefault(key, set()).add(ex_date)
-    return {key: frozenset(days) for key, days in found.items()}
 
 
 def _outcome(

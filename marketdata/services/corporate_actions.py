@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,24 +14,16 @@ from django.db.models import F, Min
 
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor, system
-from etftrader.core.errors import Conflict, DomainError
+from etftrader.core.errors import DomainError
 from etftrader.core.money import MAX_AMOUNT, MONEY, plain, to_money
-from marketdata.calculations.bar_gate import MOVES
 from marketdata.calculations.option_symbols import CALL, PUT, OptionSymbol
 from marketdata.calculations.splits import exact_ratio, times
-from marketdata.choices import ActionKind, ActionStatus, OptionRight, QuarantineState, Source
-from marketdata.models import (
-    CorporateAction,
-    DailyBar,
-    Instrument,
-    OptionContract,
-    QuarantinedPrice,
-)
+from marketdata.choices import ActionKind, ActionStatus, OptionRight, Source
+from marketdata.models import CorporateAction, Instrument, OptionContract
 from marketdata.providers.base import DividendRow, SplitRow
 from marketdata.selectors import corporate_actions as actions
 from marketdata.selectors import instruments
-from marketdata.services import renaming, restatement
-from marketdata.services.price_gate import BARS
+from marketdata.services import action_guards, renaming, restatement
 
 logger = logging.getLogger(__name__)
 
@@ -42,22 +34,8 @@ CLOSE_ENOUGH = Decimal("0.001")  # of a figure: what one source rounds away anot
 STRIKE = Decimal("0.001")  # an option's symbol has three places
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolRow:
-    """A new symbol of a known instrument."""
-
-    symbol: str
-    ex_date: date
-    new_symbol: str
-    source: str
-
-
-Row = SplitRow | DividendRow | SymbolRow
-_KINDS = {
-    SplitRow: ActionKind.SPLIT,
-    DividendRow: ActionKind.DIVIDEND,
-    SymbolRow: ActionKind.SYMBOL,
-}
+Row = SplitRow | DividendRow
+_KINDS = {SplitRow: ActionKind.SPLIT, DividendRow: ActionKind.DIVIDEND}
 
 
 def record(*, rows: Iterable[Row], session_date: date, by: Actor = HOUSE) -> dict[str, Any]:
@@ -65,7 +43,7 @@ def record(*, rows: Iterable[Row], session_date: date, by: Actor = HOUSE) -> dic
 
     Parameters
     ----------
-    rows : iterable of SplitRow, DividendRow or SymbolRow
+    rows : iterable of SplitRow or DividendRow
         As providers give them. An unknown symbol or an unusable figure is a warning.
     session_date : date
         The session as of which the sources speak: a source that states old dividends in
@@ -75,7 +53,8 @@ def record(*, rows: Iterable[Row], session_date: date, by: Actor = HOUSE) -> dic
     -------
     dict
         `counts` of recorded, corrected and known, and `warnings`. Another figure for a pending
-        action corrects it; for an applied one it is a warning and changes nothing.
+        action corrects it; for an applied one it is a warning and changes nothing, and so is a
+        split beside another source's split of the same days: they are taken to be one.
     """
     # splits first: dividends of the same answer may be stated in the shares after them
     ordered = sorted(_merged(rows), key=lambda row: (not isinstance(row, SplitRow), row.ex_date))
@@ -101,13 +80,13 @@ def apply_due(*, session_date: date, run_id: UUID | None = None) -> dict[str, An
     """Apply what is pending and in effect by a session, oldest first, each in its transaction.
 
     One that fails stays pending and is named in `items`; the others are applied. So does a split
-    while a price from its ex-date on waits for a person: one of the two is wrong. Twice is once.
+    that prices speak against: one of the two is wrong, and books cannot undo it. Twice is once.
     """
     items: list[dict[str, Any]] = []
     for action in actions.pending(session_date=session_date):
         item = f"{action.instrument.symbol} {action.kind} {action.ex_date}"
         try:
-            _refuse_contradicted(action)
+            action_guards.refuse_contradicted(action)
             done = apply(action=action, run_id=run_id)
         except DomainError as problem:
             logger.warning("action not applied", extra={"action": item, "why": problem.detail})
@@ -118,23 +97,6 @@ def apply_due(*, session_date: date, run_id: UUID | None = None) -> dict[str, An
                 items.append({"item": item, "status": "ok", **done})
     applied = sum(each["status"] == "ok" for each in items)
     return {"items": items, "counts": {"applied": applied, "failed": len(items) - applied}}
-
-
-def _refuse_contradicted(action: CorporateAction) -> None:
-    """Raises Conflict where the first price after a split is held back for its move."""
-    if action.kind != ActionKind.SPLIT:
-        return
-    since = {"instrument": action.instrument, "session_date__gte": action.ex_date}
-    believed = DailyBar.objects.filter(**since).aggregate(first=Min("session_date"))["first"]
-    doubts = QuarantinedPrice.objects.filter(
-        **since, dataset=BARS, state=QuarantineState.HELD, reason__in=MOVES
-    )
-    first = doubts.aggregate(first=Min("session_date"))["first"]
-    if first is not None and (believed is None or first < believed):
-        raise Conflict(
-            f"The price of {first} was held back: accept or reject it, or reject the split.",
-            code="price_in_doubt",
-        )
 
 
 @transaction.atomic
@@ -175,12 +137,8 @@ def _merged(rows: Iterable[Row]) -> list[Row]:
     return list(found.values())
 
 
-def _figure(row: Row, instrument: Instrument, session_date: date) -> dict[str, Any] | None:
+def _figure(row: Row, instrument: Instrument, session_date: date) -> dict[str, Decimal] | None:
     """The field an action's kind is told by, in the units of its own ex-date; None for nonsense."""
-    if isinstance(row, SymbolRow):
-        new = row.new_symbol.strip().upper()
-        usable = 0 < len(new) <= 32 and new != instrument.symbol
-        return {"new_symbol": new} if usable else None
     value = row.ratio if isinstance(row, SplitRow) else row.amount
     if not math.isfinite(value) or not 0 < value < MAX_AMOUNT:
         return None
@@ -203,39 +161,35 @@ def _as_paid(amount: Decimal, instrument: Instrument, ex_date: date, until: date
 
 
 @transaction.atomic
-def _keep(row: Row, instrument: Instrument, figure: dict[str, Any], by: Actor) -> str:
+def _keep(row: Row, instrument: Instrument, figure: dict[str, Decimal], by: Actor) -> str:
     """Answer recorded, corrected or known; else what stands there instead."""
+    kind = _KINDS[type(row)]
+    place: dict[str, Any] = {"instrument": instrument, "kind": kind, "ex_date": row.ex_date}
+    if isinstance(row, SplitRow) and not CorporateAction.objects.filter(**place).exists():
+        same = action_guards.twin(
+            instrument=instrument, ex_date=row.ex_date, ratio=figure["ratio"], teller=row.source
+        )
+        if same is not None:
+            told = f"told by {same.source} for {same.ex_date}"
+            return f"{same.status} with {plain(same.ratio)}, {told}: taken to be the same"
     found, created = CorporateAction.objects.get_or_create(
-        instrument=instrument,
-        kind=_KINDS[type(row)],
-        ex_date=row.ex_date,
-        defaults={"source": row.source, **figure},
+        **place, defaults={"source": row.source, **figure}
     )
     if created:
         return "recorded"
     [(name, value)] = figure.items()
     stands = getattr(found, name)
-    if _same(stands, value):
+    if abs(stands - value) <= CLOSE_ENOUGH * stands:
         return "known"
     if found.source == Source.MANUAL and row.source != Source.MANUAL:
-        return f"{found.status} with {_text(stands)} by hand, now said to be {_text(value)}"
+        return f"{found.status} with {plain(stands)} by hand, now said to be {plain(value)}"
     corrected = CorporateAction.objects.filter(pk=found.pk, status=ActionStatus.PENDING).update(
         source=row.source, updated_at=clock.now(), version=F("version") + 1, **figure
     )
     if not corrected:
-        return f"{found.status} with {_text(stands)}, now said to be {_text(value)}"
-    _audit("corrected", found, by, **{name: _text(value)})
+        return f"{found.status} with {plain(stands)}, now said to be {plain(value)}"
+    _audit("corrected", found, by, **{name: plain(value)})
     return "corrected"
-
-
-def _same(stands: Any, value: Any) -> bool:
-    if isinstance(stands, Decimal):
-        return abs(stands - value) <= CLOSE_ENOUGH * stands
-    return bool(stands == value)
-
-
-def _text(value: Any) -> str:
-    return plain(value) or "" if isinstance(value, Decimal) else str(value)
 
 
 def _warning(code: str, row: Row, detail: str) -> dict[str, str]:
@@ -270,7 +224,7 @@ def _split(action: CorporateAction) -> dict[str, Any]:
     whole, review = actions.adjusted_options(action)
     listed = _listed_before(whole, action.ex_date)
     changed = [each for each in listed if _rescale(each, action)]
-    flagged = len(listed) - len(changed) + sum(_flag(each) for each in review)
+    flagged = len(listed) - len(changed) + sum(renaming.flag(each) for each in review)
     return {
         "ratio": plain(action.ratio),
         "bars": bars,
@@ -303,7 +257,7 @@ def _rescale(contract: OptionContract, action: CorporateAction) -> bool:
         strike=strike,
     )
     if terms.exists() or Instrument.objects.filter(symbol__iexact=symbol).exists():
-        _flag(contract)
+        renaming.flag(contract)
         return False
     now = clock.now()
     OptionContract.objects.filter(pk=contract.pk).update(
@@ -315,13 +269,6 @@ def _rescale(contract: OptionContract, action: CorporateAction) -> bool:
     )
     restatement.restate(instrument=contract.instrument, ex_date=action.ex_date, ratio=ratio)
     return True
-
-
-def _flag(contract: OptionContract) -> int:
-    """Mark a contract whose real terms are no longer the stored ones: a person must look."""
-    return OptionContract.objects.filter(pk=contract.pk, adjusted=False).update(
-        adjusted=True, updated_at=clock.now(), version=F("version") + 1
-    )
 
 
 def _dividend(action: CorporateAction) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -15,14 +15,13 @@ from marketdata.calculations import american, options, second_opinion
 from marketdata.calculations.second_opinion import Comparison
 from marketdata.calculations.smile import at_strike
 from marketdata.choices import ExerciseStyle, OptionRight, Source, VolSource
-from marketdata.constants import SIMULATED
+from marketdata.constants import APART, SIMULATED
 from marketdata.models import OptionContract, OptionGreeks, OptionQuote
 from marketdata.selectors import calendar, contracts, option_inputs
 from marketdata.selectors.option_inputs import Market
 from marketdata.services import changed_rows
 
 SAMPLE = 20
-APART = timedelta(minutes=15)
 UNIQUE = ("contract", "session_date")
 FIGURES = (
     *options.FIELDS,

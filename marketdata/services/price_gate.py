@@ -15,7 +15,7 @@ from etftrader.core.errors import Conflict, NotFound
 from etftrader.core.money import plain
 from marketdata.calculations import bar_gate
 from marketdata.choices import QuarantineState
-from marketdata.events import prices_revised
+from marketdata.events import doubt_settled, prices_revised
 from marketdata.models import DailyBar, Instrument, QuarantinedPrice
 from marketdata.providers.base import BarRow
 from marketdata.services import bar_store, price_decisions
@@ -117,6 +117,7 @@ def accept(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
     if doubt.dataset != BARS:
         # a tick's time is over: the next ones are held against the accepted price
         _record(doubt, by, before=None, price=doubt.value)
+        _tell_settled(doubt)
         return doubt
     splits = price_decisions.splits(doubt.instrument)
     row = row_of(doubt, splits)
@@ -131,11 +132,26 @@ def accept(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
 
 @transaction.atomic
 def reject(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
-    """Leave a price out for good. Twice is once. Raises NotFound; Conflict when it was accepted."""
+    """Leave a price out for good: no stored price changes, the one before it counts again.
+
+    Twice is once. Raises NotFound; Conflict when it was accepted.
+    """
     doubt = _found(doubt_id)
     if _decide(doubt, QuarantineState.REJECTED, note, by):
         _record(doubt, by, before=None)
+        _tell_settled(doubt)
     return doubt
+
+
+def _tell_settled(doubt: QuarantinedPrice) -> None:
+    """Only what is as new as the newest close puts a price in doubt: older ones are no news."""
+    if doubt.instrument is None:
+        return
+    newer = DailyBar.objects.filter(
+        instrument=doubt.instrument, session_date__gt=doubt.session_date
+    )
+    if not newer.exists():
+        doubt_settled.announce(instrument_id=str(doubt.instrument.pk))
 
 
 _IMPOSSIBLE = ("not_finite", "not_positive", "too_large", bar_gate.FUTURE)

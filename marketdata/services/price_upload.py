@@ -241,7 +241,7 @@ def _put_bars(bars: Mapping[str, Sequence[Line]], told: Uploaded, *, add_symbols
     told.quarantined = sum(not each.known for each in stopped.values())
     told.recorded = brought.recorded
     told.changed = dict(brought.changed)
-    _say_of_actions(usable, known, brought, told)
+    _say_of_actions(usable, brought, told)
 
 
 def _known(
@@ -334,13 +334,8 @@ def _doubtful(
     return RowVerdict(line, column, verdict, reason, why, remedy, **about)
 
 
-def _say_of_actions(
-    bars: Mapping[str, Sequence[Line]],
-    known: Mapping[str, Instrument],
-    brought: Brought,
-    told: Uploaded,
-) -> None:
-    """Splits and dividends: refused cells, and since when books have to be looked at."""
+def _say_of_actions(bars: Mapping[str, Sequence[Line]], brought: Brought, told: Uploaded) -> None:
+    """The cells of splits and dividends that were refused."""
     bad = {(each["symbol"], each["kind"], each["ex_date"]): each for each in brought.unrecorded}
     for symbol, lines in bars.items():
         for line in lines:
@@ -352,9 +347,6 @@ def _say_of_actions(
                     words = (warning["code"], f"it stands there {warning['detail']}")
                     remedy = "Empty the cell, or correct what stands there"
                     told.say(RowVerdict(line.line, column, REFUSED, *words, remedy, symbol, day))
-            if told.recorded and (line.split or line.dividend):
-                name = known[symbol].symbol
-                told.changed[name] = min(day, told.changed.get(name, day))
 
 
 def _bad(verdict: Verdict) -> RowVerdict:

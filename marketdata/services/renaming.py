@@ -1,4 +1,7 @@
-"""An instrument under a new symbol: it stays what it is, and the old symbol still finds it."""
+"""An instrument under a new symbol: it stays what it is, and the old symbol still finds it.
+
+Until another instrument bears the old symbol: then it means that one.
+"""
 
 from datetime import date
 
@@ -16,40 +19,51 @@ def rename(*, instrument: Instrument, symbol: str, since: date) -> dict[str, obj
     """Give an instrument another symbol, and its living options their new root.
 
     Bars, ticks, quotes and books go by the instrument's id and stay. Whoever keeps something by
-    symbol changes it in the same transaction. Raises Conflict where the symbol is another's.
+    symbol changes it in the same transaction. An option that cannot be spelled by the new symbol
+    keeps the old root and is flagged. Raises Conflict where the symbol is another's.
     """
     old = instrument.symbol
     require_free(instrument, symbol)
-    foreign = InstrumentAlias.objects.filter(alias__iexact=old).exclude(instrument=instrument)
-    if foreign.exists():
-        raise _taken(old, symbol)
     _move(instrument, symbol)
-    options = [each for each in _options(instrument, old, since) if _follow(each, symbol)]
+    options = _options(instrument, old, since)
+    left = [each for each in options if not _follow(each, symbol)]
+    for each in left:
+        flag(each)
     for follow in followers:
         follow(old, symbol)
-    return {"old_symbol": old, "new_symbol": symbol, "options": len(options)}
+    return {
+        "old_symbol": old,
+        "new_symbol": symbol,
+        "options": len(options) - len(left),
+        "contracts_to_review": len(left),
+    }
 
 
 def require_free(instrument: Instrument, symbol: str) -> None:
-    """Raise Conflict where a symbol is another instrument's."""
+    """Raise Conflict where a symbol is another instrument's; a former one may be taken."""
     taken = Instrument.objects.filter(symbol__iexact=symbol).exclude(pk=instrument.pk)
     if taken.exists():
-        raise _taken(instrument.symbol, symbol)
+        raise Conflict(
+            f"{instrument.symbol} cannot become {symbol}: the symbol is another instrument's. "
+            "Rename that one first.",
+            code="symbol_taken",
+            attr="new_symbol",
+        )
 
 
-def _taken(old: str, new: str) -> Conflict:
-    return Conflict(
-        f"{old} cannot become {new}: the symbol is another instrument's. Rename that one first.",
-        code="symbol_taken",
-        attr="new_symbol",
+def flag(contract: OptionContract) -> int:
+    """Mark a contract whose real terms are no longer the stored ones: a person must look."""
+    return OptionContract.objects.filter(pk=contract.pk, adjusted=False).update(
+        adjusted=True, updated_at=clock.now(), version=F("version") + 1
     )
 
 
 def _move(instrument: Instrument, symbol: str) -> None:
     old = instrument.symbol
-    InstrumentAlias.objects.filter(alias__iexact=symbol, instrument=instrument).delete()
+    # who bears a symbol is found by it, and who bore it last by a former one
+    InstrumentAlias.objects.filter(alias__iexact=symbol).delete()
     if old != symbol:
-        InstrumentAlias.objects.get_or_create(alias=old, defaults={"instrument": instrument})
+        InstrumentAlias.objects.update_or_create(alias=old, defaults={"instrument": instrument})
     Instrument.objects.filter(pk=instrument.pk).update(
         symbol=symbol, updated_at=clock.now(), version=F("version") + 1
     )

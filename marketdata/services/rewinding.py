@@ -1,4 +1,4 @@
-"""History that starts over: what later splits and dividends did to stored prices is taken back."""
+"""History that starts over: what later actions did to prices, terms and symbols is taken back."""
 
 from datetime import date
 
@@ -21,6 +21,7 @@ from marketdata.models import (
     Tick,
 )
 from marketdata.selectors import corporate_actions as actions
+from marketdata.services import renaming
 from marketdata.services.corporate_actions import STRIKE
 
 STORED = (DailyBar, MinuteBar, Tick, PriceSeries)
@@ -28,21 +29,21 @@ STORED = (DailyBar, MinuteBar, Tick, PriceSeries)
 
 @transaction.atomic
 def take_back(*, after: date, by: Actor) -> list[str]:
-    """Make splits and dividends after a session pending again, as if the session were the last.
+    """Make actions after a session pending again, as if the session were the last.
 
     Stored prices of what was split are dropped: arithmetic does not give back what was rounded.
-    The caller fetches them again, by the symbols that are the answer.
+    The caller fetches them again, by the symbols that are the answer. Raises Conflict where a
+    former symbol is another instrument's by now.
     """
-    applied = CorporateAction.objects.filter(
-        status=ActionStatus.APPLIED,
-        kind__in=[ActionKind.SPLIT, ActionKind.DIVIDEND],
-        ex_date__gt=after,
-    )
-    symbols = set()
-    for action in applied.select_related("instrument").order_by("-ex_date", "pk"):
+    applied = CorporateAction.objects.filter(status=ActionStatus.APPLIED, ex_date__gt=after)
+    split = set()
+    # the other way round than they were applied
+    for action in applied.order_by("-ex_date", "-kind", "-pk"):
         if action.kind == ActionKind.SPLIT:
-            symbols.add(action.instrument.symbol)
+            split.add(action.instrument_id)
             _unsplit(action)
+        elif action.kind == ActionKind.SYMBOL:
+            _rename_back(action)
         CorporateAction.objects.filter(pk=action.pk).update(
             status=ActionStatus.PENDING,
             applied_at=None,
@@ -61,7 +62,15 @@ def take_back(*, after: date, by: Actor) -> list[str]:
                 "ratio": plain(action.ratio),
             },
         )
-    return sorted(symbols)
+    renamed = Instrument.objects.filter(pk__in=split)
+    return sorted(renamed.values_list("symbol", flat=True))
+
+
+def _rename_back(action: CorporateAction) -> None:
+    """The former symbol again; the options follow, and all who keep things by symbol."""
+    old = actions.symbol_before(action)
+    if old is not None:
+        renaming.rename(instrument=action.instrument, symbol=old, since=action.ex_date)
 
 
 def _unsplit(action: CorporateAction) -> None:

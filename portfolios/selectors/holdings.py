@@ -153,6 +153,13 @@ def held_instruments(*, portfolio_id: UUID) -> list[Instrument]:
     return list(Instrument.objects.filter(pk__in=held).order_by("symbol", "pk"))
 
 
+def holders(*, instrument_id: UUID) -> set[UUID]:
+    """Return the portfolios that hold an instrument, or an option on it: one query."""
+    named = Q(instrument_id=instrument_id) | Q(instrument__option__underlying_id=instrument_id)
+    held = Position.objects.open().filter(named)
+    return set(held.values_list("portfolio_id", flat=True))
+
+
 def traded(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[UUID, dict[UUID, Traded]]:
     """Return units and money of each instrument's bookings of one session, by portfolio."""
     rows = LedgerEntry.objects.filter(

@@ -20,7 +20,7 @@ from etftrader.core.records import JobRun
 from marketdata.models import DailyBar, Instrument
 from marketdata.selectors import instruments, lookups
 from marketdata.services import resolving
-from portfolios.constants import MAX_UNKNOWN_SYMBOLS, MAX_WATCHED, MAX_WATCHLISTS
+from portfolios.constants import MAX_NOTE, MAX_UNKNOWN_SYMBOLS, MAX_WATCHED, MAX_WATCHLISTS
 from portfolios.models import User, Watchlist, WatchlistItem
 from portfolios.selectors.watchlists import NO_ITEM, NO_LIST
 
@@ -351,8 +351,8 @@ def _name(text: str) -> str:
 
 def _note(text: str) -> str:
     note = " ".join(text.split())
-    if len(note) > 200:
-        raise BadInput("A note has at most 200 characters.", attr="note")
+    if len(note) > MAX_NOTE:
+        raise BadInput(f"A note has at most {MAX_NOTE} characters.", attr="note")
     return note
 
 

@@ -9,6 +9,7 @@ from marketdata import live as market
 from marketdata.live import MarketState
 from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio
+from portfolios.selectors import holdings
 from risk import live
 from risk.choices import LimitState
 from risk.live import PortfolioRisk
@@ -66,25 +67,32 @@ def revalue_one(*, portfolio_id: UUID, moment: Moment) -> PortfolioRisk | None:
 
     After a trade, and between sessions. None for a portfolio that is closed or not there.
     """
-    row = Portfolio.objects.open().filter(pk=portfolio_id).values_list("pk", "ledger_seq").first()
-    if row is None:
-        return None
+    return _revalue_some([portfolio_id], moment).get(portfolio_id)
+
+
+def revalue_holders(*, instrument_id: UUID, moment: Moment) -> dict[UUID, PortfolioRisk]:
+    """Every open book that holds a name, or an option on it: like one of them, all at once."""
+    return _revalue_some(holdings.holders(instrument_id=instrument_id), moment)
+
+
+def _revalue_some(portfolio_ids: Iterable[UUID], moment: Moment) -> dict[UUID, PortfolioRisk]:
+    heads = Portfolio.objects.open().filter(pk__in=list(portfolio_ids))
+    open_books = dict(heads.values_list("pk", "ledger_seq"))
+    if not open_books:
+        return {}
+    asked = list(open_books)
     state = market.load() if moment.running else None
     if state is not None and state.session_date != moment.playing:
         state = None
     shelf = Shelf()
-    shelf.refresh({row[0]: row[1]}, moment)
+    shelf.refresh(open_books, moment)
     if state is not None:
-        figures = monitor_books.live_figures(shelf, [portfolio_id], state, moment)
+        figures = monitor_books.live_figures(shelf, asked, state, moment)
     else:
-        figures = monitor_books.closing_figures(shelf, [portfolio_id], moment)
+        figures = monitor_books.closing_figures(shelf, asked, moment)
     # the process of the stream draws today's line; here its stored copy is the newest there is
-    _session(moment.current, moment.round)
-    _memory.records.pop(portfolio_id, None)
-    _memory.states.pop(portfolio_id, None)
-    _remember_states([portfolio_id])
-    in_force = limit_rows.in_force_many(portfolio_ids=[portfolio_id])
-    return _tell(figures, in_force)[portfolio_id]
+    _begin_again(asked, moment)
+    return _tell(figures, limit_rows.in_force_many(portfolio_ids=asked))
 
 
 def after_close(*, portfolio_ids: Iterable[UUID], moment: Moment) -> int:
@@ -99,11 +107,7 @@ def after_close(*, portfolio_ids: Iterable[UUID], moment: Moment) -> int:
     shelf = Shelf()
     shelf.refresh(open_books, moment)
     held = [pk for pk in open_books if shelf.books[pk].lines]
-    _session(moment.current, moment.round)
-    for portfolio_id in held:
-        _memory.records.pop(portfolio_id, None)
-        _memory.states.pop(portfolio_id, None)
-    _remember_states(held)
+    _begin_again(held, moment)
     in_force = limit_rows.in_force_many(portfolio_ids=held)
     _tell(monitor_books.closing_figures(shelf, held, moment), in_force)
     return len(held)
@@ -114,6 +118,15 @@ def _session(session: date, round_: int) -> None:
         away = _memory.away
         forget()
         _memory.session, _memory.round, _memory.away = session, round_, away
+
+
+def _begin_again(portfolio_ids: Sequence[UUID], moment: Moment) -> None:
+    """Read again what another process may have written of these books."""
+    _session(moment.current, moment.round)
+    for portfolio_id in portfolio_ids:
+        _memory.records.pop(portfolio_id, None)
+        _memory.states.pop(portfolio_id, None)
+    _remember_states(portfolio_ids)
 
 
 def _remember_states(portfolio_ids: Sequence[UUID]) -> None:

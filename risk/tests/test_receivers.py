@@ -2,6 +2,7 @@
 
 from celery import current_app
 
+from marketdata.events import doubt_settled
 from portfolios.events import positions_changed
 from risk import receivers, tasks
 
@@ -10,3 +11,9 @@ def test_a_changed_book_is_revalued_by_a_task_that_exists():
     assert receivers.revalue in positions_changed.listeners
     assert tasks.revalue_portfolio.name == receivers.REVALUE
     assert receivers.REVALUE in current_app.tasks
+
+
+def test_a_name_in_doubt_no_more_is_revalued_by_a_task_that_exists():
+    assert receivers.revalue_holders in doubt_settled.listeners
+    assert tasks.revalue_holders.name == receivers.REVALUE_HOLDERS
+    assert receivers.REVALUE_HOLDERS in current_app.tasks

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from marketdata.calculations.adjusted import rescale, total_return
+from marketdata.calculations.adjusted import fit, rescale, total_return
 
 
 def test_a_dividend_is_seen_and_rounding_is_not() -> None:
@@ -16,6 +16,12 @@ def test_a_dividend_is_seen_and_rounding_is_not() -> None:
 @pytest.mark.parametrize("told", [0.25, 0.5, 2.0, 4.0])
 def test_what_may_be_a_split_is_left_to_the_split(told: float) -> None:
     assert rescale(close=100.0, adjusted=100.0, told=told) is None
+
+
+def test_what_is_told_of_the_past_comes_to_the_stored_level() -> None:
+    assert fit(close=300.0, adjusted=255.0, told=1.0) == pytest.approx(0.85)
+    assert fit(close=300.0, adjusted=75.0, told=0.5) == pytest.approx(0.5)
+    assert fit(close=123.4567, adjusted=121.9876, told=121.98764 / 123.45672) == 1.0
 
 
 def test_a_series_of_one_kind_is_left_as_it_is() -> None:

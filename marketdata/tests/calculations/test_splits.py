@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketdata.calculations.splits import exact_ratio, is_restated, times, whole
+from marketdata.calculations.splits import exact_ratio, is_absent, is_restated, times, whole
 
 CENT = Decimal("0.01")
 
@@ -68,3 +68,20 @@ def test_only_two_or_more_for_one_keeps_standard_options():
 )
 def test_a_history_without_the_splits_step_knows_it(before, after, ratio, known):
     assert is_restated(before, after, Fraction(ratio)) is known
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ratio", "absent"),
+    [
+        (100.0, 100.0, 4, True),
+        (100.0, 100.0, Fraction(5, 4), True),
+        (100.0, 100.0, Fraction(1, 10), True),
+        (100.0, 80.0, 4, True),  # a bad day is no split
+        (400.0, 100.0, 4, False),
+        (400.0, 140.0, 4, False),
+        (100.0, 100.0, Fraction(527, 500), False),  # within a day's own move
+        (100.0, 104.0, Fraction(11, 10), False),
+    ],
+)
+def test_prices_deny_a_split_only_where_no_move_of_a_day_hides_it(before, after, ratio, absent):
+    assert is_absent(before, after, Fraction(ratio)) is absent

@@ -98,6 +98,38 @@ def test_a_quote_beyond_the_bounds_of_arbitrage_is_no_mark(world):
     assert float(mark(made).price) == pytest.approx(4.80)
 
 
+@pytest.mark.parametrize(
+    ("minutes", "kind"), [(-360, "model"), (-16, "model"), (-15, "eod"), (15, "eod"), (16, "model")]
+)
+def test_a_quote_far_from_the_close_is_no_mark_of_it(world, minutes, kind):
+    _, made = world
+    close = calendar.close_time(DAY)
+    quotes = OptionQuote.objects.filter(contract=made[CALL])
+    quotes.update(bid="9.00", ask="9.20", source="yfinance", iv=0.4, reason="",
+                  as_of=close + timedelta(minutes=minutes))  # fmt: skip
+    row = OptionGreeks.objects.get(contract=made[CALL], session_date=DAY)
+
+    found = mark(made)
+
+    assert (found.price_class, found.session_date) == (kind, DAY)
+    if kind == "model":
+        assert float(found.price) == pytest.approx(row.price, abs=0.00005)
+        assert (found.as_of, found.source) == (close, "SIM")
+    else:
+        assert (float(found.price), found.source) == (9.1, "yfinance")
+
+
+def test_a_later_quote_far_from_the_close_does_not_hide_the_one_at_it(world):
+    _, made = world
+    quote = OptionQuote.objects.get(contract=made[CALL])
+    before = mark(made)
+    quote.pk, quote.source, quote.bid, quote.ask = None, "yfinance", Decimal(9), Decimal(10)
+    quote.as_of = calendar.close_time(DAY) + timedelta(hours=2)
+    quote.save(force_insert=True)
+
+    assert mark(made) == before
+
+
 def test_without_either_there_is_no_price_but_a_reason(world):
     _, made = world
     OptionQuote.objects.filter(contract=made[CALL]).delete()

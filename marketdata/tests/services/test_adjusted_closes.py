@@ -2,6 +2,7 @@
 
 import math
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from etftrader.testing.yahoo_server import Reply, YahooServer
 from marketdata.models import CorporateAction, DailyBar, Instrument, PriceSeries
 from marketdata.providers.base import BarRow
 from marketdata.selectors import calendar
-from marketdata.services import bar_store, price_sync
+from marketdata.services import bar_store, price_import, price_sync
 
 pytestmark = pytest.mark.django_db
 DAYS = calendar.between(date(2020, 6, 1), date(2020, 7, 31))
@@ -147,6 +148,33 @@ def test_an_adjusted_close_that_cannot_be_moves_nothing(
     sync(DAYS[16])
 
     assert {day: each for day, each in stored().items() if day in before} == before
+
+
+def test_corrected_rows_of_the_past_come_to_the_level_of_what_is_stored(tmp_path: Path) -> None:
+    days = calendar.between(date(2020, 1, 2), date(2020, 6, 30))
+    closes = {day: 300.0 + (place * 7) % 5 for place, day in enumerate(days)}
+    level = {day: 0.85 if day < date(2020, 4, 1) else 1.0 for day in days}
+    path = tmp_path / "prices.csv"
+
+    def put(told: dict[date, tuple[float, float]]) -> int:
+        rows = [f"{day},SPY,{close},{adjusted}" for day, (close, adjusted) in told.items()]
+        path.write_text("\n".join(["date,symbol,close,adj_close", *rows, ""]))
+        return price_import.import_file(path=path, until=days[-1]).written
+
+    put({day: (close, close * level[day]) for day, close in closes.items()})
+    wrong = days[8:13]
+    closes |= {day: closes[day] + 0.5 for day in wrong}
+    mended = {day: (closes[day], closes[day]) for day in wrong}
+
+    assert put(mended) == 5
+
+    found = stored()
+    for day in days:
+        assert found[day] == pytest.approx(closes[day] * level[day], abs=2e-4), day
+    assert set(DailyBar.objects.exclude(session_date__in=wrong).values_list("revision")) == {(0,)}
+    series = PriceSeries.objects.get().total_return
+    assert series == pytest.approx(np.array(list(found.values())))
+    assert put(mended) == 0
 
 
 def test_a_price_by_hand_amid_adjusted_ones_makes_no_jump(spy: Instrument) -> None:

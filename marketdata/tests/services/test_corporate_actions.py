@@ -23,7 +23,6 @@ from marketdata.providers.base import BarRow, DividendRow, SplitRow
 from marketdata.selectors import corporate_actions as actions
 from marketdata.selectors import instruments, prices
 from marketdata.services import bar_store, corporate_actions
-from marketdata.services.corporate_actions import SymbolRow
 
 pytestmark = pytest.mark.django_db
 DAYS = [date(2020, 8, day) for day in (26, 27, 28, 31)]
@@ -69,6 +68,16 @@ def split(ratio=4.0, day=EX, symbol="AAPL", source="csv"):
 
 def dividend(amount=0.82, day=EX, symbol="AAPL", source="csv"):
     return DividendRow(symbol, day, amount, "USD", "cash", source)
+
+
+def new_symbol(instrument, symbol):
+    CorporateAction.objects.create(
+        instrument=instrument,
+        kind="symbol_change",
+        ex_date=EX,
+        new_symbol=symbol,
+        source="manual",
+    )
 
 
 def record(*rows, day=EX):
@@ -329,19 +338,19 @@ def test_a_dividend_leaves_bars_alone(apple):
 
 
 def test_a_new_symbol_renames_and_the_old_one_still_finds_it(apple):
-    record(SymbolRow("AAPL", EX, "pear", "manual"))
+    new_symbol(apple, "PEAR")
 
     assert corporate_actions.apply_due(session_date=EX)["counts"]["applied"] == 1
 
     apple.refresh_from_db()
     assert apple.symbol == "PEAR"
     assert instruments.by_symbols(["AAPL", "PEAR"]) == {"AAPL": apple, "PEAR": apple}
-    assert record(SymbolRow("AAPL", EX, "PEAR", "manual"))["counts"]["recorded"] == 0
 
 
 def test_a_name_that_is_taken_is_refused_whole_and_the_rest_is_applied(apple):
     make("PEAR")
-    record(SymbolRow("AAPL", EX, "PEAR", "manual"), split())
+    new_symbol(apple, "PEAR")
+    record(split())
 
     done = corporate_actions.apply_due(session_date=EX)
 

@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from etftrader.core import jobs
 from etftrader.core.records import JobRun
 from marketdata.models import (
+    CorporateAction,
     DailyBar,
     Instrument,
     PriceSeries,
@@ -155,6 +156,24 @@ def test_the_folder_is_watched_and_only_what_changed_is_read(tmp_path: Path) -> 
     assert (bar.close, bar.revision) == (Decimal("301.5"), 1)
     assert PriceSeries.objects.get(instrument=bar.instrument).close.tolist() == [300.0, 301.5]
     assert price_import.watch(session_date=DAY) is None
+
+
+def test_an_action_in_a_file_is_followed_though_no_close_changed(tmp_path: Path) -> None:
+    head, more = "date,symbol,close,dividend\n", "2020-06-29,QQQ,250,\n2020-06-30,QQQ,251,\n"
+    plain = head + "2020-06-29,SPY,300,\n2020-06-30,SPY,301,\n" + more
+    (tmp_path / "a.csv").write_text(plain)
+    run = price_import.watch(session_date=DAY)
+    assert run is not None
+    jobs.run_now(run)
+
+    (tmp_path / "a.csv").write_text(plain.replace("SPY,301,", "SPY,301,1.5"))
+    run = price_import.watch(session_date=DAY)
+    assert run is not None
+    run = jobs.run_now(run)
+
+    assert run.counts["written"] == 0
+    assert CorporateAction.objects.get().status == "applied"
+    assert run.result["changed"] == {"SPY": "2020-06-30"}
 
 
 def test_a_refused_file_is_named_and_read_again_when_it_changes(tmp_path: Path) -> None:

@@ -223,6 +223,19 @@ def test_late_corrections_come_in_when_recent_sessions_are_asked_for_again(folde
     assert PriceSeries.objects.get().close.tolist() == [298.0, 300.0, 301.5]
 
 
+def test_a_dividend_told_late_is_followed_though_no_close_changed(folder: Path) -> None:
+    header = "date,symbol,close,dividend"
+    file(folder, "a.csv", "2020-06-29,SPY,300,", "2020-06-30,SPY,301,", header=header)
+    price_sync.load_history(until=DAY)
+    file(folder, "a.csv", "2020-06-29,SPY,300,1.5", "2020-06-30,SPY,301,", header=header)
+
+    synced = price_sync.sync(session_date=DAY, again_from=date(2020, 6, 29))
+
+    assert synced.records["daily_bars"].written == 0
+    assert synced.changed == {"SPY": date(2020, 6, 29)}
+    assert price_sync.sync(session_date=DAY, again_from=date(2020, 6, 29)).changed == {}
+
+
 def test_garbage_never_is_a_price_and_the_next_run_asks_again(folder: Path) -> None:
     file(folder, "a.csv", "2020-06-29,SPY,300", "2020-06-30,SPY,-5")
     synced = price_sync.load_history(until=DAY)

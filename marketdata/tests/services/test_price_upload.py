@@ -247,6 +247,18 @@ def test_a_split_explains_the_fall_and_the_books_are_told_since_when(spy: Instru
     assert (again.status, again.recorded) == ("unchanged", 0)
 
 
+def test_a_dividend_alone_tells_since_when_its_books_differ(spy: Instrument) -> None:
+    make("QQQ")
+    head = "date,symbol,close,dividend\n"
+    known = "2020-06-26,QQQ,250,0.5\n2020-06-29,SPY,300,\n2020-06-30,SPY,301,\n"
+    send(head + known)
+
+    told = send(head + known.replace("SPY,300,", "SPY,300,1.5"))
+
+    assert (told.status, told.recorded, told.counts["unchanged"]) == ("stored", 1, 3)
+    assert told.changed == {"SPY": date(2020, 6, 29)}
+
+
 def test_another_figure_for_an_applied_split_is_a_bad_cell(spy: Instrument) -> None:
     CorporateAction.objects.create(
         instrument=spy, kind="split", ex_date=DAY, ratio=4, source="csv", status="applied"

@@ -9,16 +9,18 @@ import pytest
 from django.test import override_settings
 
 from etftrader.core import livestate, push
+from etftrader.core.records import OutboxEvent
 from etftrader.testing.rows import module_rows
 from marketdata import live as market_live
+from marketdata.events import doubt_settled
 from marketdata.models import Instrument, QuarantinedPrice, Quote
 from marketdata.selectors import calendar, prices
 from marketdata.selectors.sessions import Moment
 from marketdata.services import price_gate, stream
-from portfolios.models import Portfolio
+from portfolios.models import Portfolio, PortfolioSnapshot
 from portfolios.selectors import holdings
 from portfolios.services import ledger, snapshots
-from risk import live
+from risk import live, tasks
 from risk.models import Alert, LimitBreach
 from risk.services import covariance, limits, monitor, var
 from risk.tests import factories
@@ -215,6 +217,31 @@ def test_a_close_in_doubt_is_left_out_of_the_figures_between_sessions(stage):
     parts = {each["symbol"]: each["component"] for each in found.risk["components"]}
     assert [symbol for symbol, part in parts.items() if part is None] == ["SPY"]
     assert found.risk["coverage"] < 1.0
+
+
+def test_after_a_rejection_the_books_that_hold_the_name_are_measured_again(stage):
+    portfolio, _ = stage
+    other = factories.make_portfolio(name="Other", cash=100_000)
+    factories.hold(other, "TLT", 10)
+    fund = Instrument.objects.get(symbol="SPY")
+    doubt = QuarantinedPrice.objects.create(
+        instrument=fund, symbol="SPY", dataset="daily_bars", session_date=factories.START,
+        source="csv", raw={"close": "230.0"}, value="230.0", reason="sources_differ",
+    )  # fmt: skip
+    monitor.after_close(portfolio_ids=[portfolio.pk], moment=factories.closing())
+    left_out = live.load(portfolio.pk)
+    assert (left_out.risk["quality"], left_out.value["price_class"]) == ("limited", "suspect")
+    kept = set(PortfolioSnapshot.objects.values_list("pk", "revision"))
+
+    price_gate.reject(doubt_id=doubt.pk, by=factories.HOUSE)
+    [event] = OutboxEvent.objects.filter(name=doubt_settled.name)
+    tasks.revalue_holders(**event.payload, later="argument")
+
+    found = live.load(portfolio.pk)
+    assert (found.risk["quality"], found.value["price_class"]) == ("full", "eod")
+    assert float(found.risk["var"]) == pytest.approx(9_924.57, abs=0.02)
+    assert live.load(other.pk) is None
+    assert set(PortfolioSnapshot.objects.values_list("pk", "revision")) == kept
 
 
 def test_it_agrees_with_one_book_at_a_time(stage):

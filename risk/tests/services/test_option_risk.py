@@ -257,6 +257,26 @@ def test_an_option_follows_its_underlying_into_doubt(stage):
     assert {symbol for symbol, part in parts.items() if part is None} == {"SPY", *HELD}
 
 
+def test_who_holds_only_an_option_on_a_name_is_measured_with_its_holders(stage):
+    portfolio, _ = stage
+    alone = factories.make_portfolio(name="Option alone")
+    other = factories.make_portfolio(name="Another name")
+    factories.hold(other, "XLE", 10)
+    ledger.book_opening(
+        portfolio_id=alone.pk, instrument=Instrument.objects.get(symbol=CALL), quantity=Decimal(1),
+        price=Decimal(2), session_date=START, source="test:alone",
+    )  # fmt: skip
+    spy = Instrument.objects.get(symbol="SPY").pk
+
+    found = monitor.revalue_holders(instrument_id=spy, moment=factories.closing())
+
+    assert set(found) == {portfolio.pk, alone.pk}
+    assert found[alone.pk] == monitor.revalue_one(portfolio_id=alone.pk, moment=factories.closing())
+    ids = Instrument.objects.filter(symbol=SOLD).values_list("pk", flat=True)
+    held = monitor.revalue_holders(instrument_id=ids[0], moment=factories.closing())
+    assert set(held) == {portfolio.pk}
+
+
 def test_between_sessions_one_book_agrees_with_the_run_of_the_close(stage):
     portfolio, _ = stage
 

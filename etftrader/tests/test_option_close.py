@@ -1,0 +1,107 @@
+"""A chain of the morning, and none at the close: what a book's options are worth that evening.
+
+A made market answers in Yahoo's shapes; settings alone choose it.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+import time_machine
+
+from etftrader.core.outbound import line
+from etftrader.testing.yahoo_market import Listed, YahooMarket
+from etftrader.testing.yahoo_server import Reply
+from marketdata.models import OptionContract, OptionGreeks, OptionQuote
+from marketdata.providers import yahoo_session
+from marketdata.selectors import calendar, prices
+from marketdata.selectors.option_inputs import ASYNCHRONOUS
+from marketdata.services import nightly_greeks, price_sync
+from marketdata.tests.option_world import bars, clock_at, instrument
+from portfolios.services import snapshots
+from portfolios.tests import factories
+
+pytestmark = pytest.mark.django_db
+FRIDAY, MONDAY = date(2026, 6, 18), date(2026, 6, 22)  # Juneteenth lies between
+SATURDAY = datetime(2026, 6, 20, 15, 0, tzinfo=UTC)
+TEN = datetime(2026, 6, 22, 14, 0, tzinfo=UTC)  # of the Monday after, in New York
+EVENING = datetime(2026, 6, 22, 22, 0, tzinfo=UTC)
+LISTED = {
+    "HELD": Listed("Held", "ETF", 100.0),
+    "^IRX": Listed("13 weeks", "INDEX", 3.9, 0.001),
+    "^FVX": Listed("5 years", "INDEX", 4.0, 0.001),
+    "^TNX": Listed("10 years", "INDEX", 4.2, 0.001),
+    "^TYX": Listed("30 years", "INDEX", 4.6, 0.001),
+}
+ILL = Reply(200, b"<html>We are sorry</html>", {"Content-Type": "text/html"})
+
+
+@pytest.fixture
+def wall() -> Iterator[Any]:
+    with time_machine.travel(SATURDAY, tick=True) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def market(wall: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[YahooMarket]:
+    own = line.Line("yfinance", per_minute=10_000, spacing_s=0.0, sleep=lambda seconds: None)
+    monkeypatch.setattr(yahoo_session, "line", lambda: own)
+    settings.MARKETDATA_PROVIDER = "yfinance"
+    with YahooMarket(LISTED) as made:
+        settings.YAHOO_BASE_URL = made.url
+        assert made.days[-1] == FRIDAY
+        clock_at(FRIDAY)
+        instrument("HELD", assumed_dividend_yield=0.01)
+        start = calendar.previous(FRIDAY, 40)
+        price_sync.sync(session_date=FRIDAY, symbols=["HELD"], start=start)
+        price_sync.sync(session_date=FRIDAY, datasets=["yields"], start=start)
+        yield made
+
+
+def test_a_morning_s_quote_is_no_mark_of_a_close_whose_chain_failed(
+    market: YahooMarket, wall: Any
+) -> None:
+    nightly_greeks.fetch(symbol="HELD", session_date=FRIDAY)
+    contract = OptionContract.objects.filter(right="call", strike=100).order_by("expiry")[0]
+    option, fund = contract.instrument, contract.underlying
+    book = factories.make_portfolio(cash=10_000, session_date=FRIDAY)
+    factories.opening(book, option, 1, 2, session_date=FRIDAY)
+
+    wall.move_to(TEN)
+    nightly_greeks.fetch(symbol="HELD", session_date=FRIDAY)
+    quotes = OptionQuote.objects.filter(contract=contract, session_date=MONDAY)
+    morning = quotes.get()
+    assert TEN <= morning.as_of < calendar.close_time(MONDAY)
+    assert morning.bid is not None
+    assert morning.ask is not None
+    middle = (morning.bid + morning.ask) / 2
+
+    # the fund closes three dollars up, and the chain does not come
+    bars(fund, [(MONDAY, 103.0)])
+    wall.move_to(EVENING)
+    clock_at(MONDAY)
+    market.say("/options/HELD", ILL)
+    night = nightly_greeks.run(session_date=MONDAY, held=[option.pk])
+    [taken] = snapshots.take(portfolio_ids=[book.pk], session_date=MONDAY)
+
+    assert [(each["item"], each["status"]) for each in night["items"]] == [("HELD", "failed")]
+    row = OptionGreeks.objects.get(contract=contract, session_date=MONDAY)
+    assert row.price is not None
+    assert ASYNCHRONOUS in row.flags
+    mark = prices.marks(instruments=[option], session_date=MONDAY)[option.pk]
+    assert (mark.price_class, mark.source) == ("model", "model")
+    assert mark.as_of == calendar.close_time(MONDAY)
+    assert float(mark.price or 0) == pytest.approx(row.price, abs=0.00005)
+    assert float(mark.price or 0) > float(middle) + 1
+    [held] = taken.positions.filter(instrument=option)
+    assert held.price == mark.price
+    assert held.price is not None
+    assert taken.nav == taken.cash + 100 * held.price
+
+    # a chain that comes later that evening is the close's
+    market.forget("/options/HELD")
+    nightly_greeks.run(session_date=MONDAY, held=[option.pk])
+    late = prices.marks(instruments=[option], session_date=MONDAY)[option.pk]
+    assert quotes.get().as_of == calendar.close_time(MONDAY)
+    assert (late.price_class, late.source, late.price) == ("eod", "yfinance", middle)

@@ -1,0 +1,108 @@
+"""When a doubt is decided without a new close, whoever shows the name is told once."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+
+from etftrader.core.errors import Conflict
+from etftrader.core.records import OutboxEvent
+from marketdata.choices import Source
+from marketdata.events import doubt_settled, prices_revised
+from marketdata.models import DailyBar, QuarantinedPrice
+from marketdata.services import price_gate
+from marketdata.tests.services.test_price_gate import BY, DAY, bars, bring_in, instrument
+
+pytestmark = pytest.mark.django_db
+
+
+def told(event=doubt_settled):
+    return [each.payload for each in OutboxEvent.objects.filter(name=event.name).order_by("pk")]
+
+
+def a_tick(of, day=DAY):
+    return QuarantinedPrice.objects.create(
+        instrument=of, symbol=of.symbol, dataset="quotes", session_date=day,
+        source=Source.YFINANCE, raw={"price": "300.0"}, value="300.0", reason="jump",
+    )  # fmt: skip
+
+
+def test_a_rejected_price_after_the_last_close_is_told_once_and_revises_nothing():
+    acme = instrument()
+    bring_in(acme, bars(100.0, 301.0))
+    [doubt] = QuarantinedPrice.objects.all()
+    stored = list(DailyBar.objects.values())
+
+    for _ in range(2):
+        price_gate.reject(doubt_id=doubt.pk, by=BY)
+
+    assert told() == [{"instrument_id": str(acme.pk)}]
+    assert told(prices_revised) == []
+    assert list(DailyBar.objects.values()) == stored
+
+
+def test_a_second_source_of_the_last_session_is_told_too():
+    acme = instrument()
+    bring_in(acme, bars(100.0, 101.0))
+    bring_in(acme, bars(110.0, start=DAY + timedelta(days=1), source="yfinance"))
+    [doubt] = QuarantinedPrice.objects.all()
+    assert doubt.reason == "sources_differ"
+
+    price_gate.reject(doubt_id=doubt.pk, by=BY)
+
+    assert told() == [{"instrument_id": str(acme.pk)}]
+
+
+def test_a_price_that_was_followed_by_a_believed_one_is_no_news():
+    acme = instrument()
+    bring_in(acme, bars(100.0, 301.0, 101.0))
+    [doubt] = QuarantinedPrice.objects.all()
+
+    price_gate.reject(doubt_id=doubt.pk, by=BY)
+
+    assert told() == []
+
+
+@pytest.mark.parametrize("act", [price_gate.accept, price_gate.reject])
+def test_a_decided_tick_is_told_whatever_was_decided(act):
+    acme = instrument()
+    bring_in(acme, bars(100.0))
+    doubt = a_tick(acme)
+
+    for _ in range(2):
+        act(doubt_id=doubt.pk, by=BY)
+
+    assert told() == [{"instrument_id": str(acme.pk)}]
+    assert DailyBar.objects.get().close == Decimal(100)
+
+
+def test_a_decision_that_was_refused_or_rolled_back_is_none():
+    acme = instrument()
+    doubt = a_tick(acme)
+
+    def broken():
+        with transaction.atomic():
+            price_gate.reject(doubt_id=doubt.pk, by=BY)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken()
+    assert told() == []
+
+    price_gate.accept(doubt_id=doubt.pk, by=BY)
+    with pytest.raises(Conflict):
+        price_gate.reject(doubt_id=doubt.pk, by=BY)
+    assert len(told()) == 1
+
+
+def test_what_belongs_to_no_instrument_is_told_to_nobody():
+    doubt = QuarantinedPrice.objects.create(
+        symbol="10Y", dataset="yields", session_date=DAY, source=Source.FRED,
+        raw={"percent": "250"}, value="250", reason="out_of_range",
+    )  # fmt: skip
+
+    price_gate.reject(doubt_id=doubt.pk, by=BY)
+
+    assert QuarantinedPrice.objects.get().state == "rejected"
+    assert told() == []
