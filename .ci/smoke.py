@@ -189,7 +189,7 @@ def main():
         check(message is not None, f"a message was pushed: {(message or {}).get('channel')}")
         done = trade(document, portfolios)
         check(done is not None, "one order was taken")
-        say(f"       {done.json().get('status')}")
+        say(f"       {done.json().get('state')}")
         check(run.interrupt() == 0, "Ctrl-C: exit 0")
         check(left_behind(document["pids"]) == [], "no program is left")
         check(not (data / "run.json").exists(), "run.json is gone")

@@ -248,7 +248,7 @@ class Start:
 
     def _login(self) -> dict[str, Any]:
         name = "demo_login" if programs.is_demo(self.environment) else "first_login"
-        command = [sys.executable, "manage.py", name, "--format", "json"]
+        command = [sys.executable, "manage.py", name, "--format", "json", "--name", "launcher"]
         own = self.environment | {"ETF_PROCESS": "worker"}
         with subprocess.Popen(
             command,

@@ -43,14 +43,17 @@ def begin(*, say: Say) -> Moment:
     return moment
 
 
-def login() -> dict[str, Any]:
-    """How the first administrator signs in: while the password is the one that was made here."""
+def login(*, name: str) -> dict[str, Any]:
+    """How the first administrator signs in: while the password is the one that was made here.
+
+    The former token of this name ends.
+    """
     user = User.objects.filter(email=EMAIL, is_active=True).first()
     if user is None:
         return {"users": [], "token": None}
     known = bool(settings.DEMO_PASSWORD) and user.check_password(settings.DEMO_PASSWORD)
     password = settings.DEMO_PASSWORD if known else None
-    token = tokens.replace_personal(user=user, name="launcher", scopes=["read", "trade"])
+    token = tokens.replace_personal(user=user, name=name, scopes=["read", "trade"])
     return {"users": [{"username": user.email, "password": password}], "token": token}
 
 

@@ -290,7 +290,7 @@ def test_a_product_without_books_begins_empty_and_closes_its_sessions(
 
     assert (moment.session_date, moment.live) == (THURSDAY, True)
     assert said == ["made the administrator admin@example.com"]
-    told = beginning.login()
+    told = beginning.login(name="launcher")
     assert told["users"] == [{"username": "admin@example.com", "password": "made-by-the-launcher"}]
     assert told["token"]
     user = User.objects.get()
@@ -305,7 +305,9 @@ def test_a_product_without_books_begins_empty_and_closes_its_sessions(
     # a password of one's own is nobody's to tell
     user.set_password("my-own-Secret-1")
     user.save()
-    assert beginning.login()["users"] == [{"username": "admin@example.com", "password": None}]
+    assert beginning.login(name="launcher")["users"] == [
+        {"username": "admin@example.com", "password": None}
+    ]
 
 
 def awkward_days() -> list[date]:

@@ -17,18 +17,21 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Only the output's form."""
+        """The output's form, and the token's name: a running product keeps one of its own."""
         parser.add_argument("--format", choices=("text", "json"), default="text")
+        parser.add_argument("--name", default="demo_login")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print the document; the former token of this name ends."""
+        """Print the document; the former token of the same name ends."""
         if not settings.DEMO_PASSWORD:
             raise CommandError("Set DEMO_PASSWORD.", returncode=2)
         users = list(User.objects.filter(is_demo=True, email__in=books.EMAILS))
         if not users:
             raise CommandError("There are no demo users. Run seed_demo first.", returncode=1)
         users.sort(key=lambda each: books.EMAILS.index(each.email))
-        token = tokens.replace_personal(user=users[0], name="launcher", scopes=["read", "trade"])
+        token = tokens.replace_personal(
+            user=users[0], name=options["name"], scopes=["read", "trade"]
+        )
         document = {
             "users": [
                 {"username": each.email, "password": settings.DEMO_PASSWORD} for each in users

@@ -14,12 +14,13 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Only the output's form."""
+        """The output's form, and the token's name: a running product keeps one of its own."""
         parser.add_argument("--format", choices=("text", "json"), default="text")
+        parser.add_argument("--name", default="first_login")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print the document; the former token of this name ends."""
-        document = beginning.login()
+        """Print the document; the former token of the same name ends."""
+        document = beginning.login(name=options["name"])
         if options["format"] == "json":
             self.stdout.write(json.dumps(document))
             return
