@@ -33,6 +33,20 @@ from risk.selectors.covariance import Matrix
 from risk.selectors.var import unmeasured
 from risk.services import covariance
 
+RUN_FACTS = (
+    "as_of",
+    "covariance_id",
+    "stressed_id",
+    "equity",
+    "inputs_hash",
+    "coverage",
+    "quality",
+    "reason",
+    "excluded",
+    "warnings",
+    "computed_at",
+)
+
 
 def compute(
     *, portfolio_ids: Iterable[UUID], session_date: date, run_id: UUID | None = None
@@ -183,17 +197,21 @@ def _compute(
     *,
     parts: bool = True,
 ) -> dict[UUID, RiskMetric]:
+    # whoever else measures this session waits here, and finds the runs this one keeps
+    list(
+        PortfolioSnapshot.objects.select_for_update()
+        .filter(pk__in=[each.pk for each in found])
+        .order_by("pk")
+        .values_list("pk")
+    )
     held = _holdings(found)
     measured = {
         each.portfolio_id: book_risk.of(held[each.pk], daily, stressed, session_date)
         for each in found
     }
-    metrics = {
-        each.portfolio_id: _metric(
-            each, held[each.pk], measured[each.portfolio_id], daily, stressed
-        )
-        for each in found
-    }
+    metrics = _runs(
+        [_run(each, held[each.pk], measured[each.portfolio_id], daily, stressed) for each in found]
+    )
     _keep_results(metrics, measured)
     _keep_parts(metrics, {e.portfolio_id: held[e.pk] for e in found}, measured if parts else {})
     for portfolio_id, metric in metrics.items():
@@ -212,30 +230,48 @@ def _compute(
     return metrics
 
 
-def _metric(
+def _run(
     snapshot: PortfolioSnapshot,
     held: Sequence[Holding],
     risk: BookRisk,
     daily: Matrix | None,
     stressed: Matrix | None,
 ) -> RiskMetric:
-    facts = {
-        "as_of": calendar.close_time(snapshot.session_date),
-        "covariance_id": daily.snapshot_id if daily else None,
-        "stressed_id": stressed.snapshot_id if stressed else None,
-        "equity": snapshot.nav,
-        "inputs_hash": _hash(snapshot, held, daily, stressed),
-        "coverage": risk.coverage,
-        "quality": risk.quality,
-        "reason": risk.reason,
-        "excluded": list(risk.excluded),
-        "warnings": list(risk.warnings),
-        "computed_at": clock.now(),
-    }
-    metric, _ = RiskMetric.objects.update_or_create(
-        portfolio_id=snapshot.portfolio_id, session_date=snapshot.session_date, defaults=facts
+    return RiskMetric(
+        portfolio_id=snapshot.portfolio_id,
+        session_date=snapshot.session_date,
+        as_of=calendar.close_time(snapshot.session_date),
+        covariance_id=daily.snapshot_id if daily else None,
+        stressed_id=stressed.snapshot_id if stressed else None,
+        equity=snapshot.nav,
+        inputs_hash=_hash(snapshot, held, daily, stressed),
+        coverage=risk.coverage,
+        quality=risk.quality,
+        reason=risk.reason,
+        excluded=list(risk.excluded),
+        warnings=list(risk.warnings),
+        computed_at=clock.now(),
     )
-    return metric
+
+
+def _runs(made: Sequence[RiskMetric]) -> dict[UUID, RiskMetric]:
+    """Keep the runs of one session; a run that stands keeps its id. The snapshots are locked."""
+    standing = {
+        each.portfolio_id: each
+        for each in RiskMetric.objects.filter(
+            portfolio__in=[each.portfolio_id for each in made],
+            session_date__in={each.session_date for each in made},
+        )
+    }
+    kept = {}
+    for each in made:
+        known = kept[each.portfolio_id] = standing.get(each.portfolio_id, each)
+        if known is not each:
+            for name in RUN_FACTS:
+                setattr(known, name, getattr(each, name))
+            known.save()
+    RiskMetric.objects.bulk_create([each for each in made if each.portfolio_id not in standing])
+    return kept
 
 
 def _keep_results(metrics: Mapping[UUID, RiskMetric], measured: Mapping[UUID, BookRisk]) -> None:
