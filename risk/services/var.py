@@ -16,7 +16,7 @@ from marketdata.choices import Pricing
 from marketdata.selectors import calendar, instruments, prices
 from portfolios.choices import SnapshotKind
 from portfolios.models import PortfolioSnapshot, PositionSnapshot
-from portfolios.services import snapshots
+from portfolios.services import locking, snapshots
 from risk.calculations import var as kernel
 from risk.choices import CovarianceKind, Family, Method
 from risk.constants import (
@@ -198,12 +198,7 @@ def _compute(
     parts: bool = True,
 ) -> dict[UUID, RiskMetric]:
     # whoever else measures this session waits here, and finds the runs this one keeps
-    list(
-        PortfolioSnapshot.objects.select_for_update()
-        .filter(pk__in=[each.pk for each in found])
-        .order_by("pk")
-        .values_list("pk")
-    )
+    locking.lock_snapshots(each.pk for each in found)
     held = _holdings(found)
     measured = {
         each.portfolio_id: book_risk.of(held[each.pk], daily, stressed, session_date)
