@@ -7,13 +7,16 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import Group
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 
+from etftrader.core import clock
 from etftrader.core.actor import READERS
+from marketdata.selectors import calendar
 from portfolios.models import Membership, Portfolio, User
 from portfolios.services import tokens
 from risk import live as risk_live
 from risk.models import Alert
+from risk.selectors import stop_loss
 from trading import live as trading_live
 from trading.models import OrderEvent
 
@@ -115,6 +118,17 @@ def _orders(portfolio_id: UUID, number: int) -> Iterator[tuple[int, datetime, st
 
 
 def _alerts(portfolio_id: UUID, number: int) -> Iterator[tuple[int, datetime, str, Any]]:
-    alerts = Alert.objects.filter(portfolio_id=portfolio_id, number__gt=number)
+    """Alerts by their numbers; the newest number of all, where no alert bears it, is the stops'."""
+    mine = Alert.objects.filter(portfolio_id=portfolio_id)
+    # one statement: between two of them an alert could come that would be taken for the stops
+    newest = mine.filter(portfolio_id=OuterRef("pk")).order_by("-number").values("number")[:1]
+    books = Portfolio.objects.filter(pk=portfolio_id).annotate(newest_alert=Subquery(newest))
+    head, of_alert = books.values_list("alert_events", "newest_alert").first() or (0, 0)
+    alerts = mine.filter(number__gt=number, number__lte=head)
     for alert in alerts.order_by("number")[:REPLAY_LIMIT]:
         yield alert.number, alert.updated_at, _EVENT_OF[alert.state], risk_live.alert_data(alert)
+    if head > max(number, of_alert or 0):
+        levels = stop_loss.levels(portfolio_id=portfolio_id)
+        day = max((each.session_date for each in levels), default=None)
+        at = calendar.close_time(day) if day else clock.now()
+        yield head, at, risk_live.STOPS_MOVED, risk_live.stops_data(portfolio_id, levels)

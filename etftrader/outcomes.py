@@ -14,25 +14,32 @@ from etftrader.core.records import OPEN, JobRun
 from etftrader.schedule import STEPS
 from marketdata.choices import InstrumentKind, QuarantineState
 from marketdata.models import QuarantinedPrice
-from marketdata.selectors import sessions
+from marketdata.selectors import calendar, sessions
+from marketdata.services import action_guards, calendar_check
 from portfolios.models import Portfolio, Position
 from risk.choices import AlertKind, Severity
 from risk.models import Alert
 from risk.services import alerts, var
 
 AUDIT = "etftrader.check_audit"
-DOUBTS, NAMED = "prices_held", 5
+DOUBTS, HELD_BACK, NAMED = "prices_held", "actions_held", 5
+ACTIONS = "marketdata.apply_actions"
 PRICED = ("marketdata.sync_prices", "marketdata.import_files")
 DAY = "etftrader.run_day"
 GREEKS, CHAINS = "marketdata.compute_greeks", "marketdata.sync_chains"
 RATES, MOST_SYMBOLS = "marketdata.sync_rates", 200  # named in a message; more are every one
 SNAPSHOTS, RISK, LIMITS = "portfolios.take_snapshots", "risk.compute", "risk.check_limits"
-LABELS = {step.task: step.label for step in STEPS} | {AUDIT: "Audit chain"}
+LABELS = {step.task: step.label for step in STEPS} | {
+    AUDIT: "Audit chain",
+    calendar_check.JOB: "Exchange calendar",
+}
 # what was found wrong in the books: the sentence people read first
 FOUND = {
     "ledger_mismatch": "The books do not add up",
     "audit_broken": "The audit chain is broken",
 }
+# and what was found to be different, which is no failure of the books
+SAID = {calendar_check.DIFFERS: "The exchange's calendar is not the one we ship"}
 
 Problem = tuple[str, str]  # code, sentence
 
@@ -50,8 +57,16 @@ def heed(*, run_id: UUID) -> None:
         _announce(run)
     if run.job == RATES and run.counts.get("yields"):
         _price_again(run)
+    if run.job == ACTIONS:
+        tell_of_actions()
+        if run.as_of > sessions.latest():
+            _ask_again(run)
     if not run.step:
         _follow(run)
+    elif run.job == SNAPSHOTS:
+        # nights that a late booking overtook were taken again, and lost their risk
+        portfolio_ids = [UUID(each) for each in run.portfolio_ids]
+        var.measure_later(portfolio_ids=portfolio_ids, until=calendar.previous(run.as_of))
 
 
 def tell_of_doubts() -> None:
@@ -83,6 +98,34 @@ def tell_of_doubts() -> None:
     )
 
 
+def tell_of_actions() -> None:
+    """One alert of the house while a split and a price deny each other, with the way out."""
+    moment = sessions.moment()
+    held = action_guards.held(session_date=moment.current)
+    told = Alert.objects.of_book(None).filter(key=HELD_BACK).exclude(state="resolved").first()
+    if not held:
+        if told is not None:
+            alerts.resolve(portfolio_id=None, key=HELD_BACK, as_of=moment.as_of)
+        return
+    action, problem = held[0]
+    symbols = sorted({each.instrument.symbol for each, _ in held})
+    more = f" Further: {', '.join(symbols[:NAMED])}." if len(held) > 1 else ""
+    detail = f"{action.instrument.symbol}, {action.ex_date}: {problem.detail}{more}"[:500]
+    title = f"{len(held)} split{'' if len(held) == 1 else 's'} held back"
+    if told is not None and (told.title, told.detail) == (title, detail):
+        return
+    alerts.raise_once(
+        portfolio_id=None,
+        kind=AlertKind.DATA,
+        key=HELD_BACK,
+        severity=Severity.WARNING,
+        title=title,
+        detail=detail,
+        as_of=moment.as_of,
+        session_date=moment.current,
+    )
+
+
 def _tell(run: JobRun) -> None:
     """One alert per portfolio and job while it fails; of a step of all books one, for staff."""
     if run.job not in LABELS and run.status != "dead":
@@ -97,7 +140,7 @@ def _tell(run: JobRun) -> None:
             kind=AlertKind.BOOKS if found else AlertKind.DATA,
             key=key,
             severity=Severity.CRITICAL if found or run.status == "dead" else Severity.WARNING,
-            title=FOUND.get(code, f"{LABELS.get(run.job, run.job)} failed"),
+            title=(FOUND | SAID).get(code, f"{LABELS.get(run.job, run.job)} failed"),
             detail=f"{detail} (session {run.as_of})",
             as_of=as_of,
             session_date=run.as_of,
@@ -181,9 +224,8 @@ def _follow(run: JobRun) -> None:
     """Prices brought in on demand are followed by the valuations they change, snapshots by their
     risk, and that by the limits of now.
     """
-    if run.job in PRICED and run.result.get("changed"):
-        told = run.result["changed"].items()
-        revision.ask(changed={symbol: date.fromisoformat(first) for symbol, first in told})
+    if run.job in PRICED:
+        _ask_again(run)
     portfolio_ids = [UUID(each) for each in run.portfolio_ids]
     if run.job == SNAPSHOTS:
         start = date.fromisoformat(run.inputs.get("start") or str(run.as_of))
@@ -196,3 +238,10 @@ def _follow(run: JobRun) -> None:
         jobs.request(
             LIMITS, as_of=run.as_of, portfolio_ids=portfolio_ids, requested_by=run.requested_by
         )
+
+
+def _ask_again(run: JobRun) -> None:
+    """Ask for the books since a run's changes to be valued again; nothing where it made none."""
+    told = run.result.get("changed") or {}
+    if told:
+        revision.ask(changed={symbol: date.fromisoformat(first) for symbol, first in told.items()})

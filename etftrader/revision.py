@@ -8,7 +8,7 @@ from etftrader.core import audit, clock, jobs
 from etftrader.core.actor import Actor
 from etftrader.core.records import JobRun
 from etftrader.selectors import followed
-from marketdata.selectors import sessions
+from marketdata.selectors import option_inputs, sessions
 from marketdata.services import bar_sync
 
 JOB, SNAPSHOTS = "etftrader.revise", "portfolios.take_snapshots"
@@ -55,15 +55,17 @@ def _joined(waiting: JobRun, changed: Mapping[str, date]) -> bool:
 def revise(*, changed: Mapping[str, date], by: Actor) -> list[JobRun]:
     """Book, match and value again from the first changed session on, where a book is touched.
 
-    `changed` names symbols with the session from which on their prices may differ. Risk and
-    limits follow the valuations; the answer lists the runs.
+    `changed` names symbols with the session from which on their prices may differ. Greeks that
+    lacked such a price are computed where no book is touched, too. Risk and limits follow the
+    valuations; the answer lists the runs.
     """
     if not changed:
         return []
     latest = sessions.latest()
     since = followed.touched(changed)
-    options = followed.options()["watched"] if since else []
-    steps = ["actions", "bookings", "covariance", *(["greeks"] if options else [])]
+    steps = ["actions", "bookings", "covariance"]
+    if followed.options()["watched"] if since else _lacked(changed, latest):
+        steps.append("greeks")
     runs = day.run(session_date=latest, by=by, steps=steps, again=True)
     start = min(since.values(), default=latest)
     for portfolio_ids in slices.cut_up(set(since)):
@@ -77,3 +79,9 @@ def revise(*, changed: Mapping[str, date], by: Actor) -> list[JobRun]:
             )
         )
     return runs
+
+
+def _lacked(changed: Mapping[str, date], latest: date) -> bool:
+    """Whether Greeks of the last session wanted one of these prices."""
+    symbols = None if "*" in changed else changed
+    return option_inputs.wanted_a_price(symbols=symbols, session_date=latest)

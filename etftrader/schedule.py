@@ -86,6 +86,7 @@ class Timer(NamedTuple):
     every_s: int = 0  # or
     at: str = ""  # HH:MM in New York
     weekdays: str = "*"  # of a crontab: 0 is Sunday
+    month_days: str = "*"  # of a crontab
 
 
 TIMERS: tuple[Timer, ...] = (
@@ -96,6 +97,7 @@ TIMERS: tuple[Timer, ...] = (
     Timer("verify", "etftrader.verify_prices", at="18:30", weekdays="1-5"),
     Timer("backfill", "etftrader.backfill", at="08:00", weekdays="0"),
     Timer("funds", "etftrader.sync_funds", at="09:00", weekdays="0"),
+    Timer("calendar", "etftrader.verify_calendar", at="05:15", month_days="1"),
     Timer("audit", "etftrader.verify_audit", at="05:30"),
     Timer("prune", "etftrader.prune", at="05:00"),
 )

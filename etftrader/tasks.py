@@ -8,12 +8,12 @@ from uuid import UUID
 from celery import shared_task
 from celery.signals import worker_ready
 
-from etftrader import bookings, day, housekeeping, outcomes, revision
+from etftrader import bookings, day, housekeeping, outcomes, revision, slow_runs
 from etftrader.core import audit, clock, events, job_sweep, jobs
 from etftrader.core.actor import system
 from marketdata.providers.sources import BARS, VIX
 from marketdata.selectors import calendar, sessions
-from marketdata.services import fundamentals
+from marketdata.services import calendar_check, fundamentals
 from marketdata.services.replay import ClockMoved
 
 logger = logging.getLogger(__name__)
@@ -66,6 +66,8 @@ def sweep(**later: object) -> None:
     delivered = events.sweep()
     counts = job_sweep.sweep()
     outcomes.tell_of_doubts()
+    slow_runs.tell()
+    outcomes.tell_of_actions()
     caught = day.catch_up()
     if delivered or caught or any(counts.values()):
         logger.info("swept", extra={"events": delivered, "steps": len(caught), **counts})
@@ -100,6 +102,22 @@ def sync_funds(**later: object) -> None:
     """Once a week while the market is live: what the funds and companies of the universe are."""
     if sessions.is_live():
         jobs.request(fundamentals.JOB, as_of=sessions.latest())
+
+
+@shared_task(name="etftrader.verify_calendar")
+def verify_calendar(**later: object) -> None:
+    """While the market is live: ask whether the exchange's calendar is still the one we ship."""
+    if sessions.is_live():
+        jobs.request(calendar_check.JOB, as_of=sessions.latest(), scope=calendar_check.SCOPE)
+
+
+@worker_ready.connect
+def look_at_the_calendar(**later: object) -> None:
+    """A worker that has come up has the calendar checked, as a library may have come with it."""
+    try:
+        jobs.send("etftrader.verify_calendar")
+    except (jobs.BrokerAway, OSError) as error:
+        logger.warning("calendar not checked", extra={"error": str(error)[:200]})
 
 
 @shared_task(name="etftrader.revise")

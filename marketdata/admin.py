@@ -239,7 +239,7 @@ class OptionGreeksAdmin(ReadOnlyAdmin):
 class BondAdmin(ReadOnlyAdmin):
     """Terms of bonds."""
 
-    list_display = ("instrument", "coupon_rate", "frequency", "maturity", "face_value")
+    list_display = ("instrument", "coupon_rate", "frequency", "basis", "maturity", "face_value")
     search_fields = ("instrument__symbol",)
     list_select_related = ("instrument",)
     ordering = ("maturity",)

@@ -55,6 +55,13 @@ class OptionRight(TextChoices):
     PUT = "put"
 
 
+class DayCount(TextChoices):
+    """How interest is counted between coupon days, as the kernel names it."""
+
+    ACT_ACT = "act/act", "act/act (ICMA)"
+    THIRTY_360 = "30/360", "30/360"
+
+
 class ExerciseStyle(TextChoices):
     AMERICAN = "american"
     EUROPEAN = "european"

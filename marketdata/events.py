@@ -8,8 +8,12 @@ from etftrader.core.events import Event
 instruments_created = Event("marketdata.instruments_created")
 prices_revised = Event("marketdata.prices_revised")  # symbol, since: the first session that differs
 
-# instrument_id: of a price nothing newer than which was believed, nobody has to decide any more
+# instrument_id, since: nothing newer was believed than a price of that session that is held back
+doubt_raised = Event("marketdata.doubt_raised")
+# instrument_id: about a price that was held back nobody has to decide any more
 doubt_settled = Event("marketdata.doubt_settled")
+# instrument_ids, commas between them: those that had no price before, or an option on them
+prices_arrived = Event("marketdata.prices_arrived")
 
 Why = Callable[[UUID], str]
 Follow = Callable[[str, str], object]

@@ -11,6 +11,7 @@ from marketdata.selectors import calendar, sessions
 from marketdata.services import (
     action_sync,
     bar_sync,
+    calendar_check,
     fundamentals,
     nightly_greeks,
     price_import,
@@ -155,6 +156,12 @@ def import_files(
 def watch_files(**later: object) -> None:
     """Ask for the import of what is new or changed in the folder of CSV files."""
     price_import.watch(session_date=sessions.latest())
+
+
+@shared_task(name=calendar_check.JOB)
+def check_calendar(**later: object) -> dict[str, Any]:
+    """Hold the shipped calendar of the exchange against the library's; a failed item a day."""
+    return calendar_check.compare(shipped=calendar.shipped(), in_force=calendar.exchange())
 
 
 @shared_task(name="marketdata.resolve_symbols")

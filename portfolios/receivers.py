@@ -5,7 +5,7 @@ from uuid import UUID
 from etftrader.core import jobs
 from marketdata.events import follower, holder, instruments_created
 from portfolios.selectors import holdings
-from portfolios.services import watched_symbols
+from portfolios.services import watched_symbols, watchlists
 
 ATTACH = "portfolios.attach_symbols"
 
@@ -20,6 +20,7 @@ def attach(**later: object) -> None:
 def respell(old: str, new: str) -> None:
     """Watchlists of an instrument that has another symbol now."""
     watched_symbols.follow(new)
+    watchlists.attach()
 
 
 @holder

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etftrader.core import livestate, push
+from etftrader.core.money import plain
 from risk.constants import LIVE_POINTS, LIVE_TTL_S
-from risk.models import Alert
+from risk.models import Alert, StopLossLevel
 
 VERSION = 3
+STOPS_MOVED = "stop.updated"
 
 
 class RiskUpdate(TypedDict):
@@ -210,6 +212,43 @@ def publish_alert(alert: Alert, event: str) -> None:
     if alert.portfolio_id is None:
         return
     push.publish(f"portfolio.{alert.portfolio_id}.alerts", event, alert_data(alert))
+
+
+def stop_data(level: StopLossLevel) -> dict[str, Any]:
+    """One position's stop as programs see it."""
+    triggered = level.triggered_on
+    return {
+        "symbol": level.instrument.symbol,
+        "side": level.side,
+        "opened_on": level.opened_on.isoformat(),
+        "entry": plain(level.entry),
+        "extreme": plain(level.extreme),
+        "stop_price": plain(level.stop_price),
+        "stop_fraction": level.stop_fraction,
+        "close": plain(level.close),
+        "distance": level.distance,
+        "vix": level.vix,
+        "regime": level.regime,
+        "state": level.state,
+        "reason": level.reason or None,
+        "session_date": level.session_date.isoformat(),
+        "triggered_on": triggered.isoformat() if triggered else None,
+    }
+
+
+def stops_data(portfolio_id: UUID, levels: Iterable[StopLossLevel]) -> dict[str, Any]:
+    """All stops of a portfolio, the nearest first, as sockets show them."""
+    return {
+        "portfolio": str(portfolio_id),
+        "stops": [stop_data(each) for each in levels],
+        "url": f"/portfolios/{portfolio_id}/risk/",
+    }
+
+
+def publish_stops(portfolio_id: UUID, levels: Iterable[StopLossLevel]) -> None:
+    """Tell the alerts channel of a portfolio where its stops stand now."""
+    data = stops_data(portfolio_id, levels)
+    push.publish(f"portfolio.{portfolio_id}.alerts", STOPS_MOVED, data)
 
 
 def utc(moment: datetime) -> str:

@@ -7,6 +7,7 @@ from celery import shared_task
 
 from marketdata.selectors import sessions
 from portfolios.models import Portfolio
+from portfolios.services import snapshots
 from risk.services import covariance, limits, monitor, stop_loss, var
 
 
@@ -70,9 +71,18 @@ def revalue_portfolio(*, portfolio_id: str, **later: object) -> None:
 
 
 @shared_task(name="risk.revalue_holders")
-def revalue_holders(*, instrument_id: str, **later: object) -> None:
-    """The live figures of the books that hold a name, or an option on it; no record of a close."""
-    monitor.revalue_holders(instrument_id=UUID(instrument_id), moment=sessions.moment())
+def revalue_holders(*, instrument_id: str, since: str = "", **later: object) -> None:
+    """The figures of the books that hold a name, or an option on it, whose price is another one.
+
+    The live ones at once; of the stored closes those in which it was in doubt or had no price, and
+    with `since` all from that session on. Their risk is requested.
+    """
+    key, moment = UUID(instrument_id), sessions.moment()
+    monitor.revalue_holders(instrument_id=key, moment=moment)
+    first = date.fromisoformat(since) if since else None
+    revised = snapshots.retake_doubted(instrument_id=key, since=first)
+    if revised:
+        var.measure_later(portfolio_ids=revised, until=moment.session_date)
 
 
 def _portfolios(portfolio_ids: list[str] | None) -> list[UUID]:

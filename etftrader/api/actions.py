@@ -40,11 +40,11 @@ class ActionSerializer(serializers.ModelSerializer):
 
     url = serializers.SerializerMethodField()
     symbol = serializers.CharField(source="instrument.symbol")
-    ratio = MoneyField()
-    amount = MoneyField()
+    ratio = MoneyField(allow_null=True)
+    amount = MoneyField(allow_null=True)
     new_symbol = serializers.SerializerMethodField()
     state = serializers.CharField(source="status")
-    applied_at = MomentField()
+    applied_at = MomentField(allow_null=True)
     created_at = MomentField()
 
     class Meta:

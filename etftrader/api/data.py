@@ -90,7 +90,15 @@ class Advancing(ApiView):
         return once(request, effect)
 
 
-@operation(post=Op("signed_in:trade", summary="Bring the data up to date", limit="jobs"))
+@operation(
+    post=Op(
+        "signed_in:trade",
+        summary="Bring the data up to date",
+        limit="jobs",
+        operators="Operators fetch everything; others the symbols they hold, once in five minutes. "
+        "Else 403 or 409.",
+    )
+)
 class DataUpdate(Advancing):
     """POST /data/update: in a replay the next close and its day, live what is missing.
 
@@ -126,7 +134,12 @@ class DataUpdate(Advancing):
 
 @operation(
     get=Op("signed_in", summary="The market clock"),
-    post=Op("signed_in:trade", summary="Advance the market clock one session", limit="jobs"),
+    post=Op(
+        "signed_in:trade",
+        summary="Advance the market clock one session",
+        limit="jobs",
+        operators="Where the replay is not open to all, operators only: others get 403.",
+    ),
 )
 class Clock(Advancing):
     """GET, POST /admin/clock."""

@@ -1,5 +1,8 @@
 """The API described: /api/v1/schema for programs, /api/v1/docs and /api/v1/redoc for people."""
 
+import json
+import tomllib
+from pathlib import Path
 from typing import Any
 
 from csp.constants import UNSAFE_INLINE
@@ -15,9 +18,14 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotAcceptable, NotAuthenticated
 from rest_framework.response import Response
 
+from etftrader import glossary
+from etftrader.core.api import shapes, words
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.routes import route
 from etftrader.core.api.views import ApiView
+from etftrader.core.api.words import Word
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 class _ForPeople(ApiView):
@@ -68,6 +76,27 @@ class Redoc(_ForPeople):
         """A page; its program writes style sheets of its own, which no other page may."""
         return HttpResponse(render_to_string("etftrader/api_redoc.html"))
 
+
+def learn() -> None:
+    """What the description says of fields and documents: the glossary, fields.toml, examples.
+
+    The glossary's texts are those of the pages; a field that is no term of it, or means something
+    of its own in one document, stands in fields.toml as `[text, unit]`.
+    """
+    terms = glossary.terms().values()
+    words.learn({each.key: Word(each.tooltip, each.unit) for each in terms})
+    fields = tomllib.loads((DOCS / "fields.toml").read_text(encoding="utf-8"))
+    for document, said in fields.items():
+        part = "" if document == "all" else f"{document}."
+        words.learn({f"{part}{name}": _word(each) for name, each in said.items()})
+    shapes.tell(json.loads((DOCS / "examples.json").read_text(encoding="utf-8")))
+
+
+def _word(said: str | list[str]) -> Word:
+    return Word(said) if isinstance(said, str) else Word(*said)
+
+
+learn()
 
 description_urlpatterns = [
     *route("schema", Description, "api-schema"),

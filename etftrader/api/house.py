@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from etftrader import glossary
 from etftrader.core import audit
+from etftrader.core.api import parameters
 from etftrader.core.api.fields import MomentField
 from etftrader.core.api.lists import CursorPages, bounded
 from etftrader.core.api.registry import Op, operation
@@ -38,8 +39,16 @@ PAGES = {
 MAX_WORDS = 100
 CHAIN = {"chain": "The chain to recheck: a portfolio's id, or site; all of them without it."}
 WORDS = {
-    "q": "The words to look for, 1 to 100 characters.",
-    "limit": "Hits of each kind, 1 to 50; 12 without it.",
+    "q": parameters.Parameter(
+        "The words to look for, 1 to 100 characters.", minLength=1, maxLength=MAX_WORDS
+    ),
+    "limit": parameters.Parameter(
+        "Hits of each kind, 1 to 50; 12 without it.",
+        type="integer",
+        minimum=1,
+        maximum=50,
+        default=12,
+    ),
 }
 
 
@@ -103,7 +112,7 @@ class AuditVerify(ApiView):
         return Response({"chain": chain, "whole": not problems, "problems": problems})
 
 
-@operation(get=Op("signed_in", summary="Search everything by words", query=WORDS))
+@operation(get=Op("signed_in", summary="Search everything by words", query=WORDS, needs=("q",)))
 class Search(OwnedView):
     """GET /search?q=: instruments, the portfolios you may see, pages."""
 

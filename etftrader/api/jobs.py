@@ -81,7 +81,7 @@ class JobItems(ApiView):
         return self.listing(job_for(self, job_id).items, ItemRow)
 
 
-@operation(get=Op("signed_in", summary="The result of a job"))
+@operation(get=Op("signed_in", summary="The result of a job", refuses=(409,)))
 class JobResult(ApiView):
     """GET /jobs/{job_id}/result: 409 while there is none."""
 
@@ -106,7 +106,14 @@ class JobResult(ApiView):
         )
 
 
-@operation(post=Op("signed_in:trade", summary="Cancel a job that waits or runs"))
+@operation(
+    post=Op(
+        "signed_in:trade",
+        summary="Cancel a job that waits or runs",
+        keyed=False,
+        operators="Operators cancel any job, others what they asked for. Else 403.",
+    )
+)
 class CancelJob(ApiView):
     """POST /jobs/{job_id}/cancel: who asked for it, and operators; the second time is harmless."""
 

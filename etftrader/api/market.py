@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from etftrader.api.data import MOST_SYMBOLS, DataUpdate
+from etftrader.core.api import parameters
 from etftrader.core.api.fields import StrictSerializer
 from etftrader.core.api.idempotent import once
 from etftrader.core.api.jobs import accepted
@@ -20,7 +21,12 @@ from marketdata.api import asked
 from marketdata.api.fundamentals import Nothing
 from marketdata.api.instruments import BY_SYMBOL, named
 
-SYMBOLS = {"symbols": "Symbols separated by commas, at most 200; what you hold without it."}
+SYMBOLS = {
+    "symbols": parameters.several(
+        "Symbols separated by commas, at most 200; what you hold without it.", asked.MAX_SYMBOLS
+    )
+}
+OWN = "Operators fetch any symbol; others those they hold, once in five minutes. Else 403 or 409."
 
 
 class RefreshWish(StrictSerializer):
@@ -49,7 +55,9 @@ class Sectors(ApiView):
         return Response({"count": len(found), "results": found})
 
 
-@operation(post=Op("signed_in:trade", summary="Fetch prices of some symbols", limit="jobs"))
+@operation(
+    post=Op("signed_in:trade", summary="Fetch prices of some symbols", limit="jobs", operators=OWN)
+)
 class Refresh(DataUpdate):
     """POST /market/refresh: /data/update for symbols alone, under the same rules."""
 

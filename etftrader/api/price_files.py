@@ -12,6 +12,7 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.response import Response
 
 from etftrader.core import audit
+from etftrader.core.api import parameters
 from etftrader.core.api.fields import StrictSerializer
 from etftrader.core.api.idempotent import once
 from etftrader.core.api.jobs import document as job_document
@@ -27,11 +28,15 @@ from marketdata.services.price_upload import Sent, Uploaded
 
 MAX_PASTED = 900_000  # characters; longer files come as files
 ASKED = {
-    "kind": "bars or yields; without it the header tells.",
+    "kind": parameters.Parameter("bars or yields; without it the header tells.", enum=list(KINDS)),
     "symbol": "Of a file of bars without that column; without it the file's name tells.",
-    "check": "true says what would become of every row, and writes nothing.",
-    "partial": "true stores the good rows; without it one bad row refuses the file.",
-    "add_symbols": "true creates instruments for symbols nobody knows; else their rows are bad.",
+    "check": parameters.flag("true says what would become of every row, and writes nothing."),
+    "partial": parameters.flag(
+        "true stores the good rows; without it one bad row refuses the file."
+    ),
+    "add_symbols": parameters.flag(
+        "true creates instruments for symbols nobody knows; else their rows are bad."
+    ),
 }
 
 
@@ -75,6 +80,22 @@ class PriceFile(StrictSerializer):
     file_name = serializers.CharField(required=False, max_length=200)
 
 
+class PastedPrices(StrictSerializer):
+    """The text of a file, as JSON."""
+
+    content = serializers.CharField(max_length=MAX_PASTED)
+    file_name = serializers.CharField(required=False, max_length=200)
+
+
+BYTES = {"type": "string", "format": "binary"}
+BODIES = {
+    "application/json": PastedPrices,
+    "multipart/form-data": PriceFile,
+    CsvParser.media_type: BYTES,
+    GzipParser.media_type: BYTES,
+}
+
+
 @operation(
     post=Op(
         "operator:trade", summary="Bring in a file of prices or yields", query=ASKED, limit="jobs"
@@ -85,9 +106,22 @@ class PriceFiles(ApiView):
 
     parser_classes = (MultiPartParser, CsvParser, GzipParser, StrictJSONParser)
 
-    @extend_schema(request=PriceFile, responses={200: dict})
+    @extend_schema(request=BODIES, responses={200: dict})
     def post(self, request: Any) -> Response:
-        """Counts and verdicts; 422 with an error a row when rows are bad, and nothing stored."""
+        """Counts and verdicts; 422 with an error a row when rows are bad, and nothing stored.
+
+        Send the file itself as text/csv, packed as application/gzip (as it is, without
+        Content-Encoding), as the part `file` of a form, or its text as JSON.
+
+        A file has at most 10 MB as it is sent and 20 MB unpacked, 20,000 rows and 300 symbols;
+        pasted text has at most 900,000 characters. More answers 413, with the limit in `detail`
+        and what to do instead.
+
+        A person sends 20 files within 24 hours. The next answers 429 `too_many_files`, with
+        Retry-After in seconds until the oldest of them is a day old. The same bytes count once a
+        day: a file that was checked first, with `check=true`, is not counted again when it is
+        stored. Files that are refused count.
+        """
         wish = _wish(request.query_params)
         name, data = self._given()
         sent: list[Sent] = []

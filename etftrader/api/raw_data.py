@@ -14,6 +14,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from etftrader.core.api import parameters
 from etftrader.core.api.fields import moment as told
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
@@ -24,7 +25,7 @@ from marketdata.api import asked
 from marketdata.models import DailyBar, Fundamental, Instrument
 from marketdata.selectors import bar_rows, calendar, coverage, fundamentals, quotes, sessions
 from portfolios.api import documents, positions, reports
-from portfolios.api.owned import OwnedView
+from portfolios.api.owned import OF_PORTFOLIO, OwnedView
 from portfolios.models import Portfolio, Position
 from portfolios.selectors import access, cash, holdings, snapshots
 from portfolios.selectors import positions as read
@@ -40,8 +41,19 @@ MOST_SNAPSHOTS = 252
 MOST_BARS = 25_000
 QUARTER = timedelta(days=91)
 NEEDED = {"volatility_60": 61, "betas_252": 253}  # sessions an estimate asks for
-STRETCH = asked.SPAN | {"start": "The first day, YYYY-MM-DD; a quarter before `end` without it."}
-PORTFOLIO = {"portfolio": "Id of the portfolio to keep to; all you may see without it."}
+STRETCH = asked.SPAN | {
+    "start": parameters.day("The first day, YYYY-MM-DD; a quarter before `end` without it.")
+}
+PARTS = (
+    "portfolio",
+    "summary",
+    "exposures",
+    "positions",
+    "trades",
+    "cash",
+    "snapshots",
+    "risk",
+)
 
 
 @operation(
@@ -49,10 +61,13 @@ PORTFOLIO = {"portfolio": "Id of the portfolio to keep to; all you may see witho
         "portfolio:view",
         summary="A whole portfolio in one document",
         query={
-            "sections": "The parts to send, separated by commas: portfolio, summary, exposures, "
-            "positions, trades, cash, snapshots, risk; all of them without it.",
+            "sections": parameters.several(
+                f"The parts to send, separated by commas: {', '.join(PARTS)}; all without it.",
+                enum=list(PARTS),
+            ),
             **asked.AS_OF,
         },
+        refuses=(422,),
     )
 )
 class Complete(ApiView):
@@ -121,7 +136,7 @@ class DetailRow(serializers.Serializer):
 
 
 @operation(
-    get=Op("signed_in", summary="Positions with their instruments", lists=True, query=PORTFOLIO)
+    get=Op("signed_in", summary="Positions with their instruments", lists=True, query=OF_PORTFOLIO)
 )
 class PositionDetails(OwnedView):
     """GET /data/positions/details: of one portfolio, or of all you may see."""
@@ -159,7 +174,14 @@ class HistoricalPrices(ApiView):
         return Response({"portfolio_id": str(portfolio.pk), **history(request, held)})
 
 
-@operation(get=Op("signed_in", summary="Newest quotes with their quality", query=asked.SYMBOLS))
+@operation(
+    get=Op(
+        "signed_in",
+        summary="Newest quotes with their quality",
+        query=asked.SYMBOLS,
+        needs=("symbols",),
+    )
+)
 class RawQuotes(ApiView):
     """GET /data/prices/quotes?symbols=SPY,TLT."""
 

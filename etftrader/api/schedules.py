@@ -10,7 +10,7 @@ from etftrader.core.api import versions
 from etftrader.core.api.fields import StrictSerializer, moment
 from etftrader.core.api.idempotent import once
 from etftrader.core.api.jobs import accepted, address
-from etftrader.core.api.registry import Op, operation
+from etftrader.core.api.registry import REQUIRED, TAGGED, Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.records import JobRun
@@ -42,8 +42,8 @@ class Schedules(ApiView):
 
 
 @operation(
-    get=Op("signed_in", summary="One entry of the timetable"),
-    patch=Op("operator:trade", summary="Switch an entry on or off, or move it"),
+    get=Op("signed_in", summary="One entry of the timetable", versions=TAGGED),
+    patch=Op("operator:trade", summary="Switch an entry on or off, or move it", versions=REQUIRED),
 )
 class OneSchedule(ApiView):
     """GET, PATCH /schedules/{schedule_id}."""

@@ -168,13 +168,16 @@ def show(value: object, name: str) -> str:
     return DASH if parsed is None else NUMBER_FORMATS[kind](parsed, argument)
 
 
-def figure(value: object) -> str:
-    """A figure kept as text, with at least two places; what is no number as it stands."""
+def figure(value: object, before: str = "", after: str = "") -> str:
+    """A figure kept as text, with at least two places and its unit before or after them.
+
+    What is no number stands as it is.
+    """
     parsed = number(value)
     if parsed is None:
         return show(value, "text")
     places = -int(parsed.normalize().as_tuple().exponent)
-    return plain(parsed, min(max(places, 2), 6))
+    return _with_unit(plain(parsed, min(max(places, 2), 6)), before) + after
 
 
 def tone_of(value: object) -> str:

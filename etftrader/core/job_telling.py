@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from etftrader.core import push
+from etftrader.core import job_log, push
 from etftrader.core.job_lease import renew
 from etftrader.core.records import JobRun
 
@@ -44,6 +44,8 @@ def progress(*, done: int, total: int, note: str = "") -> None:
     now = time.monotonic()
     if done < total and note == working.note and now - working.told_at < TELL_S:
         return
+    if note and note != working.note:
+        job_log.say(f"{note}, {done} of {total}" if total else note)
     working.told_at, working.note = now, note
     renew(working.run, done=done, total=total, note=note[:200])
     working.run.done, working.run.total, working.run.note = done, total, note[:200]

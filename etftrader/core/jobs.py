@@ -15,7 +15,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.module_loading import autodiscover_modules
 
-from etftrader.core import audit, clock
+from etftrader.core import audit, clock, job_log
 from etftrader.core.actor import Actor
 from etftrader.core.errors import Conflict, DomainError, LeaseLost
 from etftrader.core.events import Event
@@ -149,7 +149,13 @@ def run_now(run: JobRun) -> JobRun:
 
 
 def carry_out(run: JobRun) -> None:
-    """Do a claimed run's work and close it."""
+    """Do a claimed run's work and close it; the last it says is kept for who looks at it."""
+    with job_log.kept(run.pk):
+        job_log.say(f"Attempt {run.attempt} begins")
+        _do(run)
+
+
+def _do(run: JobRun) -> None:
     try:
         with _heartbeat(run), at_work(run):
             items, result = _work(run)
@@ -291,6 +297,7 @@ def _close(run: JobRun, status: str, **changes: object) -> None:
             job_finished.announce(run_id=str(run.pk))
             run.status = status
             publish("job.finished", run)
+        job_log.say(f"Ended: {status}")
     except LeaseLost:
         _note_loss(run)
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from marketdata.choices import InstrumentKind, Pricing
 from marketdata.models import Instrument, OptionContract
-from portfolios.models import Portfolio, Position, WatchlistItem
+from portfolios.models import Portfolio, Position
+from portfolios.selectors import watchlists
 
 # stand-ins of the factors, and what stops and risk read beside them
 PROXIES = ("SPY", "VTV", "VUG", "MTUM", "QUAL", "SIZE", "USMV", "^VIX")
@@ -19,19 +20,13 @@ def held() -> set[UUID]:
     return set(Position.objects.open().values_list("instrument_id", flat=True).distinct())
 
 
-def watched() -> set[UUID]:
-    """What stands on somebody's watchlist."""
-    rows = WatchlistItem.objects.filter(instrument__isnull=False)
-    return set(rows.values_list("instrument_id", flat=True).distinct())
-
-
 def options() -> dict[str, list[str]]:
     """Options held in any book, and the underlyings whose chains are kept.
 
     Those are what options that are held or watched are on, and every fund and stock that is.
     """
     mine = held()
-    followed = mine | watched()
+    followed = mine | watchlists.watched_instrument_ids()
     contracts = OptionContract.objects.filter(instrument__in=followed)
     known = dict(contracts.values_list("instrument_id", "underlying_id"))
     funds = Instrument.objects.filter(
@@ -63,7 +58,7 @@ def universe() -> set[UUID]:
 
     Of an option its underlying: its own prices come with the chain.
     """
-    wanted = held() | watched()
+    wanted = held() | watchlists.watched_instrument_ids()
     options_of = OptionContract.objects.filter(instrument__in=wanted)
     wanted |= set(options_of.values_list("underlying_id", flat=True))
     proxies = Instrument.objects.filter(symbol__in=PROXIES, owner_id__isnull=True)

@@ -17,7 +17,7 @@ from portfolios.selectors.positions import Worth
 from portfolios.selectors.valuation import ValuedLine
 from risk import live
 from risk.live import PortfolioRisk
-from risk.models import PositionRisk
+from risk.selectors import var
 
 MOVERS = 5
 BASE = 100.0
@@ -103,18 +103,13 @@ def live_risk(*, portfolio_id: UUID, moment: Moment) -> PortfolioRisk | None:
 def var_shares(
     *, portfolio_id: UUID, until: date, record: PortfolioRisk | None
 ) -> dict[str, float | None]:
-    """Share of the VaR by symbol: of the live record, else of the newest run."""
+    """Share of the VaR by symbol: of the live record, else of the newest run.
+
+    None for each name while the newest run is of lines that were revised since.
+    """
     if record is not None:
         return {each["symbol"]: each["share"] for each in record.risk["components"]}
-    rows = PositionRisk.objects.filter(
-        metric__portfolio_id=portfolio_id, metric__session_date__lte=until
-    ).order_by("-metric__session_date", "pk")
-    found: dict[str, float | None] = {}
-    newest = None
-    for session, symbol, share in rows.values_list(
-        "metric__session_date", "instrument__symbol", "share"
-    )[:1000]:
-        newest = newest or session
-        if session == newest:
-            found[symbol] = share
-    return found
+    metric = var.latest(portfolio_id=portfolio_id, until=until)
+    if metric is None:
+        return {}
+    return {each.instrument.symbol: each.share for each in var.parts(metric)}

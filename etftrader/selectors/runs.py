@@ -62,19 +62,26 @@ def last_chain(*, symbol: str) -> JobRun | None:
 
 
 def estimates(*, of: Iterable[JobRun]) -> dict[UUID, float]:
-    """Seconds each open run is likely to take in all, from the last ones of its kind; one query."""
+    """Seconds each run usually takes in all, from the last ones of its kind; one query.
+
+    A step of the day is another kind than the same job asked for by itself.
+    """
     wanted = Q(pk__in=[])
     of = list(of)
-    for job in sorted({run.job for run in of}):
-        last = JobRun.objects.filter(job=job, status="succeeded").order_by("-created_at")
+    for job, step in sorted({_kind(run) for run in of}):
+        last = JobRun.objects.filter(job=job, step=step, status="succeeded").order_by("-created_at")
         wanted |= Q(pk__in=Subquery(last.values("pk")[:SAMPLE]))
     if not of:
         return {}
-    took: dict[str, list[float]] = {}
+    took: dict[tuple[str, str], list[float]] = {}
     for run in JobRun.objects.filter(wanted):
         if (seconds := duration(run)) is not None:
-            took.setdefault(run.job, []).append(seconds.total_seconds())
-    return {run.pk: median(took[run.job]) for run in of if run.job in took}
+            took.setdefault(_kind(run), []).append(seconds.total_seconds())
+    return {run.pk: median(took[_kind(run)]) for run in of if _kind(run) in took}
+
+
+def _kind(run: JobRun) -> tuple[str, str]:
+    return run.job, run.step
 
 
 def duration(run: JobRun) -> timedelta | None:

@@ -84,7 +84,7 @@ def setup_schedules() -> int:
             )
             when = {"interval": every}
         else:
-            when = {"crontab": _crontab(timer.at, timer.weekdays)}
+            when = {"crontab": _crontab(timer.at, timer.weekdays, timer.month_days)}
         made += _entry(timer.name, timer.task, when, "{}")
     for step in STEPS:
         when = {"crontab": _crontab(step.at, "1-5")}
@@ -94,13 +94,13 @@ def setup_schedules() -> int:
     return made
 
 
-def _crontab(at: str, weekdays: str) -> CrontabSchedule:
+def _crontab(at: str, weekdays: str, month_days: str = "*") -> CrontabSchedule:
     hour, minute = at.split(":")
     found, _ = CrontabSchedule.objects.get_or_create(
         minute=str(int(minute)),
         hour=str(int(hour)),
         day_of_week=weekdays,
-        day_of_month="*",
+        day_of_month=month_days,
         month_of_year="*",
         timezone=ZONE,
     )

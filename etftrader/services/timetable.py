@@ -17,6 +17,7 @@ from etftrader.core.errors import BadInput, Conflict, NotFound, VersionMismatch
 from etftrader.core.records import JobRun
 from etftrader.schedule import STEP, STEPS, TIMERS
 from marketdata.selectors import sessions
+from marketdata.services import calendar_check
 
 # what the timetable may start: its name, the task, the task's arguments
 ENTRIES: dict[str, tuple[str, str]] = {
@@ -44,13 +45,17 @@ TIMER_WORDS = {
     "rates": ("Late yields", "yields that come in the evening wait for the next session"),
     "backfill": ("Gaps of the past", "sessions that were missed stay missing"),
     "funds": ("Funds and companies", "sectors and facts of funds grow old"),
+    "calendar": ("Exchange calendar", "a session the exchange has moved is not noticed"),
 }
 # what the queue's own program adds to the timetable
 OTHER_WORDS = {
     "celery.backend_cleanup": ("Old answers of tasks", "expired answers of tasks stay"),
 }
 # a timer whose work is a run of its own: that run is what people ask for and look at
-RUNS = {"etftrader.verify_audit": (outcomes.AUDIT, "all chains")}
+RUNS = {
+    "etftrader.verify_audit": (outcomes.AUDIT, "all chains"),
+    "etftrader.verify_calendar": (calendar_check.JOB, calendar_check.SCOPE),
+}
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
 
@@ -272,15 +277,24 @@ def _newest_runs(tasks: set[str]) -> dict[str, JobRun]:
 
 
 def _time_of(crontab: CrontabSchedule | None) -> str | None:
-    """HH:MM of a crontab that means one time of day on some weekdays."""
-    if crontab is None or (crontab.day_of_month, crontab.month_of_year) != ("*", "*"):
+    """HH:MM of a crontab that means one time of day on some weekdays, or on a day of the month."""
+    if crontab is None or crontab.month_of_year != "*":
+        return None
+    if crontab.day_of_month != "*" and not _monthly(crontab):
         return None
     if not (crontab.hour.isdigit() and crontab.minute.isdigit()):
         return None
     return f"{int(crontab.hour):02d}:{int(crontab.minute):02d}"
 
 
+def _monthly(crontab: CrontabSchedule) -> bool:
+    """Whether it means one day of every month."""
+    return crontab.day_of_month.isdigit() and crontab.day_of_week == "*"
+
+
 def _days_in_words(crontab: CrontabSchedule) -> str:
+    if _monthly(crontab):
+        return f"Day {crontab.day_of_month} of the month"
     days = sorted(crontab.schedule.day_of_week)
     if len(days) == len(_DAYS):
         return "Daily"
@@ -302,11 +316,12 @@ def _next(row: PeriodicTask) -> datetime | None:
     at = _time_of(row.crontab)
     if at is None:
         return None
-    zone, weekdays = row.crontab.timezone, row.crontab.schedule.day_of_week
+    zone, rule = row.crontab.timezone, row.crontab.schedule
     today = now.astimezone(zone).date()
-    for ahead in range(8):
+    for ahead in range(63):  # the 31st of a month comes after two months at the latest
         due = datetime.combine(today + timedelta(days=ahead), time.fromisoformat(at), zone)
-        if due > now and due.isoweekday() % 7 in weekdays:
+        fits = due.isoweekday() % 7 in rule.day_of_week and due.day in rule.day_of_month
+        if due > now and fits:
             return due
     return None
 

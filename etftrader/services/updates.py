@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from etftrader.core import clock, jobs
+from etftrader.core import audit, clock, jobs
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, Conflict, NotAllowed
 from etftrader.core.outbound.rules import checked_symbol
@@ -153,6 +153,8 @@ def _require_own(by: Actor, symbols: list[str] | None) -> None:
 
 
 def _require_turn(by: Actor) -> None:
+    """Raise Conflict for one chain too many; whoever asks twice at once is counted in turn."""
+    audit.serialise(f"chains:{by.user_id}")
     recent = JobRun.objects.filter(
         job=CHAINS, requested_by=by.user_id, created_at__gt=clock.now() - OWNERS_WAIT
     )
@@ -162,6 +164,8 @@ def _require_turn(by: Actor) -> None:
 
 
 def _require_pause(by: Actor) -> None:
+    """Raise Conflict within five minutes of the last update; of two at once one passes."""
+    audit.serialise(f"updates:{by.user_id}")
     recent = JobRun.objects.filter(
         job=JOB, requested_by=by.user_id, created_at__gt=clock.now() - OWNERS_WAIT
     )

@@ -12,7 +12,6 @@ from etftrader.core.formats import (
     DASH,
     NUMBER_FORMATS,
     eastern,
-    figure,
     moment_of,
     number,
     show,
@@ -34,7 +33,6 @@ def _filter(kind: str) -> Callable[..., str]:
 for _kind in (*NUMBER_FORMATS, "et"):
     register.filter(_kind, _filter(_kind))
 register.filter("fmt", show)
-register.filter("figure", figure)
 register.filter("tone", tone_of)
 
 

@@ -50,6 +50,7 @@ ONCE_FILES = (
     "test_t35_settings.py",
     "test_t40_admin.py",
     "test_openapi.py",
+    "test_openapi_examples.py",
     "test_bench.py",
     "test_t20_access.py",
 )

@@ -77,20 +77,21 @@ PLAIN = set(
     """
     action active add_symbols adj_close allow_short am_settled amount as_of as_of_date
     as_of_date__gte as_of_date__lte asset_class assumed_dividend_yield assumed_half_spread_bp
-    assumed_volume average_price base_currency bs_price can_trade change_pct check client_order_id
-    close closed commission confirm_duplicate content context convexity country coupon_rate currency
-    cursor dataset date delimiter delta description discount_rate duration email enabled encoding
-    end equity_value ev everywhere ex_date exchange executed_at__gte executed_at__lt expires_at
-    expiry expiry__gte expiry__lte face_value factor_tilt file file_name frequency gamma growth_rate
-    hard high horizon_days implied_volatility interval issued job kind limit liquidity_class low
-    maturity maturity__gte maturity__lte maturity_years measure method minutes mode multiples
-    multiplier name name__icontains new_password new_symbol note notes object_type offset
-    old_password open option_type order order_type ordering partial password pay_date pricing q
-    quantity range ratchet ratio reason recorded_at__gte recorded_at__lt refresh resolved rho
-    risk_free_rate role scopes search sections sector segment session_date session_date__gte
-    session_date__lte settlement severity side simulated source start state state__in status step
-    strike style symbol__in target_price theta time timestamp to_state type unit updated_at__gt
-    value vega verdict version vol_shift volatility volume watch whole_shares ytm
+    assumed_volume average_price base_currency basis bs_price can_trade change_pct check
+    client_order_id close closed commission confirm_duplicate content context convexity country
+    coupon_rate currency cursor dataset date delimiter delta description discount_rate duration
+    email enabled encoding end equity_value ev everywhere ex_date exchange executed_at__gte
+    executed_at__lt expires_at expiry expiry__gte expiry__lte face_value factor_tilt file file_name
+    frequency gamma growth_rate hard high horizon_days implied_volatility interval issued job kind
+    limit liquidity_class low maturity maturity__gte maturity__lte maturity_years measure method
+    minutes mode multiples multiplier name name__icontains new_password new_symbol note notes
+    object_type offset old_password open option_type order order_type ordering partial password
+    pay_date pricing q quantity range ratchet ratio reason recorded_at__gte recorded_at__lt refresh
+    resolved rho risk_free_rate role scopes search sections sector segment session_date
+    session_date__gte session_date__lte settlement severity side simulated source start state
+    state__in status step strike style symbol__in target_price theta time timestamp to_state type
+    unit updated_at__gt value vega verdict version vol_shift volatility volume watch whole_shares
+    ytm
     """.split()
 )
 

@@ -76,6 +76,7 @@ def test_an_empty_list_says_what_would_show_there(stage: Any) -> None:
     assert "symbol changes are entered by hand" in text
     assert "Enter an action" not in text
     assert "Enter an action" in page(stage.operator)
+    assert "Announce Cancel" in page(stage.operator, NEW)
     assert 'href="/data/actions/"' in stage.reader.get("/data/quarantine/").content.decode()
 
 
@@ -177,7 +178,8 @@ def test_a_form_that_cannot_be_is_drawn_again_beside_the_field(
 def test_an_announced_one_is_rejected_with_a_reason_in_place(stage: Any) -> None:
     row = make()
     path = f"/data/actions/{row.pk}/reject/"
-    assert "<dialog" in stage.operator.get(path, **IN_PLACE).content.decode()
+    assert "<dialog data-open" in stage.operator.get(path, **IN_PLACE).content.decode()
+    assert "js/choose" in stage.operator.get(LIST).content.decode()  # which opens it
     assert "Reject the dividend of AAA" in page(stage.operator, path)
 
     silent = stage.operator.post(path, {"reason": ""}, **IN_PLACE)

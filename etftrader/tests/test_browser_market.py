@@ -5,8 +5,13 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from etftrader.testing.browser import Person
+
 pytestmark = pytest.mark.browser
 
+# of a table and of the last column it shows
+RIGHT_EDGES = """(table) => [table, [...table.tHead.rows[1].cells].findLast((cell) => cell.offsetWidth)]
+    .map((box) => box.getBoundingClientRect().right)"""
 FIGURE = re.compile(r"[\u2212-]?[\d,]+\.\d+")
 
 
@@ -30,6 +35,11 @@ def test_an_option_chain_shows_quotes_and_greeks(balanced):
     balanced.open("/quotes/SPY/options/")
     row = page.locator("#panel-chain tr[data-atm]")
     expect(row).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    edges = page.locator("#panel-chain table").evaluate(RIGHT_EDGES)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert edges[0] == pytest.approx(edges[1], abs=1)
     cells = row.locator("td").all_inner_texts()
     figures = [cell for cell in cells if FIGURE.fullmatch(cell.rstrip("%"))]
     # bid, ask, middle, volatility and four Greeks on both sides
@@ -52,3 +62,28 @@ def test_a_book_of_options_shows_its_greeks_and_what_a_move_does(balanced):
     balanced.open(link + "greeks/SPY/")
     assert page.locator("svg").count() >= 2
     assert balanced.complaints == []
+
+
+def test_an_announced_action_is_entered_and_rejected_in_a_dialog(chromium, product):
+    operator = Person(chromium, product, "demo_admin")
+    page = operator.page
+    operator.open("/data/actions/new/")
+    page.get_by_label("Symbol", exact=True).fill("TLT")
+    page.get_by_label("Kind").select_option("Dividend")
+    page.get_by_label("Ex-date").fill("2016-09-01")
+    page.get_by_label("Amount").fill("0.25")
+    page.get_by_role("button", name="Announce").click()
+    row = page.locator("#panel-actions tbody tr", has_text="1 Sep 2016")
+    expect(row).to_contain_text("Announced")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.locator("#panel-actions .scroll").evaluate(
+        "(box) => box.scrollWidth <= box.clientWidth"
+    )
+    row.get_by_role("link", name="Reject").click()
+    dialog = page.locator("dialog[open]")
+    dialog.get_by_role("button", name="Reject").click()
+    assert page.url.endswith("/data/actions/")
+    dialog.get_by_label("Reason").fill("no such payout")
+    dialog.get_by_role("button", name="Reject").click()
+    expect(row).to_contain_text("rejected by you: no such payout")
+    assert operator.complaints == []

@@ -51,6 +51,50 @@ def test_a_sum_is_of_the_figures_and_not_of_their_rounded_words(chromium):
         assert set(page.locator("tbody td").all_inner_texts()) == {"10.0%"}
 
 
+def test_a_figure_that_goes_missing_says_its_rows_reason_and_loses_it_again(chromium):
+    with alone(chromium) as page:
+        told = page.evaluate(
+            """async () => {
+                const { patchCell } = await import("/js/patch.js");
+                const cell = document.querySelector("td[data-v]");
+                const say = (price, reason) => {
+                    patchCell(cell, { "BRK.B": { price, reason } }, "BRK.B.price");
+                    return [cell.title, cell.className];
+                };
+                return [say(null, "price_suspect"), say("0.2", null), say(null, null)];
+            }"""
+        )
+    assert told == [["price suspect", "missing"], ["", ""], ["Not available", "missing"]]
+
+
+QUOTE = """async ([drawn, quality, age]) => {
+    document.body.innerHTML = `<button id="live-control" data-state="live"></button>
+        <main id="main"><div data-quote="AAA"><span class="tag" title="as drawn" data-quote-class
+        data-title-delayed="up to 15 minutes" data-title-suspect="in doubt">${drawn}</span>
+        <b data-quote-age></b></div></main>`;
+    await import("/js/quote.js");
+    const data = { AAA: { age_seconds: age, quality, bid: null, ask: null } };
+    const detail = { channel: "quotes", data, paused: false };
+    document.body.dispatchEvent(new CustomEvent("live:data", { detail }));
+    const tag = document.querySelector("[data-quote-class]");
+    return [tag.textContent, tag.className, tag.title];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("drawn", "quality", "age", "told"),
+    [
+        ("MANUAL", "manual", 90_000, ["MANUAL", "tag", "as drawn"]),
+        ("EOD", "eod", 60_000, ["EOD", "tag", "as drawn"]),
+        ("LIVE", "live", 100, ["DELAYED", "tag plain", "up to 15 minutes"]),
+        ("LIVE", "suspect", 10, ["SUSPECT", "tag bad", "in doubt"]),
+    ],
+)
+def test_only_a_class_that_goes_by_age_is_counted_on(chromium, drawn, quality, age, told):
+    with alone(chromium) as page:
+        assert page.evaluate(QUOTE, [drawn, quality, age]) == told
+
+
 WIDTHS = {"desk": 1280, "phone": 390}
 CUT = """() => [...document.querySelectorAll(".scroll")]
     .filter((box) => box.scrollWidth > box.clientWidth + 1)

@@ -28,7 +28,9 @@ def test_a_token_asked_for_by_hand_leaves_the_launchers_alone(command: str) -> N
     by_hand = token(command)
     again = token(command)
 
-    living = {text: tokens.user_of_token(token=text) is not None for text in (launcher, by_hand, again)}
+    living = {
+        text: tokens.user_of_token(token=text) is not None for text in (launcher, by_hand, again)
+    }
     assert living == {launcher: True, by_hand: False, again: True}
 
 

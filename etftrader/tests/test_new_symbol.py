@@ -19,7 +19,15 @@ from marketdata.models import (
 )
 from marketdata.selectors import calendar, instruments, sessions
 from marketdata.services import corporate_actions, price_sync, replay, stream
-from portfolios.models import LedgerEntry, Portfolio, PortfolioSnapshot, Position
+from portfolios.models import (
+    LedgerEntry,
+    Portfolio,
+    PortfolioSnapshot,
+    Position,
+    User,
+    WatchlistItem,
+)
+from portfolios.services import watchlists
 from portfolios.tests import factories
 from risk.models import Alert
 from risk.selectors import covariance
@@ -121,6 +129,18 @@ def test_a_position_keeps_its_value_through_a_new_symbol(book: Portfolio, folder
     assert all(each.var_95_1d for each in risks)
     assert risks.count() == 4
     assert not Alert.objects.filter(state="open").exists()
+
+
+def test_who_waits_for_the_new_symbol_on_a_list_finds_the_name_under_it(book: Portfolio) -> None:
+    actor = operator()
+    wished = watchlists.create(user=User.objects.get(pk=actor.user_id), name="Mine", by=actor)
+    watchlists.add_many(watchlist_id=wished.pk, symbols=["NEWA"], session_date=START, by=actor)
+    assert WatchlistItem.objects.get().instrument is None
+    rename()
+
+    day.advance(by=actor, until=EX)
+
+    assert WatchlistItem.objects.get().instrument == Instrument.objects.get(symbol="NEWA")
 
 
 def test_matrices_know_the_new_symbol_at_once(book: Portfolio) -> None:

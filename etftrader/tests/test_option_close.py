@@ -4,37 +4,26 @@ A made market answers in Yahoo's shapes; settings alone choose it.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import time_machine
 
-from etftrader.core.outbound import line
 from etftrader.testing.yahoo_market import Listed, YahooMarket
-from etftrader.testing.yahoo_server import Reply
 from marketdata.models import OptionContract, OptionGreeks, OptionQuote
-from marketdata.providers import yahoo_session
 from marketdata.selectors import calendar, prices
 from marketdata.selectors.option_inputs import ASYNCHRONOUS
-from marketdata.services import nightly_greeks, price_sync
-from marketdata.tests.option_world import bars, clock_at, instrument
+from marketdata.services import nightly_greeks
+from marketdata.tests.option_market import FRIDAY, ILL, MONDAY, SATURDAY, opened
+from marketdata.tests.option_world import bars, clock_at
 from portfolios.services import snapshots
 from portfolios.tests import factories
 
 pytestmark = pytest.mark.django_db
-FRIDAY, MONDAY = date(2026, 6, 18), date(2026, 6, 22)  # Juneteenth lies between
-SATURDAY = datetime(2026, 6, 20, 15, 0, tzinfo=UTC)
+FUNDS = {"HELD": Listed("Held", "ETF", 100.0)}
 TEN = datetime(2026, 6, 22, 14, 0, tzinfo=UTC)  # of the Monday after, in New York
 EVENING = datetime(2026, 6, 22, 22, 0, tzinfo=UTC)
-LISTED = {
-    "HELD": Listed("Held", "ETF", 100.0),
-    "^IRX": Listed("13 weeks", "INDEX", 3.9, 0.001),
-    "^FVX": Listed("5 years", "INDEX", 4.0, 0.001),
-    "^TNX": Listed("10 years", "INDEX", 4.2, 0.001),
-    "^TYX": Listed("30 years", "INDEX", 4.6, 0.001),
-}
-ILL = Reply(200, b"<html>We are sorry</html>", {"Content-Type": "text/html"})
 
 
 @pytest.fixture
@@ -45,17 +34,7 @@ def wall() -> Iterator[Any]:
 
 @pytest.fixture
 def market(wall: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[YahooMarket]:
-    own = line.Line("yfinance", per_minute=10_000, spacing_s=0.0, sleep=lambda seconds: None)
-    monkeypatch.setattr(yahoo_session, "line", lambda: own)
-    settings.MARKETDATA_PROVIDER = "yfinance"
-    with YahooMarket(LISTED) as made:
-        settings.YAHOO_BASE_URL = made.url
-        assert made.days[-1] == FRIDAY
-        clock_at(FRIDAY)
-        instrument("HELD", assumed_dividend_yield=0.01)
-        start = calendar.previous(FRIDAY, 40)
-        price_sync.sync(session_date=FRIDAY, symbols=["HELD"], start=start)
-        price_sync.sync(session_date=FRIDAY, datasets=["yields"], start=start)
+    with opened(FUNDS, settings, monkeypatch) as made:
         yield made
 
 

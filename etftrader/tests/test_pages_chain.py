@@ -68,6 +68,10 @@ def test_the_chain_shows_calls_left_and_puts_right(market):
     assert call["open_interest"]["text"] == "—"
     assert row["css"] == "ui"  # the put is in the money
     text = text_of(page)
+    for word in ("Call", "Put"):
+        assert f'<span class="vh">{word} </span>Delta' in text
+    # on a phone, which has five columns a side, no head is wider than they are
+    assert [text.count(f'colspan="{wide}"') for wide in (4, 5, 9)] == [2, 2, 0]
     assert "without: open interest, its source does not send it" in text
     assert "SIMULATED" in text
     assert text.count("data-atm") == 1
@@ -117,6 +121,8 @@ def test_greeks_older_than_their_quotes_say_so(market):
 
     assert page.context["chain"]["source"]["greeks_late"]
     assert "Greeks come with the next close" in text_of(page)
+    contract = market.browser.get(f"/quotes/{CALL}/")
+    assert "at the close of 22 Jun 2016, older than its quote" in text_of(contract)
 
 
 def test_a_contract_has_its_terms_its_greeks_and_its_payoff(market):
@@ -149,13 +155,18 @@ def test_a_contract_opens_by_any_spelling(market):
     assert market.browser.get(f"/quotes/{CALL}/options/")["Location"] == f"/quotes/{CALL}/"
 
 
-def test_a_contract_without_a_price_draws_what_it_pays(market):
-    OptionQuote.objects.all().delete()
+@pytest.mark.parametrize("quote", [{"bid": None}, {"ask": None}, None])
+def test_a_contract_without_a_middle_draws_no_gain(market, quote):
+    rows = OptionQuote.objects.all()
+    rows.update(**quote) if quote else rows.delete()
 
     page = market.browser.get(f"/quotes/{CALL}/")
 
-    assert "has no known price" in text_of(page)
-    assert min(page.context["payoff"]["series"][0]["values"]) == 0
+    text = text_of(page)
+    assert page.context["payoff"]["series"] == []
+    assert "No gain can be drawn: bid and ask are not both known." in text
+    assert "bought at the middle" not in text
+    assert 'id="payoff-t"' not in text
 
 
 def test_a_contract_needs_few_queries(market):

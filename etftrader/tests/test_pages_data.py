@@ -15,6 +15,7 @@ from etftrader import housekeeping, outcomes
 from etftrader.core import clock
 from etftrader.core.records import AuditEvent, JobRun
 from marketdata.models import (
+    CorporateAction,
     DailyBar,
     DataRefresh,
     Instrument,
@@ -22,6 +23,7 @@ from marketdata.models import (
     Quote,
     ReplayClock,
 )
+from marketdata.selectors import quarantine
 from marketdata.services import absences
 from portfolios.services import snapshots
 from risk.models import Alert
@@ -382,14 +384,14 @@ def test_a_held_price_says_how_far_it_is_off_why_and_what_accepting_moves(stage:
     page = stage.operator.get("/data/quarantine/")
 
     rows = {(each["symbol"], each["value"]): each for each in page.context["table"]["rows"]}
-    first = rows["AAA", "200.00"]
+    first = rows["AAA", "$200.00"]
     assert first["difference"] == pytest.approx(1.0)
     assert first["reason"] == "moved more than 40 % from the last accepted price"
     assert first["effect"] == "becomes the last price: moves NAV of 1 book"
-    assert "no book holds it" in rows["BBB", "5,000.00"]["effect"]
+    assert "no book holds it" in rows["BBB", "$5,000.00"]["effect"]
     assert rows["BBB", "nan"]["difference"] is None
     assert rows["BBB", "nan"]["effect"] == "cannot be accepted: it is no price"
-    assert not rows["3M", "80.00"]["believable"]
+    assert not rows["3M", "80.00%"]["believable"]
     assert page.content.decode().count("?verdict=accept") == 4  # two links each, href and htmx
     assert "4 prices held back" in words(text_of(stage.reader, "/data/"))
 
@@ -413,6 +415,47 @@ def test_the_house_is_told_once_while_prices_wait_and_when_none_does(stage: Any)
     told.refresh_from_db()
     assert told.state == "resolved"
     assert Alert.objects.filter(key=outcomes.DOUBTS).count() == 1
+
+
+def test_a_figure_stands_in_todays_shares_and_as_its_source_gave_it(stage: Any) -> None:
+    given = {"close": "200.0", "units": "2.0", "revision": 3}
+    held = make_doubt(raw=given, session_date=date(2016, 6, 21))
+    world.make_instrument("^LEV", kind="index")
+    make_doubt("^LEV", value="2100.5", source="yfinance")
+    # one of two for one was in the stored prices when it was held, one of four came since
+    for day, ratio in ((world.YESTERDAY, 2), (world.TODAY, 4)):
+        CorporateAction.objects.create(
+            instrument=held.instrument,
+            kind="split",
+            ex_date=day,
+            ratio=ratio,
+            status="applied",
+            source="csv",
+        )
+
+    rows = {each["symbol"]: each for each in
+            stage.operator.get("/data/quarantine/").context["table"]["rows"]}  # fmt: skip
+    alone = stage.operator.get(f"/data/quarantine/{held.pk}/")
+
+    assert rows["^LEV"]["value"] == "2,100.50"
+    assert (rows["AAA"]["value"], rows["AAA"]["before"]) == ("$50.00", "$25.00")
+    assert rows["AAA"]["difference"] == pytest.approx(1.0)
+    assert quarantine.looked_at([held])[0].line == (50.0,)
+    figures, raw = words(alone.content.decode()).split("As its source gave it", 1)
+    assert "$50.00 close of csv" in figures
+    assert "$25.00 what it was held against" in figures
+    assert "200" not in figures.split("In doubt", 1)[1]
+    assert "Close 200.0" in raw
+    assert "Units" not in raw
+    assert "Revision" not in raw
+    dialog = text_of(
+        stage.operator,
+        f"/data/quarantine/{held.pk}/?verdict=accept",
+        **HTMX,
+        HTTP_HX_TARGET="decision",
+    )
+    assert "Accept $50.00 for AAA?" in dialog
+    assert "against $25.00" in dialog
 
 
 def test_a_price_of_the_past_leaves_todays_nav_alone(stage: Any) -> None:
@@ -454,7 +497,7 @@ def test_accepting_asks_in_a_dialog_for_the_reason_and_stores_the_price(stage: A
     path = f"/data/quarantine/{held.pk}/"
     dialog = text_of(stage.operator, f"{path}?verdict=accept", **HTMX, HTTP_HX_TARGET="decision")
     assert "<html" not in dialog
-    assert "Accept 200.00 for AAA?" in dialog
+    assert "Accept $200.00 for AAA?" in dialog
     assert "moves NAV of 1 book" in dialog
 
     empty = stage.operator.post(path, {"verdict": "accept"}, **HTMX, HTTP_HX_TARGET="decision")

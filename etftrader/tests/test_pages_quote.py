@@ -185,6 +185,9 @@ def test_the_head_is_live_and_says_what_the_price_is(browser, stage):
     assert 'data-live="quotes:AAA.price"' in text
     assert 'data-live="quotes:AAA.changeRate"' in text
     assert page.context["price_class"]["text"] == "LIVE"
+    # what the page says of it once it is older, or in doubt
+    assert 'data-title-delayed="not older than 15 minutes"' in text
+    assert 'data-title-suspect="the last good price' in text
     assert "SIMULATED" in text
     assert page.context["age"] == timedelta(0)
 
@@ -401,14 +404,17 @@ def test_splits_and_dividends_are_marked_and_listed(browser, stage):
 
 def test_a_price_that_is_held_back_is_said_and_not_drawn(browser, stage):
     held_back(stage.aaa)
+    held_back(stage.aaa, value="410.1234567", compared_with="1e-05", source="yfinance")
 
     text = text_of(browser.get("/quotes/AAA/"))
 
     assert "SUSPECT" in text
-    assert "190.5 of 22 Jun 2016" in text
+    assert "$190.50 of 22 Jun 2016 (csv) moved more than 40 % from the last accepted" in text
+    assert "$410.123457 of 22 Jun 2016" in text
+    assert "against $0.00001" in text
     assert "/data/quarantine/?symbol=AAA&amp;state=held" in text
     body = browser.get("/api/v1/market/bars/AAA").json()
-    assert [each["value"] for each in body["held_back"]] == ["190.5"]
+    assert {each["value"] for each in body["held_back"]} == {"190.5", "410.1234567"}
     assert {each["close"] for each in body["bars"]} == {"100.00"}
 
 

@@ -101,6 +101,23 @@ def test_a_file_is_checked_then_stored_then_known(stage: Any) -> None:
     assert AuditEvent.objects.filter(action="bars.imported").count() == 1
 
 
+def test_a_status_that_stays_says_what_became_of_a_file(stage: Any) -> None:
+    """A status that comes with what is swapped in is read to nobody."""
+    page = stage.operator.get(PAGE).content.decode()
+    swapped = stage.operator.post(PAGE, {"file": a_file(JUMP)}, **IN_PLACE).content.decode()
+    refused = stage.operator.post(PAGE, {"file": a_file(BAD)}, **IN_PLACE).content.decode()
+    whole = stage.operator.post(PAGE, {"file": a_file(JUMP)}).content.decode()
+
+    assert re.search(r'</div><p class="vh" id="said" role="status"></p>', page)
+    [said] = re.findall(r'<p id="said" hx-swap-oob="innerHTML">(.*)</p>', swapped)
+    assert said.split() == "2 prices were stored. 1 held. 2 stored.".split()
+    assert 'role="status"' not in swapped
+    # a refusal is an alert already
+    assert '<p id="said" hx-swap-oob="innerHTML"></p>' in refused
+    assert 'role="alert"' in refused
+    assert whole.count('id="said"') == 1
+
+
 def test_a_jump_waits_on_the_quarantine_page_and_the_rest_is_stored(stage: Any) -> None:
     answer = stage.operator.post(PAGE, {"file": a_file(JUMP, "june.csv")})
 
@@ -110,7 +127,7 @@ def test_a_jump_waits_on_the_quarantine_page_and_the_rest_is_stored(stage: Any) 
     assert 'href="/data/quarantine/"' in answer.content.decode()
     assert added() == {("AAA", "2016-06-20", Decimal(98)), ("BBB", "2016-06-21", Decimal(49))}
     [row] = stage.operator.get("/data/quarantine/").context["table"]["rows"]
-    assert (row["symbol"], row["source"], row["value"]) == ("AAA", "csv", "9,900.00")
+    assert (row["symbol"], row["source"], row["value"]) == ("AAA", "csv", "$9,900.00")
     line = AuditEvent.objects.get(action="bars.imported")
     assert (line.actor_id, line.after["file_name"]) == (stage.boss.pk, "june.csv")
     assert line.after["counts"]["held"] == 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from etftrader import day
+from etftrader import day, outcomes, tasks
 from etftrader.core import jobs
 from etftrader.core.actor import Actor, system
 from etftrader.core.records import AuditEvent, JobRun
@@ -15,10 +15,10 @@ from etftrader.schedule import STEPS
 from etftrader.services import actions, beginning
 from marketdata.models import CorporateAction, DailyBar, Instrument, OptionContract
 from marketdata.selectors import calendar, sessions
-from marketdata.services import price_sync, replay
+from marketdata.services import action_edits, price_sync, replay
 from portfolios.models import LedgerEntry, Portfolio, PortfolioSnapshot, Position
 from portfolios.tests import factories
-from risk.models import StopEvent, StopLossLevel
+from risk.models import Alert, StopEvent, StopLossLevel
 from risk.services import stop_loss
 from trading.models import Order
 from trading.services import order_splits
@@ -170,9 +170,28 @@ def test_a_split_by_hand_that_no_price_shows_changes_no_book(book: Portfolio) ->
     assert Position.objects.get(portfolio=book, instrument=bbb).quantity == 100
     kept = DailyBar.objects.filter(instrument=bbb).order_by("session_date")
     assert list(kept.values()) == before
-    [run] = [each for each in day.status(session_date=START) if each.step == "actions"]
-    [item] = [each for each in run.items if each["status"] == "failed"]
+    steps = {each.step: each for each in day.status(session_date=START)}
+    run = steps["actions"]
+    [item] = [each for each in run.items if each["status"] == "skipped"]
     assert item["reason"]["code"] == "price_contradicts"
+    assert [each["code"] for each in run.warnings] == ["action_held"]
+    # nobody's books wait for the person who decides, and staff are told once
+    assert (run.status, steps["bookings"].status) == ("succeeded", "succeeded")
+    for _ in range(2):
+        day.run(session_date=START, by=BY, steps=["actions"], again=True)
+        outcomes.heed(run_id=run.pk)
+        tasks.sweep()
+    [told] = Alert.objects.of_book(None)
+    assert (told.key, told.state, told.count) == ("actions_held", "open", 1)
+    assert "BBB, 2020-06-29" in told.detail
+    assert "Reject the split" in told.detail
+
+    action_edits.reject(
+        action_id=CorporateAction.objects.get(instrument=bbb).pk, reason="a slip", by=boss
+    )
+    tasks.sweep()
+    told.refresh_from_db()
+    assert told.state == "resolved"
 
 
 def test_waiting_orders_ask_for_the_shares_after_the_split_once(book: Portfolio) -> None:

@@ -322,7 +322,8 @@ def test_a_redirect_leads_nowhere_outside(canary: Canary, way: Any, target: str)
             way(rules, None, f"https://{HOST}/x")
 
     assert canary.calls == 0
-    assert [each.path for each in server.asked] == ["/x"]
+    # an answer that a busy machine delays is asked for again
+    assert {each.path for each in server.asked} == {"/x"}
 
 
 @pytest.mark.parametrize(

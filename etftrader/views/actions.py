@@ -16,10 +16,12 @@ from etftrader import day
 from etftrader.core import formats
 from etftrader.core.actor import Actor
 from etftrader.core.errors import DomainError, NotAllowed
-from etftrader.core.pages import UNPROCESSABLE, done, is_fragment, paged, render_page
+from etftrader.core.pages import UNPROCESSABLE, done, paged, render_page
 from etftrader.core.records import AuditEvent
 from etftrader.services import actions as write
+from etftrader.views import decisions
 from etftrader.views.as_of import moment_of
+from etftrader.views.decisions import ReasonField, choice, name_of
 from etftrader.views.permissions import may_operate
 from marketdata.choices import ActionKind, ActionStatus
 from marketdata.models import CorporateAction
@@ -89,24 +91,13 @@ class ActionForm(forms.Form):
         help_text="Of a symbol change. The old one goes on finding the instrument.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    reason = forms.CharField(
-        max_length=300,
-        required=False,
-        label="Reason",
-        help_text="Kept in the audit line.",
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
+    reason = ReasonField(required=False, help_text="Kept in the audit line.")
 
 
 class RejectForm(forms.Form):
     """Why an announced action is not believed."""
 
-    reason = forms.CharField(
-        max_length=300,
-        label="Reason",
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        error_messages={"required": "Say why; the audit line keeps it."},
-    )
+    reason = ReasonField()
 
 
 @login_required
@@ -160,10 +151,8 @@ def reject(request: HttpRequest, action_id: UUID) -> HttpResponse:
         "held": quarantine.held(),
         "section": "actions",
     }
-    in_place = is_fragment(request) and request.headers.get("HX-Target") == "decision"
-    template = PANELS["reject"] if in_place else "etftrader/action_reject.html"
-    status = UNPROCESSABLE if form.is_bound else 200
-    return render_page(request, template, context, panels=PANELS, status=status)
+    page = "etftrader/action_reject.html"
+    return decisions.asked(request, page, PANELS["reject"], context, panels=PANELS)
 
 
 def _told(row: CorporateAction, latest: date) -> str:
@@ -238,16 +227,12 @@ def _date(text: str) -> date | None:
 
 
 def _fields(chosen: dict[str, str]) -> list[dict[str, Any]]:
-    def choice(name: str, label: str, words: dict[str, str]) -> dict[str, Any]:
-        choices = [{"value": value, "label": text} for value, text in words.items()]
-        return {"name": name, "label": label, "value": chosen[name], "choices": choices}
-
     def text(name: str, label: str) -> dict[str, Any]:
         return {"name": name, "label": label, "value": chosen[name]}
 
     return [
-        choice("kind", "Kind", KINDS),
-        choice("state", "State", STATES),
+        choice("kind", "Kind", chosen["kind"], KINDS),
+        choice("state", "State", chosen["state"], STATES),
         text("symbol", "Symbol"),
         text("start", "From, 2020-08-31"),
         text("end", "To"),
@@ -296,9 +281,6 @@ def _who(row: CorporateAction, said: AuditEvent | None, actor: Actor) -> str:
     """Who entered or rejected it; of others' names only those who operate read them."""
     if said is None:
         return "as its source told it"
-    if said.actor_id is not None and said.actor_id == actor.user_id:
-        name = "you"
-    else:
-        name = said.actor_label if actor.reads_all or may_operate(actor) else "an operator"
+    name = name_of(actor, said.actor_id, said.actor_label)
     word = "rejected" if said.action.endswith("rejected") else "entered"
     return f"{word} by {name}: {said.reason}" if said.reason else f"{word} by {name}"

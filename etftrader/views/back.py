@@ -1,9 +1,11 @@
-"""Where a button stood: the page that is shown again after its act."""
+"""Where a button stood: the page that is shown again after its act, or the panel in its place."""
 
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
+
+from etftrader.core.pages import is_fragment
 
 
 def back(request: HttpRequest, otherwise: str) -> str:
@@ -18,3 +20,8 @@ def back(request: HttpRequest, otherwise: str) -> str:
     if not parts.path.startswith("/") or parts.path.startswith("//"):
         return otherwise
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def in_place(request: HttpRequest, target: str) -> bool:
+    """Whether the answer is put into one element of the page, rather than be a page."""
+    return is_fragment(request) and request.headers.get("HX-Target") == target

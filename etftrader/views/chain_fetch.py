@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from etftrader.core.actor import TRADE, Actor
 from etftrader.core.errors import DomainError
-from etftrader.core.pages import done, is_fragment
+from etftrader.core.pages import done
 from etftrader.core.records import OPEN, JobRun
 from etftrader.selectors import quote as selector
 from etftrader.selectors import runs
@@ -20,6 +20,7 @@ from etftrader.services import updates
 from etftrader.views import quote_acts as acts
 from etftrader.views import run_words
 from etftrader.views.as_of import moment_of
+from etftrader.views.back import in_place
 from etftrader.views.permissions import may_operate
 from marketdata.models import Instrument
 from marketdata.selectors import instruments, option_chain, sessions
@@ -44,7 +45,7 @@ def fetch(request: HttpRequest, symbol: str) -> HttpResponse:
         updates.fetch_chain(underlying=underlying, everything=_everything(actor), by=actor)
     except DomainError as error:
         refused = error.detail
-    if is_fragment(request) and request.headers.get("HX-Target") == "panel-fetch":
+    if in_place(request, "panel-fetch"):
         context = panel(actor, underlying, moment_of(request)) | {"fetch_refused": refused}
         response = render(request, TEMPLATE, context | {"instrument": underlying})
         patch_vary_headers(response, ["HX-Request"])

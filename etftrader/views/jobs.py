@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from etftrader import slow_runs
+from etftrader.core import job_log
 from etftrader.core import jobs as core_jobs
 from etftrader.core.actor import Actor
 from etftrader.core.errors import Conflict, NotAllowed, NotFound
@@ -19,6 +21,7 @@ from etftrader.selectors import runs
 from etftrader.services import acts
 from etftrader.views import run_words
 from etftrader.views.back import back
+from etftrader.views.decisions import choice
 from etftrader.views.permissions import may_operate
 from etftrader.views.run_words import label, reason
 from marketdata.selectors import quarantine
@@ -35,6 +38,8 @@ COLUMNS = (
     {"key": "took", "label": "Took", "fmt": "age", "priority": "p2"},
     {"key": "outcome", "label": "Outcome", "css": "fold"},
 )
+LEVELS = {"WARNING": "watch", "ERROR": "bad", "CRITICAL": "bad"}
+NO_LOG = "No line is kept: they are for a week. The program's own log has every one."
 PANELS = {"open": "etftrader/jobs_open.html", "jobs": "etftrader/jobs_table.html"}
 
 
@@ -61,14 +66,17 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """One run: how it stands, its items, inputs, who asked, what was tried."""
     actor = Actor.of(request)
     run = _run(actor, job_id)
-    likely = runs.estimates(of=[run] if run.status in OPEN else [])
+    usual = runs.estimates(of=[run]).get(run.pk)
     lines = runs.history(run=run)
     asked_by = runs.people([run.requested_by])
     context = {
         "run": run,
         "name": label(run),
-        "progress": run_words.progress(actor, run, likely=likely.get(run.pk)),
+        "progress": run_words.progress(actor, run, likely=usual),
+        "usual_s": usual,
+        "alert_s": _alert_after(run),
         "every": EVERY_S if run.status in OPEN else None,
+        "log": _log(actor, run),
         "events": _events(actor, run, lines, asked_by),
         "items": _items(run, runs.names(actor=actor, run=run)),
         "inputs": [(name, _plain(value)) for name, value in sorted(run.inputs.items())],
@@ -199,24 +207,12 @@ def _written(chosen: dict[str, Any]) -> dict[str, str]:
 
 
 def _fields(chosen: dict[str, Any], kinds: list[str]) -> list[dict[str, Any]]:
+    states = {each: each.capitalize() for each in FINISHED}
+    labels = {each: run_words.job_label(each) for each in kinds}
     return [
-        {
-            "name": "status",
-            "label": "Status",
-            "value": chosen.get("status", ""),
-            "choices": [{"value": each, "label": each.capitalize()} for each in FINISHED],
-        },
-        {
-            "name": "job",
-            "label": "Job",
-            "value": chosen.get("job", ""),
-            "choices": [{"value": each, "label": run_words.job_label(each)} for each in kinds],
-        },
-        {
-            "name": "date",
-            "label": "Session, YYYY-MM-DD",
-            "value": str(chosen.get("on", "")),
-        },
+        choice("status", "Status", chosen.get("status", ""), states),
+        choice("job", "Job", chosen.get("job", ""), labels),
+        {"name": "date", "label": "Session, YYYY-MM-DD", "value": str(chosen.get("on", ""))},
     ]
 
 
@@ -252,6 +248,30 @@ def _who(actor: Actor, user_id: UUID | None, people: dict[UUID, str]) -> str:
     if user_id is None:
         return "the timetable"
     return "you" if user_id == actor.user_id else people.get(user_id, "a former user")
+
+
+def _alert_after(run: JobRun) -> float | None:
+    after = slow_runs.AFTER.get(run.step)
+    return after.total_seconds() if after else None
+
+
+def _log(actor: Actor, run: JobRun) -> dict[str, Any] | None:
+    """The tail of its log; None for who does not look after jobs."""
+    if not (actor.reads_all or may_operate(actor)):
+        return None
+    lines = job_log.tail(run.pk)
+    if lines is None:
+        return {"rows": [], "why": "The live store is away; the program's own log has every line."}
+    rows = [
+        {
+            "at": each.at,
+            "text": each.text,
+            "kind": LEVELS.get(each.level, "plain"),
+            "level": each.level,
+        }
+        for each in lines
+    ]
+    return {"rows": rows, "why": NO_LOG}
 
 
 def _events(

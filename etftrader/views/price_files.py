@@ -14,6 +14,7 @@ from etftrader.core.pages import UNPROCESSABLE, is_fragment, render_page
 from etftrader.services import price_files
 from etftrader.services.price_files import Wish
 from etftrader.uploads import MAX_FILE_BYTES
+from etftrader.views.back import in_place
 from etftrader.views.permissions import may_operate
 from marketdata.selectors import quarantine
 from marketdata.services import price_upload
@@ -74,7 +75,12 @@ def page(request: HttpRequest) -> HttpResponse:
     actor = Actor.of(request)
     if not may_operate(actor):
         raise NotAllowed("Operators bring prices and yields in from files.")
-    context: dict[str, Any] = {"section": "data", "waiting": quarantine.held()}
+    swapped = in_place(request, "outcome")
+    context: dict[str, Any] = {
+        "section": "data",
+        "waiting": quarantine.held(),
+        "swapped": swapped,
+    }
     template, status, wait = PAGE, 200, None
     if request.method == "POST":
         form = PriceFileForm(request.POST, request.FILES)
@@ -85,8 +91,7 @@ def page(request: HttpRequest) -> HttpResponse:
         refused = TOO_MANY if wait and not is_fragment(request) else UNPROCESSABLE
         status = refused if told["problem"] else 200
         # the form stays as it is, with the file that was chosen
-        in_place = is_fragment(request) and request.headers.get("HX-Target") == "outcome"
-        template = VERDICT if in_place else PAGE
+        template = VERDICT if swapped else PAGE
     else:
         form = PriceFileForm()
     answer = render_page(request, template, context | {"form": form}, status=status)
@@ -125,7 +130,22 @@ def _shown(told: Uploaded) -> dict[str, Any]:
         "rows": [_row(each) for each in told.verdicts],
         "empty": {"text": "The file has no rows."},
     }
-    return {"told": told, "counts": counts, "verdicts": table}
+    return {"told": told, "said": _said(told), "counts": counts, "verdicts": table}
+
+
+def _said(told: Uploaded) -> dict[str, str]:
+    if told.status == "checked":
+        return {
+            "what": "Nothing is stored yet.",
+            "more": "This is what would become of the file.",
+        }
+    if told.status == "unchanged":
+        why = "what this file says stands there already, or was left out."
+        return {"what": "Nothing was written:", "more": why}
+    count = told.counts["stored"]
+    noun = "yield" if told.kind == "yields" else "price"
+    words = f"{noun} was" if count == 1 else f"{noun}s were"
+    return {"what": f"{count:,} {words} stored.", "more": ""}
 
 
 def _row(each: RowVerdict) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from etftrader.core import formats
 from etftrader.core.actor import Actor
 from etftrader.core.errors import DomainError, NotAllowed
-from etftrader.core.pages import UNPROCESSABLE, done, is_fragment, paged, render_page
+from etftrader.core.pages import UNPROCESSABLE, done, paged, render_page
 from etftrader.selectors import doubts, runs
+from etftrader.views import doubt_figures
+from etftrader.views.decisions import ReasonField, asked, choice, name_of
 from etftrader.views.permissions import may_operate
 from marketdata.choices import QuarantineState
 from marketdata.models import QuarantinedPrice
@@ -46,12 +47,7 @@ class DecisionForm(forms.Form):
     """Why a person believes a price, or does not."""
 
     verdict = forms.ChoiceField(choices=list(VERBS.items()), widget=forms.HiddenInput)
-    note = forms.CharField(
-        max_length=300,
-        label="Reason",
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        error_messages={"required": "Say why; the audit line keeps it."},
-    )
+    note = ReasonField()
 
 
 @login_required
@@ -78,11 +74,8 @@ def doubt(request: HttpRequest, doubt_id: UUID) -> HttpResponse:
             except DomainError as error:
                 form.add_error(None, error.detail)
                 row.refresh_from_db()
-    context = _one(actor, row, form)
-    in_place = is_fragment(request) and request.headers.get("HX-Target") == "decision"
-    template = PANELS["decide"] if in_place else "etftrader/doubt.html"
-    status = UNPROCESSABLE if form.is_bound else 200
-    return render_page(request, template, context, panels=PANELS, status=status)
+    context, page = _one(actor, row, form), "etftrader/doubt.html"
+    return asked(request, page, PANELS["decide"], context, panels=PANELS)
 
 
 @login_required
@@ -127,7 +120,7 @@ def _ids(posted: QueryDict) -> list[UUID]:
 
 
 def _told(row: QuarantinedPrice) -> str:
-    value = formats.figure(row.value)
+    value = doubt_figures.told(row, row.value, shares=quarantine.shares([row])[row.pk])
     return f"{row.symbol} {value} of {row.session_date:%-d %b %Y} is {row.state}."
 
 
@@ -192,20 +185,8 @@ def _narrowed(
 def _fields(chosen: dict[str, str]) -> list[dict[str, Any]]:
     words = {code: text[:1].upper() + text[1:] for code, text in quarantine.WORDS.items()}
     return [
-        {
-            "name": "state",
-            "label": "State",
-            "value": chosen["state"],
-            "choices": [
-                {"value": value, "label": label} for value, label in QuarantineState.choices
-            ],
-        },
-        {
-            "name": "reason",
-            "label": "Reason",
-            "value": chosen["reason"],
-            "choices": [{"value": code, "label": text} for code, text in words.items()],
-        },
+        choice("state", "State", chosen["state"], dict(QuarantineState.choices)),
+        choice("reason", "Reason", chosen["reason"], words),
         {"name": "symbol", "label": "Symbol", "value": chosen["symbol"]},
     ]
 
@@ -235,8 +216,8 @@ def _row(each: Doubt, held_by: dict[UUID, int], actor: Actor) -> dict[str, Any]:
         "url": url,
         "kind": f"{kind}{seen}",
         "session": f"{row.session_date:%a %-d %b %Y}",
-        "value": formats.figure(row.value),
-        "before": formats.figure(row.compared_with) if row.compared_with else None,
+        "value": _told_figure(each, row.value),
+        "before": _told_figure(each, row.compared_with) if row.compared_with else None,
         "before_reason": "it was held against nothing",
         "difference": each.difference,
         "difference_reason": "there is nothing to compare it with",
@@ -249,6 +230,10 @@ def _row(each: Doubt, held_by: dict[UUID, int], actor: Actor) -> dict[str, Any]:
         "decide": url,
         "believable": each.believable,
     }
+
+
+def _told_figure(each: Doubt, text: str) -> str:
+    return doubt_figures.told(each.row, text, shares=each.shares)
 
 
 def _decided(row: QuarantinedPrice) -> str:
@@ -268,28 +253,22 @@ def _one(actor: Actor, row: QuarantinedPrice, form: DecisionForm) -> dict[str, A
     return {
         "doubt": row,
         "each": each,
+        "value": _told_figure(each, row.value),
+        "before": _told_figure(each, row.compared_with),
         "kind": KINDS.get(row.dataset, row.dataset),
         "words": quarantine.in_words(row.reason),
         "effect": doubts.effect(each, held_by, all_books=actor.reads_all),
         "behind": behind,
         "chart": _chart(each),
-        "raw": sorted(row.raw.items()),
+        "raw": quarantine.as_given(row),
         "form": form,
         "verdict": verdict if verdict in VERBS else "",
         "verb": VERBS.get(verdict, ""),
         "may_decide": waits and may_operate(actor),
         "waiting": quarantine.held(),
-        "decided_by": _who(actor, row, who or ""),
+        "decided_by": name_of(actor, row.decided_by, who or "") if row.decided_by else "",
         "section": "quarantine",
     }
-
-
-def _who(actor: Actor, row: QuarantinedPrice, email: str) -> str:
-    if row.decided_by is None:
-        return ""
-    if row.decided_by == actor.user_id:
-        return "you"
-    return email if actor.reads_all or may_operate(actor) else "an operator"
 
 
 def _chart(each: Doubt) -> dict[str, Any] | None:
@@ -299,8 +278,9 @@ def _chart(each: Doubt) -> dict[str, Any] | None:
     return {
         "id": "doubt-line",
         "title": f"{row.symbol}: accepted closes, and the price in doubt",
-        "conclusion": f"The last accepted close is {each.line[-2]:.2f}, "
-        f"the doubt {formats.figure(row.value)}.",
+        "conclusion": f"The last accepted close is "
+        f"{doubt_figures.told(row, f'{each.line[-2]:.4f}')}, "
+        f"the doubt {_told_figure(each, row.value)}.",
         "x": list(each.days),
         "series": [{"name": row.symbol, "values": list(each.line)}],
         "events": [{"x": each.days[-1], "label": "held back"}],

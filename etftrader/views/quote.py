@@ -1,7 +1,10 @@
 """One symbol: its price and how old it is, its chart and facts, who is like it, where I hold it."""
 
+from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -12,13 +15,13 @@ from etftrader.core import tables
 from etftrader.core.actor import Actor
 from etftrader.core.pages import is_fragment, render_page
 from etftrader.selectors import quote as selector
-from etftrader.views import chain_fetch, quote_contract
+from etftrader.views import chain_fetch, quote_bond, quote_contract
 from etftrader.views import quote_acts as acts
 from etftrader.views import quote_blocks as blocks
 from etftrader.views.as_of import moment_of
 from marketdata.choices import InstrumentKind
-from marketdata.models import Instrument
-from marketdata.selectors import instruments, option_chain, price_chart
+from marketdata.models import Instrument, QuarantinedPrice
+from marketdata.selectors import instruments, option_chain, price_chart, quarantine
 from marketdata.selectors.price_chart import Chart
 from marketdata.selectors.sessions import Moment
 
@@ -77,9 +80,15 @@ def quote(request: HttpRequest, symbol: str) -> HttpResponse:
         context |= _rest(actor, instrument, moment, ratio)
         context |= {
             "actions": blocks.actions_table(known),
-            "doubts": blocks.doubts_table(instrument, doubts),
+            "doubts": blocks.doubts_table(instrument, doubts, _shares(doubts, ratio)),
         }
     return render_page(request, PAGE, context, panels=PANELS)
+
+
+def _shares(doubts: Sequence[QuarantinedPrice], ratio: Fraction) -> dict[UUID, float]:
+    """Shares the page's prices are in for one of those each doubt is in."""
+    since = quarantine.shares(doubts) if doubts else {}
+    return {key: shares / float(ratio) for key, shares in since.items()}
 
 
 def _asked(request: HttpRequest) -> tuple[str, str]:
@@ -105,13 +114,7 @@ def _rest(actor: Actor, instrument: Instrument, moment: Moment, ratio: Any) -> d
         **fetching,
         "channels": f"quotes greeks user.{actor.user_id}.jobs",
         **acts.standing(instrument, now, moment),
-        "head": blocks.head(instrument, now, moment),
-        "facts": blocks.facts_table(
-            instrument,
-            selector.year(instrument=instrument, moment=moment, ratio=ratio),
-            selector.fundamental(instrument=instrument, moment=moment),
-            moment,
-        ),
+        **_told(actor, instrument, now, moment, ratio),
         "mine": blocks.mine_table(instrument, mine, now),
         "peers": blocks.peers_table(near, others, moment),
         "symbols": " ".join([instrument.symbol, *(each.symbol for each in near)]),
@@ -121,6 +124,23 @@ def _rest(actor: Actor, instrument: Instrument, moment: Moment, ratio: Any) -> d
         ],
         **acts.tabs(instrument, expiries, "quote", live=fetching["fetch_shown"]),
         **acts.acts(instrument, mine, selector.watching(actor=actor, symbol=instrument.symbol)),
+    }
+
+
+def _told(
+    actor: Actor, instrument: Instrument, now: selector.Priced, moment: Moment, ratio: Any
+) -> dict[str, Any]:
+    """The strip of the price and the key facts; a bond has its own."""
+    if instrument.kind == InstrumentKind.BOND:
+        return quote_bond.blocks(actor, instrument, moment)
+    return {
+        "head": blocks.head(instrument, now, moment),
+        "facts": blocks.facts_table(
+            instrument,
+            selector.year(instrument=instrument, moment=moment, ratio=ratio),
+            selector.fundamental(instrument=instrument, moment=moment),
+            moment,
+        ),
     }
 
 

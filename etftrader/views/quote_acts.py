@@ -24,6 +24,7 @@ CLASSES = {
     "SUSPECT": "the last good price: a newer one is held back until a person has looked",
     "MANUAL": "the owner's own valuation",
 }
+AGEING = ("LIVE", "DELAYED", "STALE", "SUSPECT")  # what a price becomes while its page is open
 ABBREVIATED = {InstrumentKind.ETF, InstrumentKind.FX}
 KINDS = {"STALE": "watch", "SUSPECT": "bad", "MISSING": "bad", "LIVE": "ok"}
 NOT_FOUND = 404
@@ -57,6 +58,7 @@ def standing(instrument: Instrument, now: Priced, moment: Moment) -> dict[str, A
             "title": CLASSES.get(text, "no price is known"),
             "simulated": mark.source == Source.SIM,
         },
+        "class_titles": {each.lower(): CLASSES[each] for each in AGEING},
     }
 
 

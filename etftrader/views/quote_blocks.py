@@ -4,14 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.urls import reverse
 
 from etftrader.core.formats import NEW_YORK, eastern, show
 from etftrader.selectors.quote import VOLUME_WINDOW, Mine, Priced, Year
+from etftrader.views import doubt_figures
 from marketdata.choices import ActionKind, InstrumentKind
 from marketdata.constants import VIX
 from marketdata.models import CorporateAction, Fundamental, Instrument, QuarantinedPrice
+from marketdata.selectors import quarantine
 from marketdata.selectors.option_inputs import FEWEST_RETURNS, VOLATILITY_WINDOW
 from marketdata.selectors.price_chart import Chart
 from marketdata.selectors.sessions import Moment
@@ -21,7 +24,6 @@ REASONS = {
     "no_price": "no price is known",
     "price_stale": "older than five sessions: left out of risk figures",
     "price_suspect": "a newer price is held back: left out of risk figures until it is decided",
-    "jump": "moved too far without a corporate action",
 }
 BASES = {
     "close": "closes without dividends",
@@ -160,8 +162,10 @@ def actions_table(known: Sequence[CorporateAction]) -> dict[str, Any]:
     }
 
 
-def doubts_table(instrument: Instrument, doubts: Sequence[QuarantinedPrice]) -> dict[str, Any]:
-    """Prices that wait for a person."""
+def doubts_table(
+    instrument: Instrument, doubts: Sequence[QuarantinedPrice], shares: Mapping[UUID, float]
+) -> dict[str, Any]:
+    """Prices that wait for a person; `shares` of the page for one of each doubt's own."""
     query = urlencode({"symbol": instrument.symbol, "state": "held"})
     return {
         "count": len(doubts),
@@ -169,14 +173,21 @@ def doubts_table(instrument: Instrument, doubts: Sequence[QuarantinedPrice]) -> 
         "newest": [
             {
                 "day": eastern(each.session_date),
-                "value": each.value,
-                "compared": each.compared_with,
-                "why": why(each.reason),
+                "value": _doubted(each, each.value, instrument, shares),
+                "compared": each.compared_with
+                and _doubted(each, each.compared_with, instrument, shares),
+                "why": quarantine.in_words(each.reason),
                 "source": source_words([each.source]),
             }
             for each in doubts[:3]
         ],
     }
+
+
+def _doubted(
+    each: QuarantinedPrice, text: str, instrument: Instrument, shares: Mapping[UUID, float]
+) -> str:
+    return doubt_figures.told(each, text, shares=shares[each.pk], of=instrument)
 
 
 def facts_table(

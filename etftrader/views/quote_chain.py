@@ -107,6 +107,8 @@ def block(chain: Chain, spot: Decimal | None, *, side: str) -> dict[str, Any]:
         ],
         "calls": COLUMNS,
         "puts": COLUMNS[::-1],
+        "outer": sum(bool(each["css"]) for each in COLUMNS),  # not on a phone
+        "inner": sum(not each["css"] for each in COLUMNS),
         "rows": rows,
         "source": _sources(_sides(chain.lines), counted),
         "smile": _smile(chain, spot),
@@ -208,7 +210,6 @@ def _sources(sides: Sequence[Side], counted: bool) -> dict[str, Any]:
     quotes = [side.quote for side in sides if side.quote is not None]
     names = sorted({quote.source for quote in quotes})
     newest = max((quote.as_of for quote in quotes), default=None)
-    last = max((quote.session_date for quote in quotes), default=None)
     computed = max((each.greeks.session_date for each in sides if each.greeks), default=None)
     reasons: dict[str, int] = {}
     if quotes and not counted:
@@ -221,7 +222,7 @@ def _sources(sides: Sequence[Side], counted: bool) -> dict[str, Any]:
         "simulated": Source.SIM in names,
         "as_of": newest,
         "greeks_of": eastern(computed) if computed else "",
-        "greeks_late": bool(computed and last and computed < last),
+        "greeks_late": any(side.greeks_late for side in sides),
         "contracts": len(sides),
         "reasons": [{"text": text, "count": count} for text, count in sorted(reasons.items())],
     }

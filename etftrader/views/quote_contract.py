@@ -165,7 +165,8 @@ def _greeks(side: Side) -> dict[str, Any]:
     if figures is not None:
         model = MODELS.get(figures.model, figures.model)
         flags = [words(each.removeprefix("fallback:")) for each in figures.flags]
-        told = [f"at the close of {eastern(figures.session_date)}", model, *flags]
+        late = "older than its quote" if side.greeks_late else ""
+        told = [f"at the close of {eastern(figures.session_date)}", late, model, *flags]
         note = ", ".join(each for each in told if each)
     else:
         note = reason
@@ -186,10 +187,20 @@ def _greeks(side: Side) -> dict[str, Any]:
 def _payoff(side: Side, spot: Priced) -> dict[str, Any]:
     """One contract bought at the middle and held to its end: gain by the underlying's price."""
     contract = side.contract
+    drawn: dict[str, Any] = {
+        "id": "payoff",
+        "title": f"Gain of one {title(side)}, at expiry",
+        "x_fmt": "price:0",
+        "x_label": contract.underlying.symbol,
+        "fmt": "signed:money0",
+        "zero": True,
+        "empty": "No gain can be drawn: bid and ask are not both known.",
+    }
+    paid = figure(side, "mid")
+    if paid is None:
+        return drawn | {"sub": "bid and ask are not both known", "x": [], "series": [], "marks": []}
     strike, size = contract.strike, contract.instrument.multiplier
     sign = 1 if contract.right == OptionRight.CALL else -1
-    mid = figure(side, "mid")
-    paid = mid if mid is not None else Decimal(0)
     even = strike + sign * paid
     price = spot.mark.price
     far = max(REACH * strike, *(abs(each - strike) for each in (price or strike, even)))
@@ -197,23 +208,17 @@ def _payoff(side: Side, spot: Priced) -> dict[str, Any]:
     step = (end - start) / STEPS
     xs = sorted({*(start + step * place for place in range(STEPS + 1)), strike})
     gains = [(max(sign * (x - strike), Decimal(0)) - paid) * size for x in xs]
-    marks = [{"x": strike, "label": f"Strike {show(strike, 'price')}"}]
-    if mid is not None:
-        marks.append({"x": even, "label": f"Break even {show(even, 'price')}"})
+    marks = [
+        {"x": strike, "label": f"Strike {show(strike, 'price')}"},
+        {"x": even, "label": f"Break even {show(even, 'price')}"},
+    ]
     if price is not None:
         marks.append({"x": price, "label": f"Now {show(price, 'price')}"})
-    cost = f"costs {show(paid * size, 'money2')}" if mid is not None else "has no known price"
-    even_words = f", and is even at {show(even, 'price')}" if mid is not None else ""
-    return {
-        "id": "payoff",
-        "title": f"Gain of one {title(side)}, at expiry",
-        "conclusion": f"One contract {cost}, can lose no more than that{even_words}.",
+    return drawn | {
+        "sub": "one contract, bought at the middle",
+        "conclusion": f"One contract costs {show(paid * size, 'money2')}, can lose no more than "
+        f"that, and is even at {show(even, 'price')}.",
         "x": xs,
-        "x_fmt": "price:0",
-        "x_label": contract.underlying.symbol,
-        "fmt": "signed:money0",
         "series": [{"name": "At expiry", "values": gains}],
         "marks": marks,
-        "zero": True,
-        "empty": "No payoff can be drawn.",
     }

@@ -19,6 +19,7 @@ from etftrader.selectors import runs
 from etftrader.services import updates
 from etftrader.views import run_words
 from etftrader.views.as_of import moment_of
+from etftrader.views.back import in_place
 from etftrader.views.permissions import may_advance, may_operate
 from marketdata.selectors import calendar, sessions
 from marketdata.selectors.sessions import Moment
@@ -124,7 +125,7 @@ def panel(actor: Actor, moment: Moment) -> dict[str, Any]:
 
 def asked_in_place(request: HttpRequest) -> bool:
     """Whether the panel itself sent the form and shows the answer."""
-    return is_fragment(request) and request.headers.get("HX-Target") == "panel-update"
+    return in_place(request, "panel-update")
 
 
 def drawn(request: HttpRequest, actor: Actor) -> HttpResponse:

@@ -6,18 +6,27 @@ from typing import Any
 
 from rest_framework import serializers
 
+from etftrader.core.api import parameters
 from etftrader.core.errors import BadInput
 from marketdata.selectors import calendar
 from marketdata.selectors.sessions import Moment
 
 MAX_SYMBOLS = 200
 MAX_SYMBOL = 32
-AS_OF = {"as_of": "Figures of this session's close, YYYY-MM-DD; the latest known without it."}
-SPAN = {
-    "start": "The first day, YYYY-MM-DD; from the beginning without it.",
-    "end": "The last day, YYYY-MM-DD; never after the market clock's last close.",
+AS_OF = {
+    "as_of": parameters.day(
+        "Figures of this session's close, YYYY-MM-DD; the latest known without it."
+    )
 }
-SYMBOLS = {"symbols": "Symbols separated by commas, at most 200, in upper or lower case."}
+SPAN = {
+    "start": parameters.day("The first day, YYYY-MM-DD; from the beginning without it."),
+    "end": parameters.day("The last day, YYYY-MM-DD; never after the market clock's last close."),
+}
+SYMBOLS = {
+    "symbols": parameters.several(
+        "Symbols separated by commas, at most 200, in upper or lower case.", MAX_SYMBOLS
+    )
+}
 BY_SYMBOL = {"symbol": "Symbol of the instrument, such as SPY, in upper or lower case."}
 
 

@@ -1,5 +1,6 @@
 """Bonds: the list, one by id, new ones, and changes of their terms."""
 
+from contextlib import AbstractContextManager
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -18,7 +19,9 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
+from marketdata.api import asked, tags
 from marketdata.api.asked import Words
+from marketdata.choices import DayCount
 from marketdata.models import Bond
 from marketdata.selectors import bonds, sessions
 from marketdata.selectors.bonds import Valued
@@ -28,6 +31,8 @@ MONTHS = 12
 MOST_YEARS = 100
 LARGEST = Decimal(1_000_000_000)
 COMPUTED = ("duration", "convexity")
+# of a bond that is put whole, where nothing else is sent
+NEW_TERMS = {"frequency": 2, "basis": DayCount.ACT_ACT.value, "issued": None, "ytm": None}
 TYPED = {"search": "Only bonds whose symbol begins with this text or whose name contains it."}
 
 
@@ -42,9 +47,19 @@ class BondTerms(StrictSerializer):
     face_value = MoneyField(positive=True, max_value=LARGEST, required=False)
     coupon_rate = EstimateField(required=False)
     frequency = WholeField(min_value=1, max_value=12, required=False)
+    basis = serializers.ChoiceField(
+        choices=DayCount.choices,
+        required=False,
+        help_text="How interest is counted between coupon days; act/act for a new bond.",
+    )
     maturity = serializers.DateField(required=False)
     maturity_years = EstimateField(required=False, min_value=0.0, max_value=MOST_YEARS)
-    issued = serializers.DateField(required=False, allow_null=True)
+    issued = serializers.DateField(
+        required=False,
+        allow_null=True,
+        help_text="The day interest runs from; the first coupon is short where it is no coupon "
+        "day. Without it every coupon is a full one.",
+    )
     ytm = EstimateField(required=False, allow_null=True)
     duration = EstimateField(required=False, allow_null=True)
     convexity = EstimateField(required=False, allow_null=True)
@@ -56,6 +71,12 @@ class NewBond(BondTerms):
     instrument = Words(max_length=32)
     currency = Words(max_length=3, default="USD")
     coupon_rate = EstimateField()
+
+
+class WholeBond(NewBond):
+    """A bond with all its terms; the currency stays and need not be sent."""
+
+    currency = Words(max_length=3, required=False)
 
 
 class BondChange(batch.Keyed, BondTerms):
@@ -86,7 +107,10 @@ class BondDocument(serializers.Serializer):
 
 @operation(
     get=Op(
-        "signed_in", summary="Bonds with yield, duration and convexity", lists=True, query=TYPED
+        "signed_in",
+        summary="Bonds with yield, duration and convexity",
+        lists=True,
+        query=TYPED | asked.AS_OF,
     ),
     post=Op("operator:trade", summary="Create a bond"),
 )
@@ -100,8 +124,8 @@ class Bonds(ApiView):
     ordering = ("maturity", "instrument__symbol")
 
     def get(self, request: Any) -> Response:
-        """By maturity, with figures as of the market clock's session."""
-        day = sessions.latest()
+        """By maturity, with figures as of the market clock's session, or the close of `as_of`."""
+        day = asked.known_day(request, sessions.moment())
         words = request.query_params.get("search", "").strip()[:120]
         rows = bonds.with_prices(actor=self.actor, until=day, words=words)
         return self.listing(rows, BondDocument, session_date=day)
@@ -153,7 +177,7 @@ class BondBatch(ApiView):
 
 
 @operation(
-    get=Op("signed_in", summary="One bond"),
+    get=Op("signed_in", summary="One bond", query=asked.AS_OF),
     put=Op("operator:trade", summary="Replace the terms of a bond"),
     patch=Op("operator:trade", summary="Change the terms of a bond"),
     delete=Op("operator:trade", summary="Retire a bond; its prices stay"),
@@ -163,50 +187,52 @@ class OneBond(ApiView):
 
     @extend_schema(responses={200: dict})
     def get(self, request: Any, bond_id: UUID) -> Response:
-        """The bond with figures as of the market clock's session."""
-        row, told = shown(bond_id, self)
-        return versions.tagged(Response(told), row)
+        """The bond with figures as of the market clock's session, or of the close of `as_of`."""
+        day = asked.known_day(request, sessions.moment())
+        row = bonds.find(bond_id=bond_id, actor=self.actor, until=day)
+        return tags.read(request, row, document(row, day))
 
-    @extend_schema(request=NewBond, responses={200: dict})
+    @extend_schema(request=WholeBond, responses={200: dict})
     def put(self, request: Any, bond_id: UUID) -> Response:
-        """The bond afterwards; symbol, currency and face value stay, the rest is as sent."""
-        row = self._asked(bond_id)
-        item = self.checked(NewBond)
-        for name in ("symbol", "currency"):
-            sent = item.pop("instrument" if name == "symbol" else name)
-            if sent.strip().upper() != getattr(row.instrument, name):
-                raise BadInput(
-                    f"The {name} of a bond stays. Make another bond.",
-                    attr="instrument" if name == "symbol" else name,
-                    code="immutable",
-                )
-        if "maturity" not in item and "maturity_years" not in item:
-            raise BadInput("Send maturity, or maturity_years.", attr="maturity", code="required")
-        empty = {"frequency": 2, "issued": None, "ytm": None}
-        return self._changed(row, empty | item)
+        """The bond afterwards; symbol, currency and face value stay, the rest is as a new one's."""
+        with self._telling(bond_id):
+            row = self._asked(bond_id)
+            item = self.checked(WholeBond)
+            _require_kept(row, item)
+            item = NEW_TERMS | item
+            terms = _terms(item, None)
+            if "maturity" not in terms:
+                raise _no_maturity()
+            item.setdefault("name", write.title(terms["coupon_rate"], terms["maturity"]))
+            return self._changed(row, item)
 
     @extend_schema(request=BondTerms, responses={200: dict})
     def patch(self, request: Any, bond_id: UUID) -> Response:
         """The changed bond; the face value stays."""
-        return self._changed(self._asked(bond_id), self.checked(BondTerms))
+        with self._telling(bond_id):
+            return self._changed(self._asked(bond_id), self.checked(BondTerms))
 
     @extend_schema(responses={200: dict})
     def delete(self, request: Any, bond_id: UUID) -> Response:
         """The retired bond; 409 with the reasons while somebody holds it."""
-        row = self._asked(bond_id)
-        write.retire(bond_id=row.pk, version=row.version, by=self.actor)
+        with self._telling(bond_id):
+            row = self._asked(bond_id)
+            write.retire(bond_id=row.pk, version=row.version, by=self.actor)
         after, told = shown(row.pk, self)
-        return versions.tagged(Response(told), after)
+        return tags.tagged(Response(told), after, told)
+
+    def _telling(self, bond_id: UUID) -> AbstractContextManager[None]:
+        return versions.telling(lambda: shown(bond_id, self))
 
     def _asked(self, bond_id: UUID) -> Bond:
         row = bonds.find(bond_id=bond_id, actor=self.actor, until=sessions.latest())
-        versions.check(self.request, row)
+        tags.check(self.request, row)
         return row
 
     def _changed(self, row: Bond, item: dict[str, Any]) -> Response:
         told = change(row, item, row.version, self)
-        after = bonds.find(bond_id=row.pk, actor=self.actor, until=sessions.latest())
-        return versions.tagged(Response(told), after)
+        after, document = shown(row.pk, self)
+        return tags.tagged(Response(told), after, document)
 
 
 def shown(bond_id: UUID, view: ApiView) -> tuple[Bond, dict[str, Any]]:
@@ -225,14 +251,14 @@ def change(row: Bond, item: dict[str, Any], version: int, view: ApiView) -> dict
         name=item.get("name"),
         by=view.actor,
     )
-    return shown(row.pk, view)[1] | {"warnings": _unused(item)}
+    return _noted(shown(row.pk, view)[1], item)
 
 
 def create(item: dict[str, Any], view: ApiView) -> dict[str, Any]:
     """Make the bond of a checked body; its document."""
     terms = _terms(item, item.get("issued"))
     if "maturity" not in terms:
-        raise BadInput("Send maturity, or maturity_years.", attr="maturity", code="required")
+        raise _no_maturity()
     made = write.create(
         symbol=item["instrument"],
         terms=write.Terms(**terms),
@@ -240,14 +266,27 @@ def create(item: dict[str, Any], view: ApiView) -> dict[str, Any]:
         currency=item["currency"],
         by=view.actor,
     )
-    day = sessions.latest()
-    row = bonds.find(bond_id=made.pk, actor=view.actor, until=day)
-    return document(row, day) | {"warnings": _unused(item)}
+    return _noted(shown(made.pk, view)[1], item)
+
+
+def _require_kept(row: Bond, item: dict[str, Any]) -> None:
+    """Take symbol and currency out of a body. Raises BadInput where one is not the bond's."""
+    for name, sent in (("symbol", "instrument"), ("currency", "currency")):
+        if item.pop(sent, getattr(row.instrument, name)).strip().upper() != getattr(
+            row.instrument, name
+        ):
+            raise BadInput(
+                f"The {name} of a bond stays. Make another bond.", attr=sent, code="immutable"
+            )
+
+
+def _no_maturity() -> BadInput:
+    return BadInput("Send maturity, or maturity_years.", attr="maturity", code="required")
 
 
 def _terms(item: dict[str, Any], issued: date | None) -> dict[str, Any]:
     """The terms a body names; years are counted from the issue, else from the clock's session."""
-    names = ("coupon_rate", "face_value", "frequency", "maturity", "issued", "ytm")
+    names = ("coupon_rate", "face_value", "frequency", "basis", "maturity", "issued", "ytm")
     found = {name: item[name] for name in names if name in item}
     years = item.get("maturity_years")
     if years is None:
@@ -256,8 +295,9 @@ def _terms(item: dict[str, Any], issued: date | None) -> dict[str, Any]:
         raise BadInput(
             "Send maturity or maturity_years, not both.", attr="maturity_years", code="twice"
         )
-    start = item.get("issued") or issued or sessions.latest()
-    found["maturity"] = _later(start, years)
+    start = item.get("issued", issued)
+    write.check_issued(start)
+    found["maturity"] = _later(start or sessions.latest(), years)
     return found
 
 
@@ -277,12 +317,14 @@ def _later(start: date, years: float) -> date:
     return date(year, month + 1, min(start.day, 28))
 
 
-def _unused(item: dict[str, Any]) -> list[dict[str, str]]:
+def _noted(document: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
+    """The document of a body, with a warning of what was sent and not taken."""
     given = [name for name in COMPUTED if item.get(name) is not None]
     if not given:
-        return []
+        return document
     detail = f"{', '.join(given)}: computed from terms and price, not taken from a request"
-    return [{"code": "computed_here", "detail": detail}]
+    unused = {"code": "computed_here", "detail": detail}
+    return document | {"warnings": [*document["warnings"], unused]}
 
 
 def document(row: Bond, session_date: date) -> dict[str, Any]:
@@ -300,6 +342,7 @@ def document(row: Bond, session_date: date) -> dict[str, Any]:
         "face_value": plain(row.face_value),
         "coupon_rate": row.coupon_rate,
         "frequency": row.frequency,
+        "basis": row.basis,
         "maturity": row.maturity,
         "maturity_years": found.years,
         "issued": row.issued,
@@ -309,10 +352,11 @@ def document(row: Bond, session_date: date) -> dict[str, Any]:
         "ytm_source": found.ytm_source,
         "price": plain(found.price),
         "price_date": found.price_date,
+        "price_age_sessions": found.price_age,
         "session_date": session_date,
         "reasons": {name: why for name, value in figures.items() if value is None}
         | ({} if found.price is not None else {"price": "no_price"}),
-        "warnings": [],
+        "warnings": _aged(found, session_date),
         "version": row.version,
         "created_at": told(row.created_at),
         "updated_at": told(row.updated_at),
@@ -329,4 +373,14 @@ def _figures(found: Valued) -> dict[str, float | None]:
         "dv01": risk.dv01,
         "clean_price": risk.clean,
         "accrued_interest": risk.accrued,
+        "dirty_price": risk.dirty,
     }
+
+
+def _aged(found: Valued, session_date: date) -> list[dict[str, str]]:
+    if not found.price_age:
+        return []
+    told = f"The price is of {found.price_date}, {found.price_age} sessions before {session_date}"
+    if found.price_stale:
+        return [{"code": bonds.PRICE_STALE, "detail": f"{told}: too old to compute with."}]
+    return [{"code": "price_not_of_session", "detail": f"{told}."}]

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
+from etftrader.core.api import parameters
 from etftrader.core.api.fields import moment as told
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
@@ -14,11 +15,11 @@ from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
 from marketdata.api import asked
 from marketdata.api.instruments import BY_SYMBOL, named
-from marketdata.selectors import option_chain, sessions
+from marketdata.selectors import calendar, option_chain, sessions
 from marketdata.selectors.option_chain import Chain, Line, Side
 from marketdata.selectors.sessions import Moment
 
-EXPIRY = {"expiry": "The expiry to show, YYYY-MM-DD; the nearest one without it."}
+EXPIRY = {"expiry": parameters.day("The expiry to show, YYYY-MM-DD; the nearest one without it.")}
 FIGURES = ("delta", "gamma", "theta", "vega", "rho")
 
 
@@ -71,6 +72,7 @@ def _line(line: Line, expiry: date | None) -> dict[str, Any]:
 
 
 def _side(side: Side | None) -> dict[str, Any] | None:
+    """A contract on the wire; `session_date` and `as_of` are the quote's, Greeks have their own."""
     if side is None:
         return None
     quote, figures = side.quote, side.greeks
@@ -92,6 +94,9 @@ def _side(side: Side | None) -> dict[str, Any] | None:
         **{name: getattr(figures, name) if figures else None for name in FIGURES},
         "model": (figures.model or None) if figures else None,
         "flags": list(figures.flags) if figures else [],
+        "greeks_session_date": figures.session_date if figures else None,
+        "greeks_as_of": told(calendar.close_time(figures.session_date)) if figures else None,
+        "greeks_late": side.greeks_late,
         "source": quote.source if quote else None,
         "session_date": quote.session_date if quote else None,
         "as_of": told(quote.as_of) if quote else None,

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
+from etftrader.core.api import parameters
 from etftrader.core.api.fields import moment as told
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
@@ -17,8 +18,17 @@ from marketdata.selectors import price_chart, quotes, sessions
 from marketdata.selectors.price_chart import Chart, Point
 
 STRETCH = {
-    "range": f"How far back: {', '.join(price_chart.RANGES)}; {price_chart.DEFAULT} without it.",
-    "interval": "Length of a bar within a session, 1 or 5 minutes; 1 without it.",
+    "range": parameters.Parameter(
+        f"How far back: {', '.join(price_chart.RANGES)}; {price_chart.DEFAULT} without it.",
+        enum=list(price_chart.RANGES),
+        default=price_chart.DEFAULT,
+    ),
+    "interval": parameters.Parameter(
+        "Length of a bar within a session, 1 or 5 minutes; 1 without it.",
+        type="integer",
+        enum=list(quotes.INTERVALS),
+        default=1,
+    ),
 }
 
 

@@ -46,7 +46,7 @@ class DoubtSerializer(serializers.ModelSerializer):
     """A price that was held back, as its source gave it."""
 
     created_at = MomentField()
-    decided_at = MomentField()
+    decided_at = MomentField(allow_null=True)
 
     class Meta:
         model = QuarantinedPrice

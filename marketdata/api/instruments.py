@@ -28,6 +28,7 @@ from marketdata.models import Instrument
 from marketdata.selectors import instruments, keeping
 from marketdata.services import instrument_edits as write
 
+KEPT = "Operators keep what everybody sees, you your own private funds; others get 403."
 BY_SYMBOL = {"symbol": "Symbol, other spelling or id of the instrument, such as SPY or BRK.B."}
 MAX_VOLUME = 10**12
 MADE = {
@@ -149,7 +150,7 @@ class InstrumentFilters(filters.FilterSet):
 
 @operation(
     get=Op("signed_in", summary="Instruments you may see", lists=True, query=MADE),
-    post=Op("signed_in:trade", summary="Create an instrument"),
+    post=Op("signed_in:trade", summary="Create an instrument", operators=KEPT),
 )
 class Instruments(ApiView):
     """GET, POST /instruments: public ones and your own; `search` looks at symbols and names."""
@@ -176,9 +177,15 @@ class Instruments(ApiView):
 
 
 @operation(
-    post=Op("signed_in:trade", summary="Create many instruments", query=batch.PARTIAL),
-    patch=Op("signed_in:trade", summary="Change many instruments", query=batch.PARTIAL),
-    delete=Op("signed_in:trade", summary="Retire many instruments", query=batch.PARTIAL),
+    post=Op(
+        "signed_in:trade", summary="Create many instruments", query=batch.PARTIAL, operators=KEPT
+    ),
+    patch=Op(
+        "signed_in:trade", summary="Change many instruments", query=batch.PARTIAL, operators=KEPT
+    ),
+    delete=Op(
+        "signed_in:trade", summary="Retire many instruments", query=batch.PARTIAL, operators=KEPT
+    ),
 )
 class InstrumentBatch(ApiView):
     """POST, PATCH, DELETE /instruments/batch: all or nothing, or each item by itself."""
@@ -218,9 +225,9 @@ class InstrumentBatch(ApiView):
 
 @operation(
     get=Op("signed_in", summary="One instrument by symbol, alias or id"),
-    put=Op("signed_in:trade", summary="Replace what may change of an instrument"),
-    patch=Op("signed_in:trade", summary="Change an instrument"),
-    delete=Op("signed_in:trade", summary="Retire an instrument; its history stays"),
+    put=Op("signed_in:trade", summary="Replace what may change of an instrument", operators=KEPT),
+    patch=Op("signed_in:trade", summary="Change an instrument", operators=KEPT),
+    delete=Op("signed_in:trade", summary="Retire an instrument; its history stays", operators=KEPT),
 )
 class OneInstrument(ApiView):
     """GET, PUT, PATCH, DELETE /instruments/{symbol}: other spellings are understood."""

@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
+from etftrader.core.api import parameters
 from etftrader.core.api.fields import moment as told
 from etftrader.core.api.lists import bounded
 from etftrader.core.api.registry import Op, operation
@@ -16,15 +17,25 @@ from marketdata.selectors import calendar, rates, sessions, vix
 
 MAX_SPAN = timedelta(days=1100)
 MONTH = timedelta(days=30)
-CLOSES = asked.AS_OF | {"limit": "How many closes, 1 to 1,000; 250 without it."}
-STRETCH = {
-    "start": "The first day, YYYY-MM-DD; the market clock's session without it.",
-    "end": "The last day, YYYY-MM-DD, at most 1,100 later; thirty later without it.",
+CLOSES = asked.AS_OF | {
+    "limit": parameters.Parameter(
+        "How many closes, 1 to 1,000; 250 without it.",
+        type="integer",
+        minimum=1,
+        maximum=1000,
+        default=250,
+    )
 }
-DAY = {"date": "The day, YYYY-MM-DD; the market clock's session without it."}
+STRETCH = {
+    "start": parameters.day("The first day, YYYY-MM-DD; the market clock's session without it."),
+    "end": parameters.day("The last day, YYYY-MM-DD, at most 1,100 later; thirty without it."),
+}
+DAY = {"date": parameters.day("The day, YYYY-MM-DD; the market clock's session without it.")}
 
 
-@operation(get=Op("signed_in", summary="Treasury curve as it was known", query=asked.AS_OF))
+@operation(
+    get=Op("signed_in", summary="Treasury curve as it was known", query=asked.AS_OF, refuses=(422,))
+)
 class Rates(ApiView):
     """GET /rates: par yields in percent by tenor."""
 

@@ -1,6 +1,8 @@
 """Listed options: contracts with their newest Greeks, and what operators keep of them."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +20,7 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
+from marketdata.api import asked, tags
 from marketdata.api.asked import Words
 from marketdata.calculations import option_symbols
 from marketdata.calculations.option_symbols import OptionSymbol, SymbolProblem
@@ -104,7 +107,7 @@ class OptionDocument(serializers.Serializer):
 
 
 @operation(
-    get=Op("signed_in", summary="Option contracts", lists=True, query=TYPED),
+    get=Op("signed_in", summary="Option contracts", lists=True, query=TYPED | asked.AS_OF),
     post=Op("operator:trade", summary="Create an option contract by its symbol"),
 )
 class Options(ApiView):
@@ -117,7 +120,8 @@ class Options(ApiView):
     ordering = ("root", "expiry", "strike", "right")
 
     def get(self, request: Any) -> Response:
-        """By underlying, expiry and strike; each with its newest Greeks up to the clock."""
+        """By underlying, expiry and strike; each with its newest Greeks up to a close."""
+        until = asked.known_day(request, sessions.moment())
         known = OptionContract.objects.for_actor(self.actor)
         words = request.query_params.get("search", "").strip()[:40]
         if words:
@@ -126,7 +130,7 @@ class Options(ApiView):
             )
         rows = self.filter_queryset(known.prefetch_related("instrument", "underlying"))
         page = self.paginate_queryset(rows) or []
-        figures = _newest(page)
+        figures = _newest(page, until)
         return self.get_paginated_response(
             OptionDocument(page, many=True, context={"greeks": figures}).data
         )
@@ -179,13 +183,13 @@ class OptionBatch(ApiView):
             row = contracts.find(key, self.actor)
             expected = row.version if version is None else version
             done = write.retire(contract_id=row.pk, version=expected, by=self.actor)
-            return document(done, _newest([done]).get(done.pk))
+            return shown(done)
 
         return batch.remove(request, drop=drop)
 
 
 @operation(
-    get=Op("signed_in", summary="One option contract by symbol or id"),
+    get=Op("signed_in", summary="One option contract by symbol or id", query=asked.AS_OF),
     put=Op("operator:trade", summary="Replace how an option contract is exercised and settled"),
     patch=Op("operator:trade", summary="Correct how an option contract is exercised and settled"),
     delete=Op("operator:trade", summary="Retire an option contract; its quotes stay"),
@@ -199,9 +203,10 @@ class OneOption(ApiView):
 
     @extend_schema(responses={200: dict})
     def get(self, request: Any, symbol: str) -> Response:
-        """The contract with its newest Greeks up to the clock."""
+        """The contract with its newest Greeks up to the clock, or to the close of `as_of`."""
+        until = asked.known_day(request, sessions.moment())
         row = contracts.find(symbol, self.actor)
-        return versions.tagged(Response(document(row, _newest([row]).get(row.pk))), row)
+        return tags.read(request, row, shown(row, until))
 
     @extend_schema(request=OptionTerms, responses={200: dict})
     def put(self, request: Any, symbol: str) -> Response:
@@ -214,18 +219,28 @@ class OneOption(ApiView):
     @extend_schema(request=OptionTerms, responses={200: dict})
     def patch(self, request: Any, symbol: str) -> Response:
         """The contract afterwards; strike, expiry, type and underlying are its symbol and stay."""
-        row = contracts.find(symbol, self.actor)
-        versions.check(request, row)
-        after, told = change(row, self.checked(OptionTerms), row.version, self)
-        return versions.tagged(Response(told), after)
+        with self._telling(symbol):
+            row = contracts.find(symbol, self.actor)
+            tags.check(request, row)
+            after, told = change(row, self.checked(OptionTerms), row.version, self)
+        return tags.tagged(Response(told), after, shown(after))
 
     @extend_schema(responses={200: dict})
     def delete(self, request: Any, symbol: str) -> Response:
         """The retired contract; 409 with the reasons while somebody holds it."""
-        row = contracts.find(symbol, self.actor)
-        versions.check(request, row)
-        done = write.retire(contract_id=row.pk, version=row.version, by=self.actor)
-        return versions.tagged(Response(document(done, _newest([done]).get(done.pk))), done)
+        with self._telling(symbol):
+            row = contracts.find(symbol, self.actor)
+            tags.check(request, row)
+            done = write.retire(contract_id=row.pk, version=row.version, by=self.actor)
+        told = shown(done)
+        return tags.tagged(Response(told), done, told)
+
+    def _telling(self, symbol: str) -> AbstractContextManager[None]:
+        def current() -> tuple[OptionContract, dict[str, Any]]:
+            row = contracts.find(symbol, self.actor)
+            return row, shown(row)
+
+        return versions.telling(current)
 
 
 def create(item: dict[str, Any], view: ApiView) -> tuple[dict[str, Any], bool]:
@@ -233,7 +248,7 @@ def create(item: dict[str, Any], view: ApiView) -> tuple[dict[str, Any], bool]:
     symbol = _wanted(item)
     done = write.ensure(symbols=[symbol], by=view.actor)
     row = done.contracts[symbol.compact]
-    body = document(row, _newest([row]).get(row.pk))
+    body = shown(row)
     body["warnings"] = [
         {"code": "adjusted_root", "detail": text} for text in done.warnings
     ] + _unused(item)
@@ -257,8 +272,7 @@ def change(
             code="immutable",
         )
     done = write.update(contract_id=row.pk, version=version, changes=item, by=view.actor)
-    told = document(done, _newest([done]).get(done.pk))
-    return done, told | {"warnings": _unused(item)}
+    return done, shown(done) | {"warnings": _unused(item)}
 
 
 def _wanted(item: Mapping[str, Any]) -> OptionSymbol:
@@ -322,8 +336,13 @@ def _unused(item: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def _newest(rows: Any) -> dict[UUID, OptionGreeks]:
-    return greeks.latest(contract_ids=[row.pk for row in rows], until=sessions.latest())
+def _newest(rows: Any, until: date) -> dict[UUID, OptionGreeks]:
+    return greeks.latest(contract_ids=[row.pk for row in rows], until=until)
+
+
+def shown(row: OptionContract, until: date | None = None) -> dict[str, Any]:
+    """The document of one contract, with its newest Greeks up to a close or the clock."""
+    return document(row, _newest([row], until or sessions.latest()).get(row.pk))
 
 
 def document(row: OptionContract, figures: OptionGreeks | None) -> dict[str, Any]:

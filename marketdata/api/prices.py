@@ -12,7 +12,7 @@ from etftrader.core.api import batch, versions
 from etftrader.core.api.fields import EstimateField, MoneyField, StrictSerializer, WholeField
 from etftrader.core.api.fields import moment as told
 from etftrader.core.api.idempotent import once
-from etftrader.core.api.registry import Op, operation
+from etftrader.core.api.registry import TAGGED, Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
@@ -25,6 +25,7 @@ from marketdata.services import price_edits as write
 from marketdata.services.price_edits import Held, Touched
 
 SPAN = asked.SPAN
+KEPT = "Operators keep prices of public instruments, you of your private funds; others get 403."
 MAX_VOLUME = 10**15
 OF = {
     "symbol": "Only bars of this instrument; of all you may see without it.",
@@ -90,7 +91,7 @@ class BarList(ApiView):
 
 @operation(
     get=Op("signed_in", summary="Daily bars", lists=True, query=OF | SPAN),
-    post=Op("signed_in:trade", summary="Store a session's price"),
+    post=Op("signed_in:trade", summary="Store a session's price", operators=KEPT),
 )
 class Prices(BarList):
     """GET, POST /prices (also /market-data): of all instruments you may see, or of one `symbol`."""
@@ -119,9 +120,11 @@ class Prices(BarList):
 
 
 @operation(
-    post=Op("signed_in:trade", summary="Store many prices", query=batch.PARTIAL),
-    patch=Op("signed_in:trade", summary="Correct many prices", query=batch.PARTIAL),
-    delete=Op("signed_in:trade", summary="Withdraw many prices", query=batch.PARTIAL),
+    post=Op("signed_in:trade", summary="Store many prices", query=batch.PARTIAL, operators=KEPT),
+    patch=Op("signed_in:trade", summary="Correct many prices", query=batch.PARTIAL, operators=KEPT),
+    delete=Op(
+        "signed_in:trade", summary="Withdraw many prices", query=batch.PARTIAL, operators=KEPT
+    ),
 )
 class PriceBatch(ApiView):
     """POST, PATCH, DELETE /prices/batch: a price that is held back refuses an undivided batch."""
@@ -177,10 +180,14 @@ class PriceBatch(ApiView):
 
 
 @operation(
-    get=Op("signed_in", summary="One price"),
-    put=Op("signed_in:trade", summary="Replace the figures of a price"),
-    patch=Op("signed_in:trade", summary="Correct a price; the former figure is kept"),
-    delete=Op("signed_in:trade", summary="Withdraw a price; it is kept as rejected"),
+    get=Op("signed_in", summary="One price", versions=TAGGED),
+    put=Op("signed_in:trade", summary="Replace the figures of a price", operators=KEPT),
+    patch=Op(
+        "signed_in:trade", summary="Correct a price; the former figure is kept", operators=KEPT
+    ),
+    delete=Op(
+        "signed_in:trade", summary="Withdraw a price; it is kept as rejected", operators=KEPT
+    ),
 )
 class OnePrice(ApiView):
     """GET, PUT, PATCH, DELETE /prices/{price_id}: instrument, session and source of a bar."""

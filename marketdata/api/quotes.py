@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from etftrader.core.actor import Actor
+from etftrader.core.api import parameters
 from etftrader.core.api.fields import moment as told
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
@@ -20,12 +21,25 @@ from marketdata.selectors.sessions import Moment
 MINUTES, MOST_MINUTES = 5, 60
 MINUTES_OF = {
     "symbol": "Symbol of the instrument, such as SPY.",
-    "minutes": "How far back, in minutes, 1 to 60; 5 without it.",
-    "interval": "Length of a bar in minutes, 1 or 5; 1 without it.",
+    "minutes": parameters.Parameter(
+        "How far back, in minutes, 1 to 60; 5 without it.",
+        type="integer",
+        minimum=1,
+        maximum=MOST_MINUTES,
+        default=MINUTES,
+    ),
+    "interval": parameters.Parameter(
+        "Length of a bar in minutes, 1 or 5; 1 without it.",
+        type="integer",
+        enum=list(quotes.INTERVALS),
+        default=1,
+    ),
 }
 
 
-@operation(get=Op("signed_in", summary="Latest prices by symbol", query=asked.SYMBOLS))
+@operation(
+    get=Op("signed_in", summary="Latest prices by symbol", query=asked.SYMBOLS, needs=("symbols",))
+)
 class CurrentPrices(ApiView):
     """GET /market/current-prices?symbols=SPY,TLT: price, class, source and age of each."""
 
@@ -37,7 +51,14 @@ class CurrentPrices(ApiView):
         return Response({"as_of": told(moment.as_of), "results": list(found.values())})
 
 
-@operation(get=Op("signed_in", summary="Latest quotes, keyed by symbol", query=asked.SYMBOLS))
+@operation(
+    get=Op(
+        "signed_in",
+        summary="Latest quotes, keyed by symbol",
+        query=asked.SYMBOLS,
+        needs=("symbols",),
+    )
+)
 class Quotes(ApiView):
     """GET /quotes?symbols=SPY,TLT: an object with one member for each symbol asked for."""
 
@@ -52,6 +73,7 @@ class Quotes(ApiView):
         "signed_in",
         summary="Minute bars of one symbol",
         query=MINUTES_OF,
+        needs=("symbol",),
     )
 )
 class QuoteHistory(ApiView):

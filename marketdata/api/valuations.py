@@ -22,6 +22,7 @@ from marketdata.models import Valuation
 from marketdata.selectors import keeping, sessions, valuations
 from marketdata.services import valuations as write
 
+KEPT = "Operators value public instruments, you your private funds; others get 403."
 TYPED = {"search": "Only rows whose symbol begins with this text or whose method contains it."}
 
 
@@ -76,7 +77,7 @@ class ValuationDocument(serializers.Serializer):
 
 @operation(
     get=Op("signed_in", summary="Valuations of instruments you see", lists=True, query=TYPED),
-    post=Op("signed_in:trade", summary="Keep a valuation"),
+    post=Op("signed_in:trade", summary="Keep a valuation", operators=KEPT),
 )
 class Valuations(ApiView):
     """GET, POST /valuations: newest first, none after the market clock."""
@@ -104,9 +105,13 @@ class Valuations(ApiView):
 
 
 @operation(
-    post=Op("signed_in:trade", summary="Keep many valuations", query=batch.PARTIAL),
-    patch=Op("signed_in:trade", summary="Change many valuations", query=batch.PARTIAL),
-    delete=Op("signed_in:trade", summary="Take many valuations back", query=batch.PARTIAL),
+    post=Op("signed_in:trade", summary="Keep many valuations", query=batch.PARTIAL, operators=KEPT),
+    patch=Op(
+        "signed_in:trade", summary="Change many valuations", query=batch.PARTIAL, operators=KEPT
+    ),
+    delete=Op(
+        "signed_in:trade", summary="Take many valuations back", query=batch.PARTIAL, operators=KEPT
+    ),
 )
 class ValuationBatch(ApiView):
     """POST, PATCH, DELETE /valuations/batch: all or nothing, or each item by itself."""
@@ -146,9 +151,9 @@ class ValuationBatch(ApiView):
 
 @operation(
     get=Op("signed_in", summary="One valuation"),
-    put=Op("signed_in:trade", summary="Replace the figures of a valuation"),
-    patch=Op("signed_in:trade", summary="Change figures of a valuation"),
-    delete=Op("signed_in:trade", summary="Take a valuation back"),
+    put=Op("signed_in:trade", summary="Replace the figures of a valuation", operators=KEPT),
+    patch=Op("signed_in:trade", summary="Change figures of a valuation", operators=KEPT),
+    delete=Op("signed_in:trade", summary="Take a valuation back", operators=KEPT),
 )
 class OneValuation(ApiView):
     """GET, PUT, PATCH, DELETE /valuations/{valuation_id}."""

@@ -45,6 +45,34 @@ def fit(*, close: float, adjusted: float, told: float) -> float:
     return 1.0 if abs(1.0 / factor - 1.0) <= ROUNDED / min(close, adjusted) else factor
 
 
+def lacking(
+    *, before: tuple[float, float], after: tuple[float, float], amount: float
+) -> float | None:
+    """Return what adjusted closes before an ex-date lack for a dividend, as a factor.
+
+    Parameters
+    ----------
+    before, after : (float, float)
+        Close and adjusted close of the last session before the ex-date and of the first from it
+        on, in the same shares, above zero.
+    amount : float
+        Dollars a share, in those shares, above zero.
+
+    Returns
+    -------
+    float or None
+        1 - amount / close before, by which the adjusted closes before are multiplied. None where
+        they have a step of their own at the ex-date, where rounding hides one, and for what can
+        be no dividend.
+    """
+    step = (before[1] / before[0]) / (after[1] / after[0])
+    noise = ROUNDED / min(before) + ROUNDED / min(after)
+    factor = 1.0 - amount / before[0]
+    if abs(step - 1.0) > noise or 1.0 - factor <= noise or factor < LEAST:
+        return None
+    return factor
+
+
 def total_return(close: NDArray[np.float64], adjusted: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return one series whose returns are those of the adjusted closes where there are any.
 

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from etftrader.core.models import Entity, EstimateField, ExactField, SharedQuerySet
-from marketdata.choices import ExerciseStyle, OptionRight, Settlement
+from marketdata.choices import DayCount, ExerciseStyle, OptionRight, Settlement
 from marketdata.models.instrument import Instrument
 
 
@@ -52,6 +52,7 @@ class Bond(Entity):
     face_value = ExactField(default=100)
     coupon_rate = EstimateField()  # fraction of face value a year
     frequency = models.PositiveSmallIntegerField(default=2)  # coupons a year
+    basis = models.CharField(max_length=8, choices=DayCount.choices, default=DayCount.ACT_ACT)
     maturity = models.DateField()
     issued = models.DateField(null=True, blank=True)
     ytm = EstimateField(null=True, blank=True)  # as stated by its source, fraction a year
@@ -64,6 +65,9 @@ class Bond(Entity):
             models.CheckConstraint(condition=Q(coupon_rate__gte=0), name="coupon_not_negative"),
             models.CheckConstraint(
                 condition=Q(frequency__in=(1, 2, 4, 12)), name="coupon_frequency_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(basis__in=DayCount.values), name="day_count_is_known"
             ),
         ]
 

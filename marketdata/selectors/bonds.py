@@ -11,10 +11,13 @@ from etftrader.core.actor import Actor
 from etftrader.core.errors import NotFound
 from marketdata.calculations import bonds as kernel
 from marketdata.calculations.bonds import BondFigures
+from marketdata.constants import MAX_STALE_SESSIONS
 from marketdata.models import Bond, DailyBar
+from marketdata.selectors import calendar
 
 DAYS_PER_YEAR = 365.0
 PRICE, STATED = "price", "stated"
+PRICE_STALE = "price_stale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Valued:
     ytm_source: str | None  # price: from the last valuation; stated: as the bond's source says
     price: Decimal | None  # clean, per 100 of face
     price_date: date | None
+    price_age: int | None  # sessions since the price's
+    price_stale: bool  # too old to compute with: shown with its date only
     figures: BondFigures
     reason: str | None  # why there is no yield
 
@@ -62,13 +67,28 @@ def find(*, bond_id: UUID | str, actor: Actor, until: date) -> Bond:
     return found
 
 
+def of_instrument(*, instrument_id: UUID, actor: Actor, until: date) -> Bond | None:
+    """The bond of an instrument with its last price; None where no terms are stored."""
+    rows = with_prices(actor=actor, until=until)
+    return rows.filter(instrument_id=instrument_id).first()
+
+
 def valued(bond: Bond, *, on: date) -> Valued:
-    """Yield and risk of a row of `with_prices`: from its price, else from the stated yield."""
+    """Yield and risk of a row of `with_prices`: from its price, else from the stated yield.
+
+    A price older than five sessions is left out of them, as from every analysis.
+    """
     price, price_date = getattr(bond, "last_price", None), getattr(bond, "last_date", None)
-    terms = kernel.bond(on, bond.maturity, bond.coupon_rate, bond.frequency)
-    found = kernel.to_yield(terms, None if price is None else float(price))
+    age = None if price_date is None else calendar.exchange().count(price_date, on)
+    stale = age is not None and age > MAX_STALE_SESSIONS
+    terms = kernel.bond(
+        on, bond.maturity, bond.coupon_rate, bond.frequency, bond.basis, bond.issued
+    )
+    found = kernel.to_yield(terms, None if price is None or stale else float(price))
     ytm, source, reason = found.value, PRICE, found.reason
-    if ytm is None and bond.ytm is not None and reason != kernel.MATURED:
+    if stale and reason == kernel.NO_PRICE:
+        reason = PRICE_STALE
+    if ytm is None and bond.ytm is not None and terms.reason is None:
         ytm, source, reason = bond.ytm, STATED, None
     return Valued(
         years=max(0.0, (bond.maturity - on).days / DAYS_PER_YEAR),
@@ -76,6 +96,8 @@ def valued(bond: Bond, *, on: date) -> Valued:
         ytm_source=None if ytm is None else source,
         price=price,
         price_date=price_date,
+        price_age=age,
+        price_stale=stale,
         figures=kernel.at_yield(terms, ytm),
         reason=reason,
     )

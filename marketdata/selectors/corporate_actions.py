@@ -1,6 +1,6 @@
 """Corporate actions as far as a session knows them, and what splits did to stored prices."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -19,6 +19,7 @@ from marketdata.selectors.sessions import Moment
 
 BY_PEOPLE = ("corporate_action.entered", "corporate_action.rejected")
 NEAR = timedelta(days=7)  # five sessions
+CLOSE_ENOUGH = Decimal("0.001")  # of a figure: what one source rounds away another keeps
 
 
 def effective(day: date) -> date:
@@ -73,9 +74,9 @@ def decisions(of: Iterable[CorporateAction]) -> dict[UUID, AuditEvent]:
 
 
 def twin(
-    *, instrument: Instrument, ex_date: date, ratio: Decimal, but: str | None = None
+    *, instrument: Instrument, ex_date: date, ratio: Decimal, apart: Collection[date] = ()
 ) -> CorporateAction | None:
-    """A believed split the same way within a week, `but` those of a source.
+    """A believed split the same way within a week, but those of days that are told `apart`.
 
     Sources date one event differently. One the other way is another event: it undoes the first.
     """
@@ -83,10 +84,26 @@ def twin(
         instrument=instrument,
         kind=ActionKind.SPLIT,
         ex_date__range=(ex_date - NEAR, ex_date + NEAR),
-    ).exclude(ex_date=ex_date)
+    ).exclude(ex_date__in={ex_date, *apart})
     believed = rows.exclude(status=ActionStatus.REJECTED).order_by("ex_date")
     for each in believed:
-        if each.source != but and each.ratio and (each.ratio > 1) == (ratio > 1):
+        if each.ratio and (each.ratio > 1) == (ratio > 1):
+            return each
+    return None
+
+
+def rejected_twin(
+    *, instrument: Instrument, ex_date: date, ratio: Decimal
+) -> CorporateAction | None:
+    """The same split of other days within a week, which a person has rejected."""
+    rows = CorporateAction.objects.filter(
+        instrument=instrument,
+        kind=ActionKind.SPLIT,
+        ex_date__range=(ex_date - NEAR, ex_date + NEAR),
+        status=ActionStatus.REJECTED,
+    )
+    for each in rows.exclude(ex_date=ex_date).order_by("ex_date"):
+        if each.ratio and abs(each.ratio - ratio) <= CLOSE_ENOUGH * ratio:
             return each
     return None
 

@@ -30,6 +30,13 @@ class Side:
     volatility_reason: str  # why the quote has no volatility
     greeks_reason: str
 
+    @property
+    def greeks_late(self) -> bool:
+        """Whether the Greeks are of a close before the session of the quote they stand beside."""
+        if self.quote is None or self.greeks is None:
+            return False
+        return self.greeks.session_date < self.quote.session_date
+
 
 @dataclass(frozen=True, slots=True)
 class Line:

@@ -6,12 +6,14 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast
 from numpy.typing import NDArray
 
 from marketdata.calculations.options import NEW_YORK, PM_SETTLEMENT
 from marketdata.choices import ActionKind, ActionStatus, PriceBasis
 from marketdata.constants import MAX_STALE_SESSIONS
-from marketdata.models import CorporateAction, Instrument, TreasuryYield
+from marketdata.models import CorporateAction, Instrument, OptionGreeks, TreasuryYield
 from marketdata.selectors import prices
 
 TENORS = {"3M": 0.25, "2Y": 2.0, "10Y": 10.0, "30Y": 30.0}
@@ -79,6 +81,18 @@ def market(*, underlying_ids: Iterable[UUID], session_date: date) -> Market:
         rates=rates,
         stale_tenors=stale,
     )
+
+
+def wanted_a_price(*, symbols: Iterable[str] | None, session_date: date) -> bool:
+    """Whether a session's rows lack figures for want of an underlying's price, or rest on an old
+    one; of these underlyings, or of all.
+    """
+    rows = OptionGreeks.objects.filter(session_date=session_date)
+    if symbols is not None:
+        rows = rows.filter(contract__underlying__symbol__in=list(symbols))
+    said = rows.annotate(words=Cast("flags", TextField()))
+    old = Q(underlying_price__isnull=True) | Q(words__contains=STALE_PRICE)
+    return said.filter(old).exists()
 
 
 def _rates(session_date: date) -> tuple[dict[str, float], frozenset[str]]:

@@ -24,6 +24,7 @@ __all__ = [
     "Mark",
     "PricePanel",
     "Sensitivities",
+    "closing_marks",
     "history",
     "in_units",
     "live_marks",
@@ -60,6 +61,20 @@ def marks(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID
     option has its quote or its model value of exactly that session, see `option_marks.closing`.
     """
     return _closing(instruments, session_date)[0]
+
+
+def closing_marks(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID, Mark]:
+    """`marks` as the record of a close keeps them: with a newer price in quarantine SUSPECT."""
+    asked = list(instruments)
+    found, in_doubt = _closing(asked, session_date)
+    return _doubted(found, asked, session_date) if in_doubt else found
+
+
+def _doubted(
+    found: dict[UUID, Mark], asked: list[Instrument], session_date: date
+) -> dict[UUID, Mark]:
+    options = [each.pk for each in asked if each.kind == InstrumentKind.OPTION]
+    return suspects.marked(found, until=session_date, options=options)
 
 
 def _closing(
@@ -109,11 +124,9 @@ def live_marks(*, instruments: Iterable[Instrument], moment: Moment) -> dict[UUI
 
 
 def newest_closes(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID, Mark]:
-    """The closes a clock stands on: `marks`, and options that have no price of the session yet.
+    """The closes a clock stands on: `closing_marks`, and options without a price of the session.
 
-    Between the close and the evening's Greeks these follow their underlyings by the last ones. A
-    close with a newer price in quarantine is SUSPECT; `marks`, of which the record is made, says
-    its age.
+    Between the close and the evening's Greeks these follow their underlyings by the last ones.
     """
     asked = list(instruments)
     found, in_doubt = _closing(asked, session_date)
@@ -121,9 +134,7 @@ def newest_closes(*, instruments: Iterable[Instrument], session_date: date) -> d
     late = [each for each in options if found[each.pk].price is None]
     if late:
         found |= _followed(late, session_date)
-    if not in_doubt:
-        return found
-    return suspects.marked(found, until=session_date, options=[each.pk for each in options])
+    return _doubted(found, asked, session_date) if in_doubt else found
 
 
 def _followed(late: list[Instrument], session_date: date) -> dict[UUID, Mark]:

@@ -1,6 +1,7 @@
 """Prices that were held back: which ones, how many, why, and what a person has to know of each."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
@@ -12,12 +13,15 @@ from etftrader.core.actor import Actor
 from etftrader.core.errors import NotFound
 from etftrader.core.formats import number
 from marketdata.calculations import bar_gate, price_checks
-from marketdata.choices import QuarantineState
-from marketdata.models import DailyBar, PriceSeries, QuarantinedPrice
+from marketdata.choices import ActionKind, ActionStatus, QuarantineState
+from marketdata.models import CorporateAction, DailyBar, PriceSeries, QuarantinedPrice
 from marketdata.providers.sources import BARS
+from marketdata.selectors import undone_splits
 from marketdata.selectors.coverage import GARBAGE
 from marketdata.selectors.tick_references import DATASET as TICKS
 
+UNITS = "units"  # beside raw figures: stored shares for one of the session's, where it is not 1
+OURS = (UNITS, "revision")  # what stands beside raw figures and came from no source
 LINE = 30  # closes before a doubt that its line shows
 _EPOCH = date(1970, 1, 1)
 WORDS = {
@@ -40,9 +44,13 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A price in quarantine with what helps to judge it; figures are None where they are none."""
+    """A price in quarantine with what helps to judge it; figures are None where they are none.
+
+    All figures are in the shares of what is stored today.
+    """
 
     row: QuarantinedPrice
+    shares: float  # of today for one of those the row's own figures are in
     value: float | None
     before: float | None  # what it was held against
     difference: float | None  # as a fraction of that
@@ -91,7 +99,7 @@ def in_words(reason: str) -> str:
 
 
 def looked_at(doubts: Sequence[QuarantinedPrice]) -> list[Doubt]:
-    """The figures around each doubt; two queries for all of them."""
+    """The figures around each doubt; four queries for all of them, at the most."""
     ids = {each.instrument_id for each in doubts if each.instrument_id is not None}
     series = {each.pk: each for each in PriceSeries.objects.filter(pk__in=ids)}
     newest = dict(
@@ -99,7 +107,38 @@ def looked_at(doubts: Sequence[QuarantinedPrice]) -> list[Doubt]:
         .values_list("instrument_id")
         .annotate(Max("session_date"))
     )
-    return [_look(each, series, newest) for each in doubts]
+    since = shares(doubts)
+    return [_look(each, since[each.pk], series, newest) for each in doubts]
+
+
+def shares(doubts: Iterable[QuarantinedPrice]) -> dict[UUID, float]:
+    """Stored shares of today for one of those each doubt's figures are in, by doubt."""
+    found = list(doubts)
+    splits = _applied({each.instrument_id for each in found if each.instrument_id is not None})
+    return {each.pk: _since(each, splits) for each in found}
+
+
+def _applied(instrument_ids: Iterable[UUID]) -> dict[UUID, list[tuple[date, float]]]:
+    """Ex-dates and ratios of the splits that stand in prices."""
+    rows = CorporateAction.objects.filter(
+        instrument__in=list(instrument_ids), kind=ActionKind.SPLIT, status=ActionStatus.APPLIED
+    )
+    found: dict[UUID, list[tuple[date, float]]] = {}
+    for each, day in undone_splits.shown(rows.order_by("ex_date")):
+        if each.ratio is not None:
+            found.setdefault(each.instrument_id, []).append((day, float(each.ratio)))
+    return found
+
+
+def _since(doubt: QuarantinedPrice, splits: Mapping[UUID, list[tuple[date, float]]]) -> float:
+    own = splits.get(doubt.instrument_id, []) if doubt.instrument_id is not None else []
+    units = math.prod(ratio for day, ratio in own if day > doubt.session_date)
+    return units / float(doubt.raw.get(UNITS) or 1.0)
+
+
+def as_given(doubt: QuarantinedPrice) -> list[tuple[str, str | None]]:
+    """The row as its source gave it, by name."""
+    return sorted((name, told) for name, told in doubt.raw.items() if name not in OURS)
 
 
 def waiting_behind(doubt: QuarantinedPrice) -> int:
@@ -116,14 +155,18 @@ def waiting_behind(doubt: QuarantinedPrice) -> int:
 
 
 def _look(
-    doubt: QuarantinedPrice, series: dict[UUID, PriceSeries], newest: dict[UUID, date]
+    doubt: QuarantinedPrice,
+    since: float,
+    series: dict[UUID, PriceSeries],
+    newest: dict[UUID, date],
 ) -> Doubt:
-    value, before = _figure(doubt.value), _figure(doubt.compared_with)
+    value, before = _figure(doubt.value, since), _figure(doubt.compared_with, since)
     key = doubt.instrument_id
     last = newest.get(key) if key is not None else None
     days, line = _line(doubt, value, series.get(key) if key is not None else None)
     return Doubt(
         row=doubt,
+        shares=since,
         value=value,
         before=before,
         difference=value / before - 1.0 if value is not None and before else None,
@@ -134,9 +177,9 @@ def _look(
     )
 
 
-def _figure(text: str) -> float | None:
+def _figure(text: str, since: float) -> float | None:
     found = number(text)
-    return None if found is None else float(found)
+    return None if found is None else float(found) / since
 
 
 def _line(

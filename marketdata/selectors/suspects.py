@@ -30,6 +30,7 @@ class Waiting:
     at: datetime
     price: float | None
     is_close: bool
+    session_date: date
 
     def outdates(self, since: datetime | None, price: float | None) -> bool:
         """Whether a price of a moment is not the newest word about its name."""
@@ -60,23 +61,40 @@ def marked(
     until : date
         The newest session whose doubts may be known.
     options : iterable of UUID
-        Which of them are options: what nobody quoted is as doubtful as its underlying.
+        Which of them are options: as doubtful as their underlying, of which their value is made,
+        or at least their delta.
 
     Returns
     -------
     dict
         One query, and one more where an underlying may be in doubt.
     """
-    contracts = list(options)
-    doubts = waiting(found, until=until, options=contracts)
-    if not doubts:
-        return dict(found)
-    rows = OptionContract.objects.filter(instrument__in=contracts) if contracts else ()
-    under = {row.instrument_id: row.underlying_id for row in rows}
-    return {
-        key: _suspect(mark) if _is_doubted(mark, doubts, under.get(key)) else mark
-        for key, mark in found.items()
-    }
+    return Doubts(found, until=until, options=options).marked(found, until=until)
+
+
+class Doubts:
+    """What waits of some names, read once: held against their prices of any session until then."""
+
+    def __init__(
+        self, instrument_ids: Iterable[UUID], *, until: date, options: Iterable[UUID] = ()
+    ) -> None:
+        contracts = list(options)
+        self.waiting = waiting(instrument_ids, until=until, options=contracts)
+        terms = OptionContract.objects.filter(instrument__in=contracts)
+        rows = terms.values_list("instrument_id", "underlying_id")
+        self.underlyings = dict(rows) if contracts and self.waiting else {}
+
+    def marked(self, found: Mapping[UUID, Mark], *, until: date) -> dict[UUID, Mark]:
+        """The same marks, SUSPECT where something known by a session casts doubt on them."""
+        known = {
+            key: [each for each in told if each.session_date <= until]
+            for key, told in self.waiting.items()
+        }
+        under = self.underlyings
+        return {
+            key: _suspect(mark) if _is_doubted(mark, known, under.get(key)) else mark
+            for key, mark in found.items()
+        }
 
 
 def waiting(
@@ -120,7 +138,7 @@ def _waiting(dataset: str, session_date: date, as_of: datetime | None, value: st
     figure = number(value)
     is_close = dataset == BARS or as_of is None
     at = calendar.close_time(session_date) if as_of is None or is_close else as_of
-    return Waiting(at, None if figure is None else float(figure), is_close)
+    return Waiting(at, None if figure is None else float(figure), is_close, session_date)
 
 
 def _is_doubted(mark: Mark, doubts: Mapping[UUID, list[Waiting]], underlying: UUID | None) -> bool:
@@ -128,10 +146,13 @@ def _is_doubted(mark: Mark, doubts: Mapping[UUID, list[Waiting]], underlying: UU
         return False
     price = float(mark.price)
     own = any(each.outdates(mark.as_of, price) for each in doubts.get(mark.instrument_id, ()))
-    if own or underlying is None or not _is_derived(mark):
+    if own or underlying is None or mark.session_date is None:
         return own
+    # a quote of about four o'clock stands beside the underlying's close
+    quoted = not _is_derived(mark)
+    since = calendar.close_time(mark.session_date) if quoted else mark.as_of
     spot = mark.greeks.spot if mark.greeks is not None else None
-    return any(each.outdates(mark.as_of, spot) for each in doubts.get(underlying, ()))
+    return any(each.outdates(since, spot) for each in doubts.get(underlying, ()))
 
 
 def _is_derived(mark: Mark) -> bool:

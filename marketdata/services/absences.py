@@ -4,17 +4,34 @@ A memory that may be lost at any time: then the question is asked once more.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 
 from django.core.cache import cache
+from django.db.models import Min
 
 from etftrader.core.livestate import LiveError
+from marketdata.models import DailyBar, Instrument
 from marketdata.providers import sources
 
 logger = logging.getLogger(__name__)
 
 WEEK_S = 7 * 24 * 3600
+
+
+def note(
+    instrument: Instrument, *, asked: Iterable[date], came: Collection[date], until: date
+) -> None:
+    """Keep the sessions asked for that a source has no price of, but the newest: it may be late.
+
+    What lies before a series' first session is not looked for anyway.
+    """
+    holes = [day for day in asked if day not in came and day < until]
+    if not holes:
+        return
+    stored = DailyBar.objects.filter(instrument=instrument).aggregate(first=Min("session_date"))
+    first = min([*came, *([stored["first"]] if stored["first"] else [])], default=date.max)
+    remember(instrument.symbol, [day for day in holes if day > first])
 
 
 def remember(symbol: str, days: Iterable[date]) -> None:

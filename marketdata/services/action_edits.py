@@ -14,12 +14,11 @@ from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, Conflict, NotFound
 from etftrader.core.money import MAX_AMOUNT, plain, to_money
 from etftrader.core.outbound.rules import checked_symbol
-from marketdata.calculations.option_symbols import SymbolProblem, parse
 from marketdata.calculations.splits import exact_ratio
 from marketdata.choices import ActionKind, ActionStatus, InstrumentKind, Source
 from marketdata.models import CorporateAction, DailyBar, Instrument
 from marketdata.selectors import calendar, corporate_actions
-from marketdata.services import action_guards, renaming
+from marketdata.services import action_guards, renaming, symbols
 
 FIGURE = {
     ActionKind.SPLIT: "ratio",
@@ -221,18 +220,10 @@ def _new_symbol(wish: Wish) -> str:
         checked_symbol(new)
     except BadInput as refusal:
         raise BadInput(refusal.detail, attr="new_symbol", code=refusal.code) from refusal
-    if _is_option(new):
+    if symbols.is_option(new):
         raise BadInput(f"{new} is the symbol of an option.", attr="new_symbol")
     renaming.require_free(wish.instrument, new)
     return new
-
-
-def _is_option(text: str) -> bool:
-    try:
-        parse(text)
-    except SymbolProblem:
-        return False
-    return True
 
 
 def _applied(row: CorporateAction) -> Conflict:
@@ -245,8 +236,8 @@ def way_out(row: CorporateAction) -> str:
         assert row.ratio is not None
         opposite = to_money(float(1 / exact_ratio(row.ratio)))
         return (
-            f"Enter the opposite split, {plain(opposite)} new for one old, with a later ex-date, "
-            "and correct the prices between the two one by one."
+            f"Enter the opposite split, {plain(opposite)} new for one old, with a later ex-date. "
+            "Prices that never showed the first one need no correction."
         )
     if row.kind == ActionKind.DIVIDEND:
         return "Put right what each book was paid with a deposit or a withdrawal."

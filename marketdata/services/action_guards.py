@@ -1,5 +1,6 @@
 """What speaks against a split: a price in doubt, prices that do not show it, its like nearby."""
 
+from collections.abc import Collection
 from datetime import date
 from decimal import Decimal
 
@@ -14,25 +15,41 @@ from marketdata.choices import ActionKind, QuarantineState, Source
 from marketdata.models import CorporateAction, DailyBar, Instrument, QuarantinedPrice
 from marketdata.providers.sources import AS_TRADED
 from marketdata.selectors import corporate_actions as actions
+from marketdata.selectors.undone_splits import around, undone
 from marketdata.services.price_gate import BARS
 
 
+class HeldBack(Conflict):
+    """A split and a price of which one is wrong: a person decides which."""
+
+
+def held(*, session_date: date) -> list[tuple[CorporateAction, HeldBack]]:
+    """Splits in effect by a session that wait for a person, each with the reason."""
+    found = []
+    for action in actions.pending(session_date=session_date):
+        try:
+            refuse_contradicted(action)
+        except HeldBack as problem:
+            found.append((action, problem))
+    return found
+
+
 def refuse_contradicted(action: CorporateAction) -> None:
-    """Raise Conflict where stored or held prices speak against a split; books cannot undo it."""
+    """Raise HeldBack where stored or held prices speak against a split; books cannot undo it."""
     if action.kind == ActionKind.SPLIT:
         _refuse_doubted(action)
         _refuse_absent(action)
 
 
 def twin(
-    *, instrument: Instrument, ex_date: date, ratio: Decimal, teller: str | None = None
+    *, instrument: Instrument, ex_date: date, ratio: Decimal, apart: Collection[date] = ()
 ) -> CorporateAction | None:
-    """Another split that is taken to be the same one; a source knows its own apart.
+    """Another split that is taken to be the same one, but those of days that are told `apart`.
 
     Until the caller's transaction ends nobody else records a split of the instrument.
     """
     audit.serialise(f"splits:{instrument.pk}")
-    return actions.twin(instrument=instrument, ex_date=ex_date, ratio=ratio, but=teller)
+    return actions.twin(instrument=instrument, ex_date=ex_date, ratio=ratio, apart=apart)
 
 
 def _refuse_doubted(action: CorporateAction) -> None:
@@ -44,40 +61,29 @@ def _refuse_doubted(action: CorporateAction) -> None:
     )
     first = doubts.aggregate(first=Min("session_date"))["first"]
     if first is not None and (believed is None or first < believed):
-        raise Conflict(
+        raise HeldBack(
             f"The price of {first} was held back: accept or reject it, or reject the split.",
             code="price_in_doubt",
         )
 
 
 def _refuse_absent(action: CorporateAction) -> None:
-    """Believed prices on both sides have no step, and their source did not restate them for it."""
+    """Believed prices on both sides have no step, and their source did not restate them for it.
+
+    An opposite split is taken at its word where prices never showed the one it takes back.
+    """
     assert action.ratio is not None
     ratio = exact_ratio(action.ratio)
-    before, after = _around(action)
+    before, after = around(action)
     # who restates its history and tells of the split has no step either
     traded = [each for each in before if each.source in AS_TRADED or action.source == Source.MANUAL]
     pairs = [(old, new) for old in traded for new in after]
-    if pairs and all(is_absent(float(old.close), float(new.close), ratio) for old, new in pairs):
+    absent = all(is_absent(float(old.close), float(new.close), ratio) for old, new in pairs)
+    if pairs and absent and undone(action) is None:
         old, new = pairs[0]
-        raise Conflict(
+        raise HeldBack(
             f"The closes of {old.session_date}, {plain(old.close)}, and of {new.session_date}, "
             f"{plain(new.close)}, do not show a split of {plain(action.ratio)} new for one old. "
             "Reject the split, or correct the prices: it is applied once they show it.",
             code="price_contradicts",
         )
-
-
-def _around(action: CorporateAction) -> tuple[list[DailyBar], list[DailyBar]]:
-    """The bars of the last session before it takes effect and of the first from then on."""
-    first = actions.effective(action.ex_date)
-    span = (first - actions.NEAR, first + actions.NEAR)
-    bars = DailyBar.objects.filter(instrument=action.instrument, session_date__range=span)
-    before = [each for each in bars if each.session_date < first]
-    after = [each for each in bars if each.session_date >= first]
-    last = max((each.session_date for each in before), default=None)
-    next_one = min((each.session_date for each in after), default=None)
-    return (
-        [each for each in before if each.session_date == last],
-        [each for each in after if each.session_date == next_one],
-    )

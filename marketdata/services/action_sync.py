@@ -19,6 +19,7 @@ from marketdata.services import (
     corporate_actions,
     former_names,
     refresh_records,
+    stored_dividends,
     stored_shares,
 )
 from marketdata.services.adjusted_closes import Told
@@ -34,18 +35,22 @@ def morning(
     """Ask for new actions where that is of use, then apply what is in effect; an item each.
 
     A symbol whose sources fail is named and the others go on. `only` names symbols of an earlier
-    attempt.
+    attempt. `changed` has the symbols whose action took effect in an earlier session, and since
+    when: valuations of those sessions did not know it.
     """
     asked = ask(session_date=session_date, run_id=run_id, only=only)
     done = corporate_actions.apply_due(session_date=session_date, run_id=run_id)
-    if not asked["items"]:
-        return done
-    applied = {"item": KNOWN, "status": "ok", "reason": f"{done['counts']['applied']} applied"}
-    return {
-        "items": [applied, *done["items"], *asked["items"]],
+    late = {symbol: day for symbol, day in done["changed"].items() if day < session_date}
+    told = {
+        "items": done["items"],
         "counts": done["counts"] | asked["counts"],
-        "warnings": asked["warnings"],
+        "warnings": [*done["warnings"], *asked["warnings"]],
+        "changed": bar_sync.in_words(late),
     }
+    if asked["items"]:
+        applied = {"item": KNOWN, "status": "ok", "reason": f"{done['counts']['applied']} applied"}
+        told["items"] = [applied, *done["items"], *asked["items"]]
+    return told
 
 
 def ask(
@@ -111,11 +116,13 @@ def _adjust(
     # as wherever bars are written
     audit.serialise("daily bars")
     splits = stored_shares.splits(piece.values())
+    days = [row.session_date for each in answers for row in each.bars]
+    paid = stored_dividends.applied(piece.values(), since=min(days, default=session_date))
     said: dict[UUID, Told] = {}
     for answer in answers:
         key = piece[answer.symbol].pk
         told = stored_shares.restate(answer, splits.get(key, ()), until=session_date)
-        said[key] = bar_sync.adjustments(told)
+        said[key] = bar_sync.adjustments(stored_dividends.adjust(told, paid.get(key, ())))
     aligned = adjusted_closes.align(said)
     for instrument in piece.values():
         if instrument.pk in aligned.restated:

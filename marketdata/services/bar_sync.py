@@ -1,18 +1,18 @@
 """Daily bars: fetched where sessions are missing, restated, judged, written in bulk."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Min
 
 from etftrader.core import audit, jobs
 from marketdata.calculations import bar_gate
 from marketdata.choices import Source
 from marketdata.constants import VIX
-from marketdata.models import CorporateAction, DailyBar, Instrument
+from marketdata.events import prices_arrived
+from marketdata.models import CorporateAction, DailyBar, Instrument, PriceSeries
 from marketdata.providers.base import BarRow, DividendRow, SplitRow, SymbolHistory
 from marketdata.providers.chain import Fallback, Tally
 from marketdata.selectors import calendar, coverage
@@ -24,12 +24,14 @@ from marketdata.services import (
     former_names,
     price_decisions,
     price_gate,
+    stored_dividends,
     stored_shares,
 )
 from marketdata.services.adjusted_closes import Told
 
 PIECE = 200  # symbols a question: what is in memory at once
-MOST_COMPARED, MOST_DAYS = 50_000, 400  # rows, sessions
+MOST_COMPARED, MOST_ROWS = 50_000, 25_000  # rows: of an answer, of a transaction
+MOST_DAYS = 400  # sessions a question
 MOST_NAMED = 500  # symbols in a job's words
 OK, SKIPPED, FAILED = "ok", "skipped", "failed"
 _LEVELS = (5.0, 200.0)  # of the VIX: within them a day may double it
@@ -81,7 +83,7 @@ def bring_in(
 ) -> Brought:
     """Fetch the missing sessions of each instrument; who lacks nothing is not asked about.
 
-    No transaction is open while a source is asked; each piece of symbols is written in one.
+    No transaction is open while a source is asked; a symbol's answer is written in one.
     """
     brought = Brought()
     by_start: dict[date, list[Instrument]] = {}
@@ -115,7 +117,48 @@ def write(
     Splits and dividends are recorded first: a known split explains the price after it.
     """
     _record(instruments, answers, until, brought)
+    few = sum(len(each.bars) for each in answers) <= MOST_COMPARED
+    for part in _parts(answers):
+        with transaction.atomic():
+            # a split applied between what is read here and what is written would leave two series
+            audit.serialise("daily bars")
+            mine = {each.symbol: instruments[each.symbol] for each in part}
+            judged, said = _judge(mine, part, wanted, until, run_id, brought)
+            _write(mine, judged, said, brought, few=few)
+    for answer in answers:
+        if wanted is not None and answer.failure is None:
+            absences.note(
+                instruments[answer.symbol],
+                asked=wanted[answer.symbol],
+                came={row.session_date for row in answer.bars},
+                until=until,
+            )
+
+
+def _parts(answers: Sequence[SymbolHistory]) -> Iterator[list[SymbolHistory]]:
+    """Answers by about as many rows as one transaction takes: whoever waits waits so long."""
+    part: list[SymbolHistory] = []
+    for each in answers:
+        part.append(each)
+        if sum(len(one.bars) for one in part) >= MOST_ROWS:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _judge(
+    instruments: Mapping[str, Instrument],
+    answers: Sequence[SymbolHistory],
+    wanted: Mapping[str, frozenset[date]] | None,
+    until: date,
+    run_id: UUID | None,
+    brought: Brought,
+) -> tuple[dict[str, price_gate.Passed], dict[str, Told]]:
+    """What of each answer comes through the gate, in stored shares, and how its source adjusts."""
     splits = stored_shares.splits(instruments.values())
+    first = min((row.session_date for each in answers for row in _rows(each)), default=until)
+    paid = stored_dividends.applied(instruments.values(), since=first)
     judged: dict[str, price_gate.Passed] = {}
     said: dict[str, Told] = {}
     for answer in answers:
@@ -125,6 +168,7 @@ def write(
             continue
         asked = wanted[each.symbol] if wanted is not None else None
         answer = stored_shares.restate(answer, splits.get(each.pk, ()), until=until)
+        answer = stored_dividends.adjust(answer, paid.get(each.pk, ()))
         rows = [row for row in answer.bars if asked is None or row.session_date in asked]
         passed = admit(each, rows, until=until, run_id=run_id)
         judged[answer.symbol] = passed
@@ -135,18 +179,29 @@ def write(
         brought.stopped += [(answer.symbol, stopped) for stopped in passed.stopped]
         brought.held += passed.held
         brought.refused += passed.refused
-        brought.outcomes.append(_outcome(each, passed, asked, answer, until))
-    days = {row.session_date for passed in judged.values() for row in passed.rows}
-    before = _stored(instruments, judged, days)
+        brought.outcomes.append(_outcome(each, passed))
+    return judged, said
+
+
+def _write(
+    instruments: Mapping[str, Instrument],
+    judged: Mapping[str, price_gate.Passed],
+    said: Mapping[str, Told],
+    brought: Brought,
+    *,
+    few: bool,
+) -> None:
+    before = _stored(instruments, judged) if few else None
     written = keep(instruments, judged, said)
     brought.written += written
-    if written:
-        after = _stored(instruments, judged, days)
-        for symbol, day in _since(instruments, judged, before, after).items():
-            brought.differs(symbol, day)
-        if before is not None and after is not None:
-            names = {instruments[name].pk: name for name in judged}
-            brought.stored |= {(names[key], day) for key, day, *_ in after - before}
+    if not written:
+        return
+    after = _stored(instruments, judged) if few else None
+    for symbol, day in _since(instruments, judged, before, after).items():
+        brought.differs(symbol, day)
+    if before is not None and after is not None:
+        names = {instruments[name].pk: name for name in judged}
+        brought.stored |= {(names[key], day) for key, day, *_ in after - before}
 
 
 def _record(
@@ -193,7 +248,10 @@ def keep(
         for name, passed in judged.items()
     }
     every = [row for passed in judged.values() for row in passed.rows]
+    first = _without_prices([instruments[name].pk for name, each in judged.items() if each.rows])
     changed = bar_store.upsert(every, dict(instruments))
+    if first:
+        prices_arrived.announce(instrument_ids=",".join(sorted(str(key) for key in first)))
     for symbol, passed in judged.items() if changed else ():
         taken = [row for row in passed.rows if row.session_date in passed.elsewhere]
         bar_store.take_over(instruments[symbol], taken)
@@ -204,20 +262,30 @@ def keep(
     return changed
 
 
+def _without_prices(keys: Collection[UUID]) -> set[UUID]:
+    """Those that have no series yet."""
+    known = PriceSeries.objects.filter(instrument__in=keys)
+    return set(keys) - set(known.values_list("instrument_id", flat=True))
+
+
 def _stored(
-    instruments: Mapping[str, Instrument],
-    judged: Mapping[str, price_gate.Passed],
-    days: set[date],
-) -> Stored | None:
-    """What is stored of these sessions, with its revisions; None where that is too much to read."""
-    if not days or sum(len(passed.rows) for passed in judged.values()) > MOST_COMPARED:
-        return None
-    bars = DailyBar.objects.filter(instrument__in=[instruments[name].pk for name in judged])
-    if len(days) <= MOST_DAYS:
-        bars = bars.filter(session_date__in=days)
-    else:
-        bars = bars.filter(session_date__range=(min(days), max(days)))
-    return set(bars.values_list("instrument_id", "session_date", "source", "revision"))
+    instruments: Mapping[str, Instrument], judged: Mapping[str, price_gate.Passed]
+) -> Stored:
+    """What is stored of these sessions, with its revisions."""
+    alike: dict[frozenset[date], list[UUID]] = {}
+    for name, passed in judged.items():
+        days = frozenset(row.session_date for row in passed.rows)
+        if days:
+            alike.setdefault(days, []).append(instruments[name].pk)
+    found: Stored = set()
+    for days, keys in alike.items():
+        wanted = sorted(days)
+        for place in range(0, len(wanted), MOST_DAYS):
+            bars = DailyBar.objects.filter(
+                instrument__in=keys, session_date__in=wanted[place : place + MOST_DAYS]
+            )
+            found |= set(bars.values_list("instrument_id", "session_date", "source", "revision"))
+    return found
 
 
 def _since(
@@ -249,9 +317,12 @@ def adjustments(
     answer: SymbolHistory, *, written: Collection[date] = (), leave: Collection[date] = ()
 ) -> Told:
     """How the source of an answer in stored shares adjusts its sessions, but those to `leave`."""
-    anchor = [answer.anchor] if answer.anchor is not None else []
-    rows = [row for row in (*anchor, *answer.bars) if row.session_date not in leave]
+    rows = [row for row in _rows(answer) if row.session_date not in leave]
     return adjusted_closes.told(rows, written)
+
+
+def _rows(answer: SymbolHistory) -> list[BarRow]:
+    return [row for row in (answer.anchor, *answer.bars) if row is not None]
 
 
 def admit(
@@ -288,32 +359,12 @@ def _may_jump(row: BarRow) -> bool:
     return row.symbol == VIX and low <= row.close <= high
 
 
-def _outcome(
-    each: Instrument,
-    passed: price_gate.Passed,
-    asked: frozenset[date] | None,
-    answer: SymbolHistory,
-    until: date,
-) -> Outcome:
-    if asked is not None:
-        came = {row.session_date for row in answer.bars}
-        # a late price of the newest session is asked for again, an old hole is not
-        holes = [day for day in asked if day not in came and day < until]
-        absences.remember(each.symbol, _inside(each, holes, came))
+def _outcome(each: Instrument, passed: price_gate.Passed) -> Outcome:
     if passed.held or passed.refused:
         words = f"{passed.held} held back, {passed.refused} refused, {len(passed.rows)} taken"
         status = OK if passed.rows else (SKIPPED if passed.held else FAILED)
         return Outcome(each.symbol, status, words)
     return Outcome(each.symbol, OK, "" if passed.rows else "the source has no new session")
-
-
-def _inside(each: Instrument, holes: Sequence[date], came: set[date]) -> list[date]:
-    """The holes after a series' first session: what lies before it is not looked for anyway."""
-    if not holes:
-        return []
-    stored = DailyBar.objects.filter(instrument=each).aggregate(first=Min("session_date"))["first"]
-    first = min([*came, *([stored] if stored else [])], default=date.max)
-    return [day for day in holes if day > first]
 
 
 def at_session(members: Sequence[Instrument], day: date) -> set[UUID]:

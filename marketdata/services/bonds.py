@@ -14,10 +14,11 @@ from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, Conflict, NotFound, VersionMismatch
 from etftrader.core.money import CENT, plain
-from marketdata.calculations import option_symbols
-from marketdata.calculations.bonds import FACE, FREQUENCIES
+from marketdata.calculations.bonds import ACT_ACT, BASES, FACE, FREQUENCIES
 from marketdata.choices import InstrumentKind, PriceBasis, Pricing
 from marketdata.models import Bond, Instrument
+from marketdata.selectors import calendar
+from marketdata.services import symbols
 from marketdata.services.instrument_edits import require_unused
 
 LARGEST_FACE = Decimal(10_000_000)
@@ -37,6 +38,7 @@ class Terms:
     frequency: int = 2
     issued: date | None = None
     ytm: float | None = None  # as its source states it
+    basis: str = ACT_ACT  # how interest is counted between coupon days
 
     def told(self) -> dict[str, Any]:
         """The terms in an audit line."""
@@ -47,6 +49,7 @@ class Terms:
             "frequency": self.frequency,
             "issued": self.issued.isoformat() if self.issued else None,
             "ytm": self.ytm,
+            "basis": self.basis,
         }
 
 
@@ -108,16 +111,16 @@ def update(
     rows = Bond.objects.filter(pk=bond.pk, version=version)
     if not rows.update(version=F("version") + 1, updated_at=now, **changed):
         raise VersionMismatch("It was changed since you read it.", version=bond.version)
-    was, title = bond.instrument.name, (name or "").strip()
+    was, wanted = bond.instrument.name, (name or "").strip()
     if renamed:
-        _rename(bond.instrument, title)
+        _rename(bond.instrument, wanted)
     audit.record(
         by=by,
         action="bond.changed",
         object_type="bond",
         object_id=bond.pk,
         before={"name": was, **before.told()},
-        after={"name": title if renamed else was, **after.told()},
+        after={"name": wanted if renamed else was, **after.told()},
     )
     return Bond.objects.select_related("instrument").get(pk=bond.pk)
 
@@ -170,27 +173,42 @@ def check(terms: Terms) -> None:
         )
     if terms.frequency not in FREQUENCIES:
         raise BadInput("Coupons are paid 1, 2, 4 or 12 times a year.", attr="frequency")
+    if terms.basis not in BASES:
+        raise BadInput(f"Interest is counted by {' or '.join(BASES)}.", attr="basis")
     if terms.ytm is not None and not -1.0 < terms.ytm <= 1.0:
         raise BadInput(
             "A yield is a fraction a year above -1 and at most 1: 4.5 % is 0.045.", attr="ytm"
         )
-    first = terms.issued or EARLIEST
-    if not EARLIEST <= first:
-        raise BadInput(f"A bond is issued on {EARLIEST} or later.", attr="issued")
-    if terms.maturity <= first:
+    check_issued(terms.issued)
+    if terms.maturity <= (terms.issued or EARLIEST):
         raise BadInput("A bond matures after it is issued.", attr="maturity")
     last = (terms.issued or clock.now().date()).year + LONGEST_YEARS
     if terms.maturity.year > last:
         raise BadInput(f"A bond matures within {LONGEST_YEARS} years.", attr="maturity")
 
 
+def check_issued(day: date | None) -> None:
+    """Raise BadInput for a day of issue that no bond here has."""
+    if day is not None and not EARLIEST <= day <= calendar.LAST:
+        raise BadInput(
+            f"A bond is issued from {EARLIEST} to {calendar.LAST}, where the calendar ends.",
+            attr="issued",
+        )
+
+
+def title(coupon_rate: float, maturity: date) -> str:
+    """The name of a bond that is given none."""
+    return f"{coupon_rate * FACE:g} % {maturity}"
+
+
 def _instrument(symbol: str, name: str, currency: str, terms: Terms) -> Instrument:
-    title = name.strip() or f"{terms.coupon_rate * FACE:g} % {terms.maturity}"
     known = Instrument.objects.filter(symbol__iexact=symbol).first()
     if known is None:
+        if not symbols.take(symbol):
+            raise BadInput(symbols.not_free(symbol), attr="instrument", code="symbol_taken")
         return Instrument.objects.create(
             symbol=symbol,
-            name=title,
+            name=name.strip() or title(terms.coupon_rate, terms.maturity),
             kind=InstrumentKind.BOND,
             asset_class="fixed_income",
             currency=currency,
@@ -200,7 +218,7 @@ def _instrument(symbol: str, name: str, currency: str, terms: Terms) -> Instrume
         )
     if known.kind != InstrumentKind.BOND or known.owner_id is not None:
         raise BadInput(
-            f"{symbol} is the symbol of something that is no bond. Choose another one.",
+            f"There is no bond {symbol} to complete. {symbols.not_free(symbol)}",
             attr="instrument",
             code="symbol_taken",
         )
@@ -214,11 +232,11 @@ def _instrument(symbol: str, name: str, currency: str, terms: Terms) -> Instrume
     return known
 
 
-def _rename(instrument: Instrument, title: str) -> None:
-    if not title:
+def _rename(instrument: Instrument, name: str) -> None:
+    if not name:
         raise BadInput("A bond has a name.", attr="name")
     Instrument.objects.filter(pk=instrument.pk).update(
-        name=title, version=F("version") + 1, updated_at=clock.now()
+        name=name, version=F("version") + 1, updated_at=clock.now()
     )
 
 
@@ -229,11 +247,9 @@ def _symbol(text: str) -> str:
             "A symbol has 1 to 32 letters, digits, dots or dashes, such as US912828R366.",
             attr="instrument",
         )
-    try:
-        option_symbols.parse(symbol)
-    except option_symbols.SymbolProblem:
-        return symbol
-    raise BadInput(f"{symbol} is the symbol of an option.", attr="instrument")
+    if symbols.is_option(symbol):
+        raise BadInput(f"{symbol} is the symbol of an option.", attr="instrument")
+    return symbol
 
 
 def _currency(text: str) -> str:

@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -22,15 +23,23 @@ from marketdata.choices import ActionKind, ActionStatus, OptionRight, Source
 from marketdata.models import CorporateAction, Instrument, OptionContract
 from marketdata.providers.base import DividendRow, SplitRow
 from marketdata.selectors import corporate_actions as actions
-from marketdata.selectors import instruments
-from marketdata.services import action_guards, renaming, restatement
+from marketdata.selectors import instruments, undone_splits
+from marketdata.selectors.corporate_actions import CLOSE_ENOUGH
+from marketdata.services import (
+    action_guards,
+    explained_doubts,
+    renaming,
+    restatement,
+    stored_dividends,
+)
+from marketdata.services.action_guards import HeldBack
 
 logger = logging.getLogger(__name__)
 
 HOUSE = system("corporate actions")
 # sources that state old dividends in today's shares
 RESTATES = {Source.YFINANCE}
-CLOSE_ENOUGH = Decimal("0.001")  # of a figure: what one source rounds away another keeps
+HELD = "action_held"
 STRIKE = Decimal("0.001")  # an option's symbol has three places
 
 
@@ -59,6 +68,7 @@ def record(*, rows: Iterable[Row], session_date: date, by: Actor = HOUSE) -> dic
     # splits first: dividends of the same answer may be stated in the shares after them
     ordered = sorted(_merged(rows), key=lambda row: (not isinstance(row, SplitRow), row.ex_date))
     known = instruments.by_symbols(row.symbol for row in ordered)
+    told = _split_days(ordered)
     counts = {"recorded": 0, "corrected": 0, "known": 0}
     warnings: list[dict[str, str]] = []
     for row in ordered:
@@ -68,7 +78,7 @@ def record(*, rows: Iterable[Row], session_date: date, by: Actor = HOUSE) -> dic
             code = "unknown_symbol" if instrument is None else "unusable_action"
             warnings.append(_warning(code, row, "not recorded"))
             continue
-        word = _keep(row, instrument, figure, by)
+        word = _keep(row, instrument, figure, told[row.symbol, row.source], by)
         if word in counts:
             counts[word] += 1
         else:
@@ -79,24 +89,53 @@ def record(*, rows: Iterable[Row], session_date: date, by: Actor = HOUSE) -> dic
 def apply_due(*, session_date: date, run_id: UUID | None = None) -> dict[str, Any]:
     """Apply what is pending and in effect by a session, oldest first, each in its transaction.
 
-    One that fails stays pending and is named in `items`; the others are applied. So does a split
-    that prices speak against: one of the two is wrong, and books cannot undo it. Twice is once.
+    One that fails stays pending and is named in `items`; the others are applied. A split that
+    prices speak against is held back, with a warning: one of the two is wrong, books cannot undo
+    it, and a person decides. `changed` is since when each symbol differs. Twice is once.
     """
     items: list[dict[str, Any]] = []
+    changed: dict[str, date] = {}
     for action in actions.pending(session_date=session_date):
-        item = f"{action.instrument.symbol} {action.kind} {action.ex_date}"
+        symbol = action.instrument.symbol
+        item = f"{symbol} {action.kind} {action.ex_date}"
         try:
-            action_guards.refuse_contradicted(action)
-            done = apply(action=action, run_id=run_id)
+            done = _carry_out(action, run_id)
         except DomainError as problem:
             logger.warning("action not applied", extra={"action": item, "why": problem.detail})
             reason = {"code": problem.code, "detail": problem.detail}
-            items.append({"item": item, "status": "failed", "reason": reason})
+            status = "skipped" if isinstance(problem, HeldBack) else "failed"
+            items.append({"item": item, "status": status, "reason": reason})
         else:
             if done is not None:
                 items.append({"item": item, "status": "ok", **done})
-    applied = sum(each["status"] == "ok" for each in items)
-    return {"items": items, "counts": {"applied": applied, "failed": len(items) - applied}}
+                since = date.fromisoformat(done.get("since", action.ex_date.isoformat()))
+                since = actions.effective(since)
+                changed[symbol] = min(since, changed.get(symbol, since))
+    counted = Counter(each["status"] for each in items)
+    counts = {"applied": counted["ok"], "failed": counted["failed"]}
+    held = [each for each in items if each["status"] == "skipped"]
+    return {
+        "items": items,
+        "counts": counts | ({"held": len(held)} if held else {}),
+        "warnings": [
+            {"code": HELD, "detail": f"{each['item']}: {each['reason']['detail']}"} for each in held
+        ],
+        "changed": changed,
+    }
+
+
+@transaction.atomic
+def _carry_out(action: CorporateAction, run_id: UUID | None) -> dict[str, Any] | None:
+    """Believe the prices a split explains, see that none speaks against it, apply it."""
+    audit.serialise("daily bars")
+    waiting = CorporateAction.objects.filter(pk=action.pk, status=ActionStatus.PENDING)
+    mine = waiting.select_related("instrument").first()
+    if mine is None:
+        return None
+    if mine.kind == ActionKind.SPLIT:
+        explained_doubts.settle(mine, by=HOUSE)
+    action_guards.refuse_contradicted(mine)
+    return apply(action=mine, run_id=run_id)
 
 
 @transaction.atomic
@@ -107,6 +146,8 @@ def apply(
 
     Raises Conflict when a new symbol is another instrument's.
     """
+    # who writes bars reads under this lock which splits they are in
+    audit.serialise("daily bars")
     # of two who come here at once the second finds nothing pending
     mine = CorporateAction.objects.filter(pk=action.pk, status=ActionStatus.PENDING).update(
         status=ActionStatus.APPLIED,
@@ -120,6 +161,15 @@ def apply(
     done = _EFFECTS[ActionKind(fresh.kind)](fresh)
     _audit("applied", fresh, by, run=str(run_id) if run_id else None, **done)
     return done
+
+
+def _split_days(rows: Iterable[Row]) -> dict[tuple[str, str], set[date]]:
+    """The days for which one answer tells splits: only there a source knows two apart."""
+    days: dict[tuple[str, str], set[date]] = defaultdict(set)
+    for row in rows:
+        if isinstance(row, SplitRow):
+            days[row.symbol, row.source].add(row.ex_date)
+    return days
 
 
 def _merged(rows: Iterable[Row]) -> list[Row]:
@@ -161,15 +211,25 @@ def _as_paid(amount: Decimal, instrument: Instrument, ex_date: date, until: date
 
 
 @transaction.atomic
-def _keep(row: Row, instrument: Instrument, figure: dict[str, Decimal], by: Actor) -> str:
+def _keep(
+    row: Row,
+    instrument: Instrument,
+    figure: dict[str, Decimal],
+    apart: Collection[date],
+    by: Actor,
+) -> str:
     """Answer recorded, corrected or known; else what stands there instead."""
     kind = _KINDS[type(row)]
     place: dict[str, Any] = {"instrument": instrument, "kind": kind, "ex_date": row.ex_date}
     if isinstance(row, SplitRow) and not CorporateAction.objects.filter(**place).exists():
         same = action_guards.twin(
-            instrument=instrument, ex_date=row.ex_date, ratio=figure["ratio"], teller=row.source
+            instrument=instrument, ex_date=row.ex_date, ratio=figure["ratio"], apart=apart
+        ) or actions.rejected_twin(
+            instrument=instrument, ex_date=row.ex_date, ratio=figure["ratio"]
         )
         if same is not None:
+            if same.source == row.source and same.status == ActionStatus.PENDING:
+                return _corrected(same, row.source, by, ex_date=row.ex_date, **figure) or "known"
             told = f"told by {same.source} for {same.ex_date}"
             return f"{same.status} with {plain(same.ratio)}, {told}: taken to be the same"
     found, created = CorporateAction.objects.get_or_create(
@@ -183,12 +243,19 @@ def _keep(row: Row, instrument: Instrument, figure: dict[str, Decimal], by: Acto
         return "known"
     if found.source == Source.MANUAL and row.source != Source.MANUAL:
         return f"{found.status} with {plain(stands)} by hand, now said to be {plain(value)}"
-    corrected = CorporateAction.objects.filter(pk=found.pk, status=ActionStatus.PENDING).update(
-        source=row.source, updated_at=clock.now(), version=F("version") + 1, **figure
+    corrected = _corrected(found, row.source, by, **figure)
+    return corrected or f"{found.status} with {plain(stands)}, now said to be {plain(value)}"
+
+
+def _corrected(action: CorporateAction, source: str, by: Actor, **facts: Any) -> str:
+    """Put right what is still pending; no word when it is not."""
+    done = CorporateAction.objects.filter(pk=action.pk, status=ActionStatus.PENDING).update(
+        source=source, updated_at=clock.now(), version=F("version") + 1, **facts
     )
-    if not corrected:
-        return f"{found.status} with {plain(stands)}, now said to be {plain(value)}"
-    _audit("corrected", found, by, **{name: plain(value)})
+    if not done:
+        return ""
+    told = {k: v.isoformat() if isinstance(v, date) else plain(v) for k, v in facts.items()}
+    _audit("corrected", action, by, **told)
     return "corrected"
 
 
@@ -220,17 +287,23 @@ def _audit(word: str, action: CorporateAction, by: Actor, **after: Any) -> None:
 def _split(action: CorporateAction) -> dict[str, Any]:
     assert action.ratio is not None
     ratio = exact_ratio(action.ratio)
-    bars = restatement.restate(instrument=action.instrument, ex_date=action.ex_date, ratio=ratio)
+    undone = undone_splits.undone(action)
+    since = action.ex_date if undone is None else undone.ex_date
+    bars = restatement.restate(instrument=action.instrument, ex_date=since, ratio=ratio)
     whole, review = actions.adjusted_options(action)
     listed = _listed_before(whole, action.ex_date)
     changed = [each for each in listed if _rescale(each, action)]
     flagged = len(listed) - len(changed) + sum(renaming.flag(each) for each in review)
-    return {
+    told = {
         "ratio": plain(action.ratio),
         "bars": bars,
         "contracts": len(changed),
         "contracts_to_review": flagged,
     }
+    if undone is not None:
+        # by the line of this it is known in which shares the prices between the two are
+        told |= {undone_splits.UNDOES: str(undone.pk), "since": since.isoformat()}
+    return told
 
 
 def _listed_before(contracts: Sequence[OptionContract], ex_date: date) -> list[OptionContract]:
@@ -272,8 +345,8 @@ def _rescale(contract: OptionContract, action: CorporateAction) -> bool:
 
 
 def _dividend(action: CorporateAction) -> dict[str, Any]:
-    """Closes hold no dividends: only the books have something to do."""
-    return {"amount": plain(action.amount)}
+    """Closes hold no dividends, adjusted ones do; the rest is for the books."""
+    return {"amount": plain(action.amount), "adjusted": stored_dividends.put_in(action)}
 
 
 def _rename(action: CorporateAction) -> dict[str, Any]:

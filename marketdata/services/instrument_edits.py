@@ -10,10 +10,10 @@ from django.db.models import F
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, Conflict, NotFound, VersionMismatch
-from marketdata.calculations import option_symbols
 from marketdata.choices import InstrumentKind, PriceBasis, Pricing
 from marketdata.events import in_use, instruments_created
-from marketdata.models import Instrument, InstrumentAlias
+from marketdata.models import Instrument
+from marketdata.services import symbols
 
 # what bookings, bars and names of others rest on
 FIXED = ("symbol", "kind", "currency", "multiplier")
@@ -43,9 +43,8 @@ def create(*, fields: dict[str, Any], by: Actor) -> Instrument:
     basis = PriceBasis.INDEX_LEVEL if kind == InstrumentKind.INDEX else PriceBasis.CLOSE
     try:
         with transaction.atomic():
-            if Instrument.objects.filter(symbol__iexact=symbol).exists() or (
-                InstrumentAlias.objects.filter(alias__iexact=symbol).exists()
-            ):
+            # a thing of one person must not take a former symbol from everybody
+            if symbols.is_spelled(symbol) if private else not symbols.take(symbol):
                 raise _taken(symbol)
             made = Instrument.objects.create(
                 **fields
@@ -151,15 +150,13 @@ def _symbol(text: str) -> str:
             "A symbol has 1 to 32 letters, digits, dots or dashes, such as BRK-B or ^GSPC.",
             attr="symbol",
         )
-    try:
-        option_symbols.parse(symbol)
-    except option_symbols.SymbolProblem:
-        return symbol
-    raise BadInput(f"{symbol} is the symbol of an option; make it at /options.", attr="symbol")
+    if symbols.is_option(symbol):
+        raise BadInput(f"{symbol} is the symbol of an option; make it at /options.", attr="symbol")
+    return symbol
 
 
 def _taken(symbol: str) -> Conflict:
-    return Conflict(f"{symbol} is taken. Choose another symbol.", code="symbol_taken")
+    return Conflict(symbols.not_free(symbol), code="symbol_taken", attr="symbol")
 
 
 def _moved(row: Instrument) -> VersionMismatch:

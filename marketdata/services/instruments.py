@@ -16,6 +16,7 @@ from marketdata.models import DailyBar, Fundamental, Instrument
 from marketdata.providers import reference
 from marketdata.providers.base import FundRow, InstrumentRow
 from marketdata.selectors import instruments
+from marketdata.services import symbols
 
 
 @transaction.atomic
@@ -88,9 +89,9 @@ def keep_facts(*, instrument: Instrument, told: FundRow, as_of: date) -> Fundame
 
 @transaction.atomic
 def create_private(*, owner_id: UUID, symbol: str, name: str, currency: str = "USD") -> Instrument:
-    """Create something only its owner sees and values. Raises BadInput for a taken symbol."""
+    """Create something only its owner sees and values. Raises BadInput for a borne symbol."""
     if Instrument.objects.filter(symbol__iexact=symbol).exists():
-        raise BadInput(f"{symbol} is taken. Choose another symbol.", attr="symbol")
+        raise BadInput(symbols.not_free(symbol), attr="symbol")
     return Instrument.objects.create(
         symbol=symbol,
         name=name,

@@ -1,14 +1,18 @@
 """Options after a close: quotes of the session, then Greeks of every contract that matters."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
 from etftrader.core import clock, jobs
 from etftrader.core.errors import DomainError
 from marketdata.choices import Source
+from marketdata.events import prices_arrived
 from marketdata.models import Instrument, OptionContract, OptionGreeks
 from marketdata.providers import sources
 from marketdata.providers.base import Failure
@@ -61,12 +65,14 @@ def run(
         decisive.add(option_quotes.SYMBOL)  # the one chain there is
     brought = _quotes(session_date, list(symbols.values()), decisive, only, run_id)
     jobs.progress(done=0, total=1, note="Greeks")
+    bare = _unvalued(contracts)
     told = greeks.compute(
         session_date=session_date,
         held=[key for key, underlying in of_held.items() if underlying in symbols],
         watched=symbols,
         run_id=run_id,
     )
+    _tell_arrivals(bare)
     jobs.progress(done=1, total=1)
     return {
         "items": _weighed(_items(brought, symbols, session_date), decisive, told.contracts),
@@ -98,10 +104,27 @@ def fetch(*, symbol: str, session_date: date, run_id: UUID | None = None) -> dic
             run_id=run_id,
         )
     jobs.progress(done=0, total=1, note="Greeks")
+    bare = _unvalued(OptionContract.objects.filter(underlying__in=symbols))
     told = greeks.compute(session_date=session_date, watched=symbols, run_id=run_id)
+    _tell_arrivals(bare)
     jobs.progress(done=1, total=1)
     items = _items(brought, symbols, session_date)
     return {"items": items, "counts": _counts(brought, told), **told.result()}
+
+
+def _unvalued(contracts: QuerySet[OptionContract]) -> dict[UUID, UUID]:
+    """Contracts without any value of a model so far, each with its underlying."""
+    valued = OptionGreeks.objects.filter(contract=OuterRef("pk"), price__isnull=False)
+    return dict(contracts.exclude(Exists(valued)).values_list("pk", "underlying_id"))
+
+
+@transaction.atomic
+def _tell_arrivals(bare: Mapping[UUID, UUID]) -> None:
+    """Of these contracts some have a first value now: told by their underlyings."""
+    valued = OptionGreeks.objects.filter(contract__in=list(bare), price__isnull=False)
+    found = {bare[key] for key in valued.values_list("contract_id", flat=True)}
+    if found:
+        prices_arrived.announce(instrument_ids=",".join(sorted(str(key) for key in found)))
 
 
 def _quotes(

@@ -16,8 +16,9 @@ from marketdata.choices import ActionKind, ActionStatus, QuarantineState
 from marketdata.models import CorporateAction, Instrument, QuarantinedPrice
 from marketdata.providers.base import BarRow
 from marketdata.providers.sources import BARS
+from marketdata.selectors import undone_splits
+from marketdata.selectors.quarantine import UNITS
 
-UNITS = "units"  # beside the raw figures, where it is not 1
 HALF_A_UNIT = 0.000051  # prices are stored with four places
 
 
@@ -109,11 +110,11 @@ def raw_units(splits: Sequence[Split], session_date: date) -> dict[str, str]:
 
 
 def splits(instrument: Instrument) -> list[Split]:
-    """The splits that are believed, oldest first."""
-    rows = CorporateAction.objects.filter(instrument=instrument, kind=ActionKind.SPLIT)
-    rows = rows.exclude(status=ActionStatus.REJECTED).order_by("ex_date")
+    """The splits that are believed and stand in prices, oldest first."""
+    known = CorporateAction.objects.filter(instrument=instrument, kind=ActionKind.SPLIT)
+    rows = known.exclude(status=ActionStatus.REJECTED).order_by("ex_date")
     return [
-        Split(ex_date, float(ratio), status == ActionStatus.PENDING)
-        for ex_date, ratio, status in rows.values_list("ex_date", "ratio", "status")
-        if ratio is not None
+        Split(day, float(each.ratio), each.status == ActionStatus.PENDING)
+        for each, day in undone_splits.shown(rows)
+        if each.ratio is not None
     ]

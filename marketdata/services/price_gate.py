@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
@@ -15,16 +15,16 @@ from etftrader.core.errors import Conflict, NotFound
 from etftrader.core.money import plain
 from marketdata.calculations import bar_gate
 from marketdata.choices import QuarantineState
-from marketdata.events import doubt_settled, prices_revised
+from marketdata.events import doubt_raised, doubt_settled, prices_revised
 from marketdata.models import DailyBar, Instrument, QuarantinedPrice
 from marketdata.providers.base import BarRow
-from marketdata.services import bar_store, price_decisions
+from marketdata.services import bar_store, gate_rows, price_decisions
+from marketdata.services.gate_rows import FIGURES
 from marketdata.services.price_decisions import HALF_A_UNIT, Decisions, Split
 
 BARS = "daily_bars"
 REJECTED = "rejected_before"
 CORRECTED = "corrected"  # a figure that a person replaced
-_FIGURES = ("open", "high", "low", "close", "adj_close", "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +67,17 @@ def admit(
     if not rows:
         return Passed([], 0, 0)
     decided = price_decisions.read(instrument, rows)
-    others = _elsewhere(instrument, rows)
+    others = gate_rows.elsewhere(instrument, rows)
     # what a person rejected or corrected is left out, however plausible it is, and vouches for
     # nothing after it
     rejected = [row for row in rows if decided.is_rejected(row)]
     doubts = [(row, bar_gate.Judged(bar_gate.REFUSED, REJECTED)) for row in rejected]
     rows = [row for row in rows if not decided.is_rejected(row)]
     verdicts = bar_gate.judge(
-        [_figures(row) for row in rows],
+        [gate_rows.figures(row) for row in rows],
         until=until,
-        last=_last_believed(instrument, rows[0].session_date) if rows else None,
-        splits=_unapplied(decided.splits),
+        last=gate_rows.last_believed(instrument, rows[0].session_date) if rows else None,
+        splits=gate_rows.pending(decided.splits),
         others=others,
         confirmed=frozenset(row.session_date for row in rows if decided.is_accepted(row)),
         free=free,
@@ -120,11 +120,15 @@ def accept(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
         _tell_settled(doubt)
         return doubt
     splits = price_decisions.splits(doubt.instrument)
-    row = row_of(doubt, splits)
+    row = gate_rows.row_of(doubt, splits)
     before = _stored_close(doubt.instrument, row)
     _set_aside(doubt.instrument, row, by)
     _store(doubt.instrument, [row])
-    followers = _judge_followers(doubt, splits, by)
+    behind = _held(doubt.instrument, doubt.session_date).filter(
+        source=doubt.source, session_date__gt=doubt.session_date
+    )
+    note = f"follows {doubt.session_date}, which was accepted"
+    followers = len(judge_again(doubt.instrument, behind, note=note, by=by))
     prices_revised.announce(symbol=doubt.instrument.symbol, since=doubt.session_date.isoformat())
     _record(doubt, by, before={"close": before}, close=repr(row.close), followers=followers)
     return doubt
@@ -144,53 +148,76 @@ def reject(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
 
 
 def _tell_settled(doubt: QuarantinedPrice) -> None:
-    """Only what is as new as the newest close puts a price in doubt: older ones are no news."""
-    if doubt.instrument is None:
-        return
-    newer = DailyBar.objects.filter(
-        instrument=doubt.instrument, session_date__gt=doubt.session_date
-    )
-    if not newer.exists():
+    """An old one is news too: the record of its session may leave the name out."""
+    if doubt.instrument is not None:
         doubt_settled.announce(instrument_id=str(doubt.instrument.pk))
+
+
+def _tell_raised(instrument: Instrument, fresh: Sequence[QuarantinedPrice]) -> None:
+    """Only what is as new as the newest close puts a price in doubt; garbage never does."""
+    days = [each.session_date for each in fresh if each.reason not in _IMPOSSIBLE]
+    if not days:
+        return
+    newer = DailyBar.objects.filter(instrument=instrument, session_date__gt=max(days))
+    if not newer.exists():
+        doubt_raised.announce(instrument_id=str(instrument.pk), since=min(days).isoformat())
 
 
 _IMPOSSIBLE = ("not_finite", "not_positive", "too_large", bar_gate.FUTURE)
 
 
-def _judge_followers(doubt: QuarantinedPrice, splits: Sequence[Split], by: Actor) -> int:
-    """Later doubts of the series were held against a price that no longer is the last one.
+def judge_again(
+    instrument: Instrument, waiting: Iterable[QuarantinedPrice], *, note: str, by: Actor
+) -> list[QuarantinedPrice]:
+    """Believe held closes that stored prices and pending splits explain by now, oldest first.
 
-    The answer counts those that are believed now.
+    The answer holds those that are believed. The caller holds the transaction and its lock.
     """
-    assert doubt.instrument is not None
-    waiting = list(
-        QuarantinedPrice.objects.filter(
-            instrument=doubt.instrument,
-            dataset=BARS,
-            source=doubt.source,
-            state=QuarantineState.HELD,
-            session_date__gt=doubt.session_date,
-        ).order_by("session_date")
-    )
-    pending = _unapplied(splits)
-    note = f"follows {doubt.session_date}, which was accepted"
-    believed = 0
-    for each in waiting:
+    splits = price_decisions.splits(instrument)
+    pending = gate_rows.pending(splits)
+    believed = []
+    for each in list(waiting):
         if each.reason in _IMPOSSIBLE:
             continue
-        row = row_of(each, splits)
+        row = gate_rows.row_of(each, splits)
         [judged] = bar_gate.judge(
-            [_figures(row)],
+            [gate_rows.figures(row)],
             until=row.session_date,
-            last=_last_believed(doubt.instrument, row.session_date),
+            last=gate_rows.last_believed(instrument, row.session_date),
             splits=pending,
-            others=_elsewhere(doubt.instrument, [row]),
+            others=gate_rows.elsewhere(instrument, [row]),
         )
         if judged.verdict == bar_gate.ACCEPTED:
-            _store(doubt.instrument, [row])
+            _store(instrument, [row])
             _decide(each, QuarantineState.ACCEPTED, note, by)
-            believed += 1
+            believed.append(each)
     return believed
+
+
+def settle(*, instrument: Instrument, since: date, note: str, by: Actor) -> int:
+    """Believe closes held for their move, from a session on, that a split explains by now.
+
+    Each has its line; who values by them is told once. The answer counts them. The caller holds
+    the transaction and its lock.
+    """
+    waiting = _held(instrument, since).filter(reason__in=bar_gate.MOVES)
+    believed = judge_again(instrument, waiting, note=note, by=by)
+    for each in believed:
+        _record(each, by, before=None)
+    if believed:
+        first = believed[0].session_date.isoformat()
+        prices_revised.announce(symbol=instrument.symbol, since=first)
+    return len(believed)
+
+
+def _held(instrument: Instrument, since: date) -> QuerySet[QuarantinedPrice]:
+    rows = QuarantinedPrice.objects.filter(
+        instrument=instrument,
+        dataset=BARS,
+        state=QuarantineState.HELD,
+        session_date__gte=since,
+    )
+    return rows.select_related("instrument").order_by("session_date", "created_at")
 
 
 def _set_aside(instrument: Instrument, row: BarRow, by: Actor) -> None:
@@ -206,7 +233,7 @@ def keep_rejected(row: DailyBar, reason: str, by: Actor) -> None:
     """The figure as it stood, so that a source which still has it does not bring it back."""
     if row.instrument.owner_id is not None:
         return  # what only its owner sees is not shown to everybody
-    raw = {name: getattr(row, name) for name in _FIGURES}
+    raw = {name: getattr(row, name) for name in FIGURES}
     splits = price_decisions.splits(row.instrument)
     QuarantinedPrice.objects.update_or_create(
         symbol=row.instrument.symbol,
@@ -237,63 +264,6 @@ def _store(instrument: Instrument, rows: list[BarRow]) -> None:
     bar_store.pack_series(instrument, rows)
 
 
-def row_of(doubt: QuarantinedPrice, splits: Sequence[Split]) -> BarRow:
-    """The row as its source gave it, in the shares of what is stored today.
-
-    What can be no price or volume beside the close is left out.
-    """
-    shares = price_decisions.shares_since(splits, doubt)
-    raw = doubt.raw
-    figures = {name: None if raw.get(name) is None else float(raw[name]) for name in _FIGURES}
-    volume = figures.pop("volume")
-    close = figures.pop("close")
-    assert close is not None
-    usable = {
-        name: price / shares if price is not None and bar_gate.possible_price(price) else None
-        for name, price in figures.items()
-    }
-    known = volume is not None and bar_gate.possible_volume(volume)
-    return BarRow(
-        symbol=doubt.instrument.symbol if doubt.instrument else doubt.symbol,
-        session_date=doubt.session_date,
-        close=close / shares,
-        volume=round(int(raw["volume"]) * shares) if known else None,
-        source=doubt.source,
-        price_basis=doubt.price_basis,
-        **usable,
-    )
-
-
-def _figures(row: BarRow) -> bar_gate.Row:
-    return bar_gate.Row(
-        row.session_date, row.close, row.open, row.high, row.low, row.volume, row.adj_close
-    )
-
-
-def _last_believed(instrument: Instrument, before: date) -> tuple[date, float] | None:
-    stored = (
-        DailyBar.objects.filter(instrument=instrument, session_date__lt=before)
-        .order_by("-session_date")
-        .values_list("session_date", "close")
-        .first()
-    )
-    return None if stored is None else (stored[0], float(stored[1]))
-
-
-def _elsewhere(instrument: Instrument, rows: Sequence[BarRow]) -> dict[date, float]:
-    """What other sources have of the same sessions."""
-    stored = DailyBar.objects.filter(
-        instrument=instrument,
-        session_date__range=(rows[0].session_date, rows[-1].session_date),
-    ).exclude(source=rows[0].source)
-    return {day: float(close) for day, close in stored.values_list("session_date", "close")}
-
-
-def _unapplied(splits: Sequence[Split]) -> dict[date, float]:
-    """Ratios that explain a move. Applied ones are in the stored prices already."""
-    return {each.ex_date: each.ratio for each in splits if each.pending}
-
-
 def _keep(
     instrument: Instrument,
     doubts: Iterable[tuple[BarRow, bar_gate.Judged]],
@@ -310,7 +280,11 @@ def _keep(
     if seen:
         again = QuarantinedPrice.objects.filter(pk__in=seen)
         again.update(times_seen=F("times_seen") + 1)
-    QuarantinedPrice.objects.bulk_create(fresh, batch_size=500, ignore_conflicts=True)
+    if not fresh:
+        return
+    with transaction.atomic():
+        QuarantinedPrice.objects.bulk_create(fresh, batch_size=500, ignore_conflicts=True)
+        _tell_raised(instrument, fresh)
 
 
 def _doubt(
@@ -320,7 +294,7 @@ def _doubt(
     splits: Sequence[Split],
     run_id: UUID | None,
 ) -> QuarantinedPrice:
-    figures = {name: value for name, value in asdict(row).items() if name in _FIGURES}
+    figures = {name: value for name, value in asdict(row).items() if name in FIGURES}
     raw = {name: None if value is None else repr(value) for name, value in figures.items()}
     return QuarantinedPrice(
         instrument=instrument,

@@ -21,7 +21,7 @@ from marketdata.providers.base import DividendRow, SplitRow, SymbolHistory
 from marketdata.providers.csv_folder import MOST_VERDICTS, FileState
 from marketdata.providers.csv_text import Content, FileRefused, Limits, Verdict
 from marketdata.selectors import calendar, instruments
-from marketdata.services import bar_sync, corporate_actions, universes, yield_sync
+from marketdata.services import bar_sync, corporate_actions, symbols, universes, yield_sync
 from marketdata.services.bar_sync import Brought
 
 logger = logging.getLogger(__name__)
@@ -46,11 +46,22 @@ class Imported:
     changed: dict[str, date] = field(default_factory=dict)  # symbol: prices from there on
     reason: str = ""  # why the file as a whole was not read to its end
 
-    def say(self, verdict: Verdict) -> None:
-        """Keep one line's verdict."""
-        self.bad_lines += 1
+    left_out: list[str] = field(default_factory=list)  # symbols whose lines were not taken
+
+    def say(self, verdict: Verdict, lines: int = 1) -> None:
+        """Keep the verdict of one line, or of several at the first of them."""
+        self.bad_lines += lines
         if len(self.verdicts) < MOST_VERDICTS:
             self.verdicts.append(verdict)
+
+    def leave_out(self, bars: Mapping[str, Sequence[csv_files.Line]]) -> None:
+        """Say of symbols that are not known and cannot be added that their lines were left out."""
+        for symbol, lines in bars.items():
+            more = f"; {len(lines)} lines have it" if len(lines) > 1 else ""
+            why, first = symbols.not_added(symbol) + more, min(line.line for line in lines)
+            self.say(Verdict(first, "symbol", symbols.RESERVED, why, symbols.REMEDY), len(lines))
+            self.rows -= len(lines)
+            self.left_out.append(symbol)
 
 
 @dataclass
@@ -88,7 +99,9 @@ def import_file(
         told.written, told.refused = len(done.changed), len(done.refused)
     else:
         told.created = universes.create_from_files(sheet.bars)
-        brought = write_bars(sheet.bars, instruments.by_symbols(sheet.bars), until, run_id)
+        known = instruments.by_symbols(sheet.bars)
+        told.leave_out({each: sheet.bars[each] for each in sorted(sheet.bars) if each not in known})
+        brought = write_bars(sheet.bars, known, until, run_id)
         told.written, told.held, told.refused = brought.written, brought.held, brought.refused
         told.changed = brought.changed
     return told
@@ -249,6 +262,7 @@ def _words(told: Imported) -> str:
     words += [f"{told.bad_lines} not usable"] if told.bad_lines else []
     words += [f"{told.held} held back"] if told.held else []
     words += [f"new: {', '.join(told.created[:10])}"] if told.created else []
+    words += [f"left out: {', '.join(told.left_out[:10])}"] if told.left_out else []
     return ", ".join(words)
 
 

@@ -22,7 +22,7 @@ from marketdata.providers.csv_files import Line, YieldLine
 from marketdata.providers.csv_text import FileRefused, Limits, Verdict, recognise
 from marketdata.providers.fred import TENORS
 from marketdata.selectors import instruments, quarantine
-from marketdata.services import price_import, universes, yield_sync
+from marketdata.services import price_import, symbols, universes, yield_sync
 from marketdata.services.bar_sync import Brought
 from marketdata.services.price_gate import REJECTED, Stopped
 from marketdata.services.price_import import Imported, Sheet
@@ -281,8 +281,7 @@ def _refuse_unknown(
         remedy = "Correct it, or add what is not known yet: add_symbols, on the page a tick"
         code, why = "unknown_symbol", f"{symbol} is not known{hint}"
         if added:
-            code, why = "symbol_taken", f"{symbol} is something that somebody values by hand"
-            remedy = "Use another symbol"
+            code, why, remedy = symbols.RESERVED, symbols.not_added(symbol), symbols.REMEDY
         _refuse_symbol(symbol, bars[symbol], told, code, why, remedy)
 
 

@@ -13,6 +13,7 @@ from marketdata.calculations.option_symbols import CALL, PUT, ROOT, OptionSymbol
 from marketdata.choices import OptionRight
 from marketdata.events import followers
 from marketdata.models import Instrument, InstrumentAlias, OptionContract, QuarantinedPrice
+from marketdata.services import symbols
 
 
 def rename(*, instrument: Instrument, symbol: str, since: date) -> dict[str, object]:
@@ -44,8 +45,8 @@ def require_free(instrument: Instrument, symbol: str) -> None:
     taken = Instrument.objects.filter(symbol__iexact=symbol).exclude(pk=instrument.pk)
     if taken.exists():
         raise Conflict(
-            f"{instrument.symbol} cannot become {symbol}: the symbol is another instrument's. "
-            "Rename that one first.",
+            f"{instrument.symbol} cannot become {symbol}. {symbols.not_free(symbol)} One that you "
+            "see under it can be renamed first.",
             code="symbol_taken",
             attr="new_symbol",
         )

@@ -184,6 +184,8 @@ def start_over(*, by: Actor) -> Moment:
     now = sessions.moment()
     start = settings.REPLAY_START
     with transaction.atomic():
+        # before the audit's own lock, as everywhere
+        audit.serialise("daily bars")
         moved = _move(
             now,
             by,

@@ -18,8 +18,8 @@ from marketdata.choices import ActionKind, ActionStatus
 from marketdata.models import CorporateAction, Instrument
 from marketdata.providers import sources
 from marketdata.providers.base import BarRow, SymbolHistory
-from marketdata.selectors.corporate_actions import NEAR
-from marketdata.services.corporate_actions import CLOSE_ENOUGH
+from marketdata.selectors import undone_splits
+from marketdata.selectors.corporate_actions import CLOSE_ENOUGH, NEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,11 @@ def splits(instruments: Iterable[Instrument]) -> dict[UUID, list[StoredSplit]]:
         instrument__in=[each.pk for each in instruments], kind=ActionKind.SPLIT
     ).order_by("ex_date")
     found: dict[UUID, list[StoredSplit]] = {}
-    for key, ex_date, ratio, status in rows.values_list(
-        "instrument_id", "ex_date", "ratio", "status"
-    ):
-        if ratio is not None:
-            split = StoredSplit(ex_date, exact_ratio(ratio), status == ActionStatus.APPLIED)
-            found.setdefault(key, []).append(split)
+    for each, _ in undone_splits.shown(rows):
+        if each.ratio is not None:
+            applied = each.status == ActionStatus.APPLIED
+            split = StoredSplit(each.ex_date, exact_ratio(each.ratio), applied)
+            found.setdefault(each.instrument_id, []).append(split)
     return found
 
 

@@ -21,10 +21,16 @@ from marketdata.providers.csv_folder import CsvProvider
 from marketdata.selectors import calendar, instruments
 from marketdata.selectors.coverage import ASKED_FOR
 from marketdata.services import instruments as instrument_service
+from marketdata.services.symbols import reserved
 
 logger = logging.getLogger(__name__)
 
 UNRESOLVED = "unresolved"
+NOT_KNOWN, NO_FILE, NOBODY = (
+    "knows no such symbol",
+    "no file has it",
+    "no source describes symbols",
+)
 _KINDS = {"etf": InstrumentKind.ETF, "stock": InstrumentKind.STOCK, "index": InstrumentKind.INDEX}
 
 
@@ -88,12 +94,12 @@ def find(*, symbol: str, session_date: date) -> Resolved:
     if known is not None:
         return Resolved(wanted, "known", known)
     near = tuple(instruments.suggestions(wanted))
-    if Instrument.objects.filter(symbol__iexact=wanted).exists():
-        # somebody's own thing, which a source must not rewrite
-        return Resolved(wanted, UNRESOLVED, None, near, "no source has it under this symbol")
+    if reserved([wanted]):
+        # somebody's own thing: no source is told of it, and who asks learns as little as of nothing
+        return Resolved(wanted, UNRESOLVED, None, near, _joined(_none_has_it(session_date)))
     row, told, reasons = _described(wanted, session_date)
     if row is None:
-        return Resolved(wanted, UNRESOLVED, None, near, "; ".join(reasons)[:300])
+        return Resolved(wanted, UNRESOLVED, None, near, _joined(reasons))
     made = instrument_service.load_reference(rows=[row])[row.symbol]
     if told is not None:
         instrument_service.keep_facts(instrument=made, told=told, as_of=session_date)
@@ -115,12 +121,11 @@ def discover(*, until: date) -> list[str]:
 def create_from_files(symbols: Iterable[str]) -> list[str]:
     """Create instruments for symbols a file has prices of; the answer lists the new ones.
 
-    A symbol of something that somebody values by hand stays theirs.
+    What is reserved is left out: things valued by hand stay their owners', options have terms.
     """
     wanted = set(symbols)
     unknown = wanted - set(instruments.by_symbols(wanted))
-    taken = Instrument.objects.filter(symbol__in=unknown).values_list("symbol", flat=True)
-    fresh = sorted(unknown.difference(taken))
+    fresh = sorted(unknown - reserved(unknown))
     instrument_service.load_reference(rows=[from_file(symbol) for symbol in fresh])
     return fresh
 
@@ -148,17 +153,31 @@ def _described(symbol: str, until: date) -> tuple[InstrumentRow | None, FundRow 
             told = source.fund(symbol)
             return _of_fund(told), told, []
         except DomainError as failure:
-            said = "knows no such symbol" if failure.code in SAID_NO else failure.detail
+            said = NOT_KNOWN if failure.code in SAID_NO else failure.detail
             reasons.append(f"{source.name}: {said}")
     for source in sources.providers(sources.BARS, until=until):
         if isinstance(source, CsvProvider):
             try:
                 if symbol in source.symbols():
                     return from_file(symbol), None, []
-                reasons.append(f"{source.name}: no file has it")
+                reasons.append(f"{source.name}: {NO_FILE}")
             except Unavailable as failure:
                 reasons.append(f"{source.name}: {failure.detail}")
-    return None, None, reasons or ["no source describes symbols"]
+    return None, None, reasons or [NOBODY]
+
+
+def _none_has_it(until: date) -> list[str]:
+    """The words for a symbol that no source has; none is asked."""
+    funds = [
+        f"{each.name}: {NOT_KNOWN}" for each in sources.providers(sources.FUND_DATA, until=until)
+    ]
+    bars = sources.providers(sources.BARS, until=until)
+    files = [f"{each.name}: {NO_FILE}" for each in bars if isinstance(each, CsvProvider)]
+    return [*funds, *files] or [NOBODY]
+
+
+def _joined(reasons: Iterable[str]) -> str:
+    return "; ".join(reasons)[:300]
 
 
 def _of_fund(told: FundRow) -> InstrumentRow:

@@ -68,7 +68,15 @@ def device(request: Any) -> str:
     return str(request.META.get("HTTP_USER_AGENT", "program"))[:200]
 
 
-@operation(post=Op("public", summary="Sign in with address and password", limit="login"))
+@operation(
+    post=Op(
+        "public",
+        summary="Sign in with address and password",
+        limit="login",
+        keyed=False,
+        refuses=(401,),
+    )
+)
 class Login(ApiView):
     """POST /api/v1/auth/login: one answer for unknown users and wrong passwords."""
 
@@ -88,7 +96,9 @@ class Login(ApiView):
         return Response(pair_document(tokens.issue(user=user, label=device(request))))
 
 
-@operation(post=Op("public", summary="Trade a refresh token for a new pair"))
+@operation(
+    post=Op("public", summary="Trade a refresh token for a new pair", keyed=False, refuses=(401,))
+)
 class Refresh(ApiView):
     """POST /api/v1/auth/refresh: each refresh token works once."""
 
@@ -102,7 +112,7 @@ class Refresh(ApiView):
         )
 
 
-@operation(post=Op("signed_in", summary="Sign out here or everywhere"))
+@operation(post=Op("signed_in", summary="Sign out here or everywhere", keyed=False))
 class Logout(ApiView):
     """POST /api/v1/auth/logout."""
 
@@ -124,7 +134,7 @@ class Logout(ApiView):
         return Response(status=204)
 
 
-@operation(post=Op("signed_in:admin", summary="Change the password", limit="login"))
+@operation(post=Op("signed_in:admin", summary="Change the password", limit="login", keyed=False))
 class ChangePassword(ApiView):
     """POST /api/v1/auth/change-password: ends every other sign-in, answers with a new pair."""
 
@@ -177,7 +187,9 @@ class Session(ApiView):
         return Response(status=204)
 
 
-@operation(post=Op("signed_in", summary="A ticket that opens one socket within 30 seconds"))
+@operation(
+    post=Op("signed_in", summary="A ticket that opens one socket within 30 seconds", keyed=False)
+)
 class Tickets(ApiView):
     """POST /api/v1/ws-tickets: for clients that cannot send a first message."""
 

@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from etftrader.core import clock
+from etftrader.core.api import parameters
 from etftrader.core.api.fields import moment as told
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain, to_money
@@ -30,8 +31,14 @@ _RISK = (
     "risk_reason",
 )
 _GREEKS = ("gamma", "theta", "vega", "rho", "iv")  # of one unit of an option
-AS_OF = {"as_of": "The state at this session's close, YYYY-MM-DD; the present without it."}
-STRETCH = AS_OF | {"start": "The first session to look at, YYYY-MM-DD; all of them without it."}
+AS_OF = {
+    "as_of": parameters.day(
+        "The state at this session's close, YYYY-MM-DD; the present without it."
+    )
+}
+STRETCH = AS_OF | {
+    "start": parameters.day("The first session to look at, YYYY-MM-DD; all of them without it.")
+}
 DIALECT = ("encoding", "delimiter", "header_line", "decimal_comma")
 
 

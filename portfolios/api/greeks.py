@@ -6,6 +6,7 @@ from uuid import UUID
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
+from etftrader.core.api import parameters
 from etftrader.core.api.fields import StrictSerializer
 from etftrader.core.api.idempotent import once
 from etftrader.core.api.jobs import accepted
@@ -20,7 +21,7 @@ from portfolios.models import Portfolio
 from portfolios.selectors import access, greeks, option_scenarios
 from portfolios.services import greeks as write
 
-AS_OF = "A past session: the book and its Greeks as of that close. Without it: now."
+AS_OF = parameters.day("A past session: the book and its Greeks as of that close. Without it: now.")
 LONGEST = 24  # characters of a shift
 
 
@@ -61,7 +62,12 @@ def shift_asked(request: Any) -> float:
 
 
 @operation(
-    get=Op("portfolio:view", "Greeks by underlying, now or at a close", query={"as_of": AS_OF})
+    get=Op(
+        "portfolio:view",
+        "Greeks by underlying, now or at a close",
+        query={"as_of": AS_OF},
+        refuses=(422,),
+    )
 )
 class Greeks(ApiView):
     """GET /portfolios/{portfolio_id}/greeks."""
@@ -79,11 +85,25 @@ class Greeks(ApiView):
         "Legs of one underlying, its profit profile and its grid of spot and volatility",
         query={
             "as_of": AS_OF,
-            "horizon_days": "Calendar days to the later line of the profile, 0 to "
-            f"{option_scenarios.LONGEST_DAYS}; {option_scenarios.HORIZON_DAYS} without it.",
-            "vol_shift": "Fraction by which every volatility of the profile is moved, "
-            f"{option_scenarios.LOWEST_SHIFT} to {option_scenarios.HIGHEST_SHIFT}; 0 without it.",
+            "horizon_days": parameters.Parameter(
+                "Calendar days to the later line of the profile, 0 to "
+                f"{option_scenarios.LONGEST_DAYS}; {option_scenarios.HORIZON_DAYS} without it.",
+                type="integer",
+                minimum=0,
+                maximum=option_scenarios.LONGEST_DAYS,
+                default=option_scenarios.HORIZON_DAYS,
+            ),
+            "vol_shift": parameters.Parameter(
+                "Fraction by which every volatility of the profile is moved, "
+                f"{option_scenarios.LOWEST_SHIFT} to {option_scenarios.HIGHEST_SHIFT}; "
+                "0 without it.",
+                type="number",
+                minimum=option_scenarios.LOWEST_SHIFT,
+                maximum=option_scenarios.HIGHEST_SHIFT,
+                default=0,
+            ),
         },
+        refuses=(422,),
     )
 )
 class UnderlyingGreeks(ApiView):

@@ -11,6 +11,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 
 from etftrader.core import audit, idempotency, jobs
+from etftrader.core.api import parameters
 from etftrader.core.api.fields import StrictSerializer
 from etftrader.core.api.idempotent import REPLAYED, once
 from etftrader.core.api.jobs import document as job_document
@@ -30,7 +31,9 @@ from portfolios.selectors import access, people
 from portfolios.selectors import imports as read
 from portfolios.services import csv_import
 
-PARTIAL = {"partial": "true books the good rows; without it one bad row refuses the file."}
+PARTIAL = {
+    "partial": parameters.flag("true books the good rows; without it one bad row refuses the file.")
+}
 MAX_PASTED = 900_000  # characters; longer files come as files
 
 

@@ -6,12 +6,17 @@ from uuid import UUID
 
 from django.db.models import Model
 
+from etftrader.core.api import parameters
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from portfolios.models import Portfolio
 from portfolios.selectors import access
 
-OF_PORTFOLIO = {"portfolio": "Id of the portfolio to keep to; all you may see without it."}
+OF_PORTFOLIO = {
+    "portfolio": parameters.Parameter(
+        "Id of the portfolio to keep to; all you may see without it.", format="uuid"
+    )
+}
 
 
 class OwnedView(ApiView):

@@ -7,10 +7,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from etftrader.core.api import versions
+from etftrader.core.api import parameters, versions
 from etftrader.core.api.fields import StrictSerializer
 from etftrader.core.api.idempotent import once
-from etftrader.core.api.registry import Op, operation
+from etftrader.core.api.registry import REQUIRED, Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from marketdata.selectors import sessions
@@ -23,7 +23,7 @@ from portfolios.selectors import access, people, snapshots
 from portfolios.selectors import portfolios as read
 from portfolios.services import portfolios as write
 
-CLOSED = {"closed": "true: closed portfolios instead of open ones."}
+CLOSED = {"closed": parameters.flag("true: closed portfolios instead of open ones.")}
 
 
 class NewPortfolio(StrictSerializer):
@@ -95,7 +95,7 @@ class Portfolios(OwnedView):
 
 @operation(
     get=Op("portfolio:view", "Read a portfolio"),
-    patch=Op("portfolio:manage", "Change a portfolio; send If-Match"),
+    patch=Op("portfolio:manage", "Change a portfolio; send If-Match", versions=REQUIRED),
     delete=Op("portfolio:manage", "Close a portfolio; nothing is deleted"),
 )
 class OnePortfolio(ApiView):

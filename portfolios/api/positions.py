@@ -34,7 +34,15 @@ def written(worth: Worth) -> list[dict[str, Any]]:
     ]
 
 
-@operation(get=Op("portfolio:view", "List a portfolio's positions", lists=True, query=OF_SYMBOL))
+@operation(
+    get=Op(
+        "portfolio:view",
+        "List a portfolio's positions",
+        lists=True,
+        query=OF_SYMBOL,
+        refuses=(422,),
+    )
+)
 class PortfolioPositions(ApiView):
     """GET /api/v1/portfolios/{portfolio_id}/positions."""
 
@@ -132,7 +140,12 @@ class OneAccount(OwnedView):
 
 
 @operation(
-    get=Op("signed_in", "Summary and positions of your default portfolio", query=documents.AS_OF)
+    get=Op(
+        "signed_in",
+        "Summary and positions of your default portfolio",
+        query=documents.AS_OF,
+        refuses=(422,),
+    )
 )
 class Default(ApiView):
     """GET /api/v1/portfolio."""
@@ -147,7 +160,14 @@ class Default(ApiView):
         return Response(found)
 
 
-@operation(get=Op("signed_in", "Exposures of your default portfolio", query=documents.AS_OF))
+@operation(
+    get=Op(
+        "signed_in",
+        "Exposures of your default portfolio",
+        query=documents.AS_OF,
+        refuses=(422,),
+    )
+)
 class DefaultExposures(ApiView):
     """GET /api/v1/portfolio/exposures."""
 

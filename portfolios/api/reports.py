@@ -153,7 +153,11 @@ def performance(request: Any, portfolio: Portfolio) -> dict[str, Any]:
     )
 
 
-@operation(get=Op("portfolio:view", "Equity, the day's gain, exposure", query=documents.AS_OF))
+@operation(
+    get=Op(
+        "portfolio:view", "Equity, the day's gain, exposure", query=documents.AS_OF, refuses=(422,)
+    )
+)
 class Summary(ApiView):
     """GET /api/v1/portfolios/{portfolio_id}/summary."""
 
@@ -164,7 +168,14 @@ class Summary(ApiView):
         return Response(summary(portfolio, worth_of(request, portfolio)))
 
 
-@operation(get=Op("portfolio:view", "Long, short, gross, net, by sector", query=documents.AS_OF))
+@operation(
+    get=Op(
+        "portfolio:view",
+        "Long, short, gross, net, by sector",
+        query=documents.AS_OF,
+        refuses=(422,),
+    )
+)
 class Exposures(ApiView):
     """GET /api/v1/portfolios/{portfolio_id}/exposures."""
 

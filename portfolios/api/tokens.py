@@ -43,7 +43,9 @@ def document(row: ApiToken) -> dict[str, Any]:
 
 @operation(
     get=Op("signed_in", summary="The caller's personal tokens"),
-    post=Op("signed_in:admin", summary="Make a personal token; its text is shown once"),
+    post=Op(
+        "signed_in:admin", summary="Make a personal token; its text is shown once", keyed=False
+    ),
 )
 class Tokens(ApiView):
     """GET, POST /api/v1/auth/tokens."""

@@ -67,7 +67,15 @@ class Me(ApiView):
         return Response(document(request.user, self.actor.scopes))
 
 
-@operation(post=Op("public", summary="Register, where the operator has opened it", limit="login"))
+@operation(
+    post=Op(
+        "public",
+        summary="Register, where the operator has opened it",
+        limit="login",
+        keyed=False,
+        refuses=(403,),
+    )
+)
 class Register(ApiView):
     """POST /api/v1/auth/register: makes customer, account and an empty paper portfolio."""
 

@@ -1,6 +1,5 @@
 """Watchlists and the symbols on them: one's own, each and in batches."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +11,11 @@ from rest_framework.response import Response
 from etftrader.core.api import batch, versions
 from etftrader.core.api.fields import StrictSerializer, WholeField
 from etftrader.core.api.idempotent import once
-from etftrader.core.api.registry import Op, operation
-from etftrader.core.api.views import ApiView
-from etftrader.core.errors import BadInput, NotFound
+from etftrader.core.api.registry import TAGGED, Op, operation
 from marketdata.selectors import sessions
-from portfolios.api.watchlist_documents import ItemRow, ListRow, item_document, list_document
+from portfolios.api.watchlist_acts import Items, Lists
+from portfolios.api.watchlist_documents import ItemRow, ListRow
 from portfolios.models import Watchlist, WatchlistItem
-from portfolios.selectors import people
 from portfolios.selectors import watchlists as read
 from portfolios.services import watchlists as write
 
@@ -110,7 +107,7 @@ class ItemFilters(filters.FilterSet):
     get=Op("signed_in", "Your watchlists", lists=True),
     post=Op("signed_in:trade", "Make a watchlist"),
 )
-class Watchlists(ApiView):
+class Watchlists(Lists):
     """GET, POST /watchlists."""
 
     serializer_class = ListRow
@@ -126,7 +123,7 @@ class Watchlists(ApiView):
     def post(self, request: Any) -> Response:
         """The empty list; 409 `name_taken`."""
         asked = self.checked(NewList)
-        return once(request, lambda: Response(_make_list(asked, self), 201))
+        return once(request, lambda: Response(self.made(asked), 201))
 
 
 @operation(
@@ -134,7 +131,7 @@ class Watchlists(ApiView):
     patch=Op("signed_in:trade", "Change several watchlists", query=batch.PARTIAL),
     delete=Op("signed_in:trade", "Delete several watchlists", query=batch.PARTIAL),
 )
-class WatchlistBatch(ApiView):
+class WatchlistBatch(Lists):
     """POST, PATCH, DELETE /watchlists/batch: all or nothing, unless `partial=true`."""
 
     @extend_schema(request=NewList(many=True), responses={201: dict, 207: dict})
@@ -142,33 +139,19 @@ class WatchlistBatch(ApiView):
         """The lists in the order of the question."""
 
         def effect() -> Response:
-            return batch.create(
-                request, serializer=NewList, make=lambda item: _make_list(item, self)
-            )
+            return batch.create(request, serializer=NewList, make=self.made)
 
         return once(request, effect)
 
     @extend_schema(request=ChangedList(many=True), responses={200: dict, 207: dict})
     def patch(self, request: Any) -> Response:
         """The changed lists."""
-
-        def alter(key: str, version: int | None, fields: dict[str, Any]) -> dict[str, Any]:
-            row = read.one(actor=self.actor, watchlist_id=key)
-            _change_list(row, fields, version, self)
-            return _list_now(row.pk, self)
-
-        return batch.change(request, serializer=ChangedList, alter=alter)
+        return self.all_changed(request, ChangedList)
 
     @extend_schema(request=batch.Keyed(many=True), responses={200: dict, 207: dict})
     def delete(self, request: Any) -> Response:
         """The lists as they were."""
-
-        def drop(key: str, version: int | None) -> dict[str, Any]:
-            row = read.one(actor=self.actor, watchlist_id=key)
-            write.delete(watchlist_id=row.pk, if_match_version=version, by=self.actor)
-            return list_document(row)
-
-        return batch.remove(request, drop=drop)
+        return self.all_removed(request)
 
 
 @operation(
@@ -177,60 +160,38 @@ class WatchlistBatch(ApiView):
     patch=Op("signed_in:trade", "Change a watchlist's name or place"),
     delete=Op("signed_in:trade", "Delete a watchlist with what is on it"),
 )
-class OneWatchlist(ApiView):
+class OneWatchlist(Lists):
     """GET, PUT, PATCH, DELETE /watchlists/{watchlist_id}."""
 
     @extend_schema(responses={200: dict})
     def get(self, request: Any, watchlist_id: UUID) -> Response:
         """The list with its entity tag; its symbols are at `items_url`."""
-        row = read.one(actor=self.actor, watchlist_id=watchlist_id)
+        row = self.row(watchlist_id)
         if versions.is_unchanged(request, row):
             return Response(status=304)
-        return versions.tagged(Response(list_document(row)), row)
+        return versions.tagged(Response(self.document(row)), row)
 
     @extend_schema(request=WholeList, responses={200: dict})
     def put(self, request: Any, watchlist_id: UUID) -> Response:
         """The replaced list; its symbols stay."""
-        return self._change(request, watchlist_id, WholeList)
+        return self.changed(request, watchlist_id, WholeList)
 
     @extend_schema(request=ListFields, responses={200: dict})
     def patch(self, request: Any, watchlist_id: UUID) -> Response:
         """The changed list."""
-        return self._change(request, watchlist_id, ListFields)
+        return self.changed(request, watchlist_id, ListFields)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Any, watchlist_id: UUID) -> Response:
         """The list is gone, and what was on it."""
-        row = read.one(actor=self.actor, watchlist_id=watchlist_id)
-        version = versions.check(request, row)
-        write.delete(watchlist_id=row.pk, if_match_version=version, by=self.actor)
-        return Response(status=204)
-
-    def _change(self, request: Any, watchlist_id: UUID, body: type[StrictSerializer]) -> Response:
-        row = read.one(actor=self.actor, watchlist_id=watchlist_id)
-        version = versions.check(request, row)
-        _change_list(row, self.checked(body), version, self)
-        now = read.one(actor=self.actor, watchlist_id=watchlist_id)
-        return versions.tagged(Response(list_document(now)), now)
-
-
-class Standing(ApiView):
-    """What addresses of symbols share: how each of them stands."""
-
-    def document(self, row: WatchlistItem) -> dict[str, Any]:
-        """One symbol on the wire."""
-        return item_document(row, read.standings([row])[row.pk])
-
-    def documents(self, rows: Sequence[WatchlistItem]) -> None:
-        """Learn how the rows of a page stand, at once."""
-        self.standings = read.standings(rows)
+        return self.removed(request, watchlist_id)
 
 
 @operation(
     get=Op("signed_in", "The symbols on your watchlists", lists=True),
     post=Op("signed_in:trade", "Put a symbol on a watchlist"),
 )
-class WatchlistItems(Standing):
+class WatchlistItems(Items):
     """GET, POST /watchlist-items."""
 
     serializer_class = ItemRow
@@ -252,7 +213,7 @@ class WatchlistItems(Standing):
         asked = self.checked(NewItem)
 
         def effect() -> Response:
-            made = _add(asked, self)
+            made = self.added(asked)
             write.look_up(of=[made], session_date=sessions.latest(), by=self.actor)
             return Response(self.document(made), 201)
 
@@ -264,7 +225,7 @@ class WatchlistItems(Standing):
     patch=Op("signed_in:trade", "Change several symbols", query=batch.PARTIAL),
     delete=Op("signed_in:trade", "Take several symbols off", query=batch.PARTIAL),
 )
-class WatchlistItemBatch(Standing):
+class WatchlistItemBatch(Items):
     """POST, PATCH, DELETE /watchlist-items/batch: all or nothing, unless `partial=true`."""
 
     @extend_schema(request=NewItem(many=True), responses={201: dict, 207: dict})
@@ -273,7 +234,7 @@ class WatchlistItemBatch(Standing):
         added: list[WatchlistItem] = []
 
         def make(item: dict[str, Any]) -> dict[str, Any]:
-            made = _add(item, self)
+            made = self.added(item)
             added.append(made)
             return self.document(made)
 
@@ -287,107 +248,40 @@ class WatchlistItemBatch(Standing):
     @extend_schema(request=ChangedItem(many=True), responses={200: dict, 207: dict})
     def patch(self, request: Any) -> Response:
         """The changed symbols."""
-
-        def alter(key: str, version: int | None, fields: dict[str, Any]) -> dict[str, Any]:
-            row = read.item(actor=self.actor, item_id=key)
-            return self.document(_change_item(row, fields, version, self))
-
-        return batch.change(request, serializer=ChangedItem, alter=alter)
+        return self.all_changed(request, ChangedItem)
 
     @extend_schema(request=batch.Keyed(many=True), responses={200: dict, 207: dict})
     def delete(self, request: Any) -> Response:
         """The symbols as they were."""
-
-        def drop(key: str, version: int | None) -> dict[str, Any]:
-            row = read.item(actor=self.actor, item_id=key)
-            told = self.document(row)
-            write.remove(item_id=row.pk, if_match_version=version, by=self.actor)
-            return told
-
-        return batch.remove(request, drop=drop)
+        return self.all_removed(request)
 
 
 @operation(
-    get=Op("signed_in", "One symbol on a watchlist"),
+    get=Op("signed_in", "One symbol on a watchlist", versions=TAGGED),
     put=Op("signed_in:trade", "Replace a symbol on a watchlist"),
     patch=Op("signed_in:trade", "Change the symbol, its note or its place"),
     delete=Op("signed_in:trade", "Take a symbol off its watchlist"),
 )
-class OneWatchlistItem(Standing):
+class OneWatchlistItem(Items):
     """GET, PUT, PATCH, DELETE /watchlist-items/{item_id}."""
 
     @extend_schema(responses={200: dict})
     def get(self, request: Any, item_id: UUID) -> Response:
         """The symbol, how it stands, and what may have been meant."""
-        row = read.item(actor=self.actor, item_id=item_id)
+        row = self.row(item_id)
         return versions.tagged(Response(self.document(row)), row)
 
     @extend_schema(request=WholeItem, responses={200: dict})
     def put(self, request: Any, item_id: UUID) -> Response:
         """The replaced symbol; it stays on its list."""
-        return self._change(request, item_id, WholeItem)
+        return self.changed(request, item_id, WholeItem)
 
     @extend_schema(request=ItemFields, responses={200: dict})
     def patch(self, request: Any, item_id: UUID) -> Response:
         """The changed symbol."""
-        return self._change(request, item_id, ItemFields)
+        return self.changed(request, item_id, ItemFields)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Any, item_id: UUID) -> Response:
         """The symbol is off its list."""
-        row = read.item(actor=self.actor, item_id=item_id)
-        version = versions.check(request, row)
-        write.remove(item_id=row.pk, if_match_version=version, by=self.actor)
-        return Response(status=204)
-
-    def _change(self, request: Any, item_id: UUID, body: type[StrictSerializer]) -> Response:
-        row = read.item(actor=self.actor, item_id=item_id)
-        version = versions.check(request, row)
-        now = _change_item(row, self.checked(body), version, self)
-        return versions.tagged(Response(self.document(now)), now)
-
-
-def _make_list(asked: dict[str, Any], view: ApiView) -> dict[str, Any]:
-    customer = asked.get("customer")
-    me = people.me(view.actor)
-    if customer is not None and customer != getattr(getattr(me, "customer", None), "pk", None):
-        raise BadInput("You are no such customer.", attr="customer", code="does_not_exist")
-    made = write.create(user=me, name=asked["name"], order=asked.get("order"), by=view.actor)
-    return _list_now(made.pk, view)
-
-
-def _list_now(key: UUID, view: ApiView) -> dict[str, Any]:
-    return list_document(read.one(actor=view.actor, watchlist_id=key))
-
-
-def _change_list(
-    row: Watchlist, fields: dict[str, Any], version: int | None, view: ApiView
-) -> None:
-    write.update(watchlist_id=row.pk, changes=fields, if_match_version=version, by=view.actor)
-
-
-def _add(asked: dict[str, Any], view: ApiView) -> WatchlistItem:
-    """Put the symbol of a checked body on its list. Raises BadInput with the field."""
-    words = {asked[name].strip().upper() for name in ("symbol", "instrument") if name in asked}
-    if len(words) != 1:
-        said = "Send symbol." if not words else "symbol and instrument name different things."
-        raise BadInput(said, attr="symbol", code="contradiction" if words else "required")
-    try:
-        return write.add(
-            watchlist_id=asked["watchlist"],
-            symbol=words.pop(),
-            note=asked.get("note", ""),
-            order=asked.get("order"),
-            by=view.actor,
-        )
-    except NotFound as error:
-        raise BadInput(error.detail, attr="watchlist", code="does_not_exist") from error
-
-
-def _change_item(
-    row: WatchlistItem, fields: dict[str, Any], version: int | None, view: ApiView
-) -> WatchlistItem:
-    day = sessions.latest()
-    return write.change(
-        item_id=row.pk, changes=fields, if_match_version=version, session_date=day, by=view.actor
-    )
+        return self.removed(request, item_id)

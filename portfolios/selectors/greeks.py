@@ -162,7 +162,7 @@ def at(*, portfolio: Portfolio, session_date: date) -> Book | None:
     ]
     day = row.session_date
     contracts = _contracts(lines)
-    marks = prices.marks(instruments=_priced(lines, contracts), session_date=day)
+    marks = prices.closing_marks(instruments=_priced(lines, contracts), session_date=day)
     when = When(_at_four(day), day, day, live=False)
     as_of = sessions.at_close(day).as_of
     return _book(portfolio, as_of, lines, contracts, marks, when)

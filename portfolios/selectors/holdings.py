@@ -160,6 +160,15 @@ def holders(*, instrument_id: UUID) -> set[UUID]:
     return set(held.values_list("portfolio_id", flat=True))
 
 
+def held_among(*, instrument_ids: Iterable[UUID]) -> set[UUID]:
+    """Return which of these some book holds, itself or by an option on it: one query."""
+    asked = set(instrument_ids)
+    named = Q(instrument__in=asked) | Q(instrument__option__underlying__in=asked)
+    rows = Position.objects.open().filter(named).order_by()
+    pairs = rows.values_list("instrument_id", "instrument__option__underlying_id").distinct()
+    return {key for pair in pairs for key in pair} & asked
+
+
 def traded(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[UUID, dict[UUID, Traded]]:
     """Return units and money of each instrument's bookings of one session, by portfolio."""
     rows = LedgerEntry.objects.filter(

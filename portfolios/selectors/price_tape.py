@@ -11,7 +11,7 @@ from etftrader.core.money import to_money
 from marketdata.choices import InstrumentKind, PriceClass, Pricing
 from marketdata.constants import MAX_STALE_SESSIONS
 from marketdata.models import Instrument
-from marketdata.selectors import calendar, corporate_actions, prices
+from marketdata.selectors import calendar, corporate_actions, prices, suspects
 from marketdata.selectors.option_marks import OptionTape
 from marketdata.selectors.prices import Mark
 
@@ -27,6 +27,8 @@ class PriceTape:
         self.manual = [each for each in asked.values() if each.pricing == Pricing.MANUAL]
         options = [each for each in asked.values() if each.kind == InstrumentKind.OPTION]
         self.options = OptionTape(options, first, last) if options else None
+        contracts = [each.pk for each in options]
+        self.doubts = suspects.Doubts(asked, until=last, options=contracts)
         self.listed = [
             each
             for each in asked.values()
@@ -45,7 +47,7 @@ class PriceTape:
         self.newest = np.maximum.accumulate(np.where(np.isfinite(self.close), rows, -1), axis=0)
 
     def at(self, session_date: date) -> dict[UUID, Mark]:
-        """Return the marks of one session, as `prices.marks` would give them."""
+        """Return the marks of one session, as `prices.closing_marks` would give them."""
         row = int(np.searchsorted(self.sessions, np.datetime64(session_date)))
         found = self.options.at(session_date) if self.options is not None else {}
         elsewhere = list(self.manual)
@@ -60,7 +62,7 @@ class PriceTape:
                 found[each.pk] = prices.in_units(mark, later)
         if elsewhere:
             found |= prices.marks(instruments=elsewhere, session_date=session_date)
-        return found
+        return self.doubts.marked(found, until=session_date)
 
     def _mark(self, each: Instrument, row: int, newest: int) -> Mark:
         column = self.columns[each.pk]

@@ -1,13 +1,25 @@
 """Snapshots as they stand: the newest, a stretch of them, the positions of one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 
+from marketdata.choices import Source
+from marketdata.models import DailyBar
 from portfolios.choices import SnapshotKind
 from portfolios.models import PortfolioSnapshot, PositionSnapshot
+from portfolios.selectors.valuation import SIMULATED_PRICE
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The prices a snapshot was made of."""
+
+    classes: frozenset[str]
+    simulated: bool  # some of them: an option's quote, or a close
 
 
 def latest(*, portfolio_id: UUID, until: date) -> PortfolioSnapshot | None:
@@ -76,6 +88,30 @@ def deltas(*, snapshot_ids: Iterable[int]) -> dict[int, dict[str, float]]:
         name = underlying or own
         found[snapshot_id][name] = found[snapshot_id].get(name, 0.0) + float(amount or 0)
     return found
+
+
+def behind(*, snapshots: Sequence[PortfolioSnapshot]) -> dict[int, Behind]:
+    """What kind of prices each of these rests on: one query."""
+    made = DailyBar.objects.filter(
+        instrument=OuterRef("instrument"), session_date=OuterRef("price_session"), source=Source.SIM
+    )
+    lines = PositionSnapshot.objects.filter(snapshot__in=[each.pk for each in snapshots])
+    rows = lines.annotate(made=Exists(made)).order_by()
+    told = rows.values_list("snapshot_id", "price_class", "made").distinct()
+    classes: dict[int, set[str]] = {}
+    simulated = {
+        each.pk
+        for each in snapshots
+        if any(said.get("code") == SIMULATED_PRICE for said in each.warnings)
+    }
+    for snapshot_id, price_class, is_made in told:
+        classes.setdefault(snapshot_id, set()).add(price_class)
+        if is_made:
+            simulated.add(snapshot_id)
+    return {
+        each.pk: Behind(frozenset(classes.get(each.pk, ())) - {""}, each.pk in simulated)
+        for each in snapshots
+    }
 
 
 def _rows(portfolio_id: UUID):  # type: ignore[no-untyped-def]

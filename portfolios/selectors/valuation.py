@@ -11,6 +11,7 @@ import numpy as np
 from etftrader.core.money import to_money
 from marketdata.choices import PriceClass, Source
 from marketdata.selectors.prices import Mark, Sensitivities
+from marketdata.selectors.suspects import PRICE_SUSPECT
 from portfolios.calculations import greeks
 from portfolios.calculations.greeks import BookGreeks
 from portfolios.choices import Quality
@@ -211,9 +212,16 @@ def _deltas(lines: tuple[ValuedLine, ...]) -> tuple[Decimal | None, Decimal | No
 
 
 def _greeks(lines: tuple[ValuedLine, ...]) -> BookGreeks | None:
-    """Of the options; zeros for a book without, None where no Greeks of them are known."""
+    """Of the options; zeros for a book without, None where no Greeks of them are known.
+
+    Those of a price in doubt are left out, as risk leaves them out.
+    """
     options = [each for each in lines if each.line.contract is not None]
-    known = [(each.line, each.greeks) for each in options if each.greeks is not None]
+    known = [
+        (each.line, each.greeks)
+        for each in options
+        if each.greeks is not None and each.reason != PRICE_SUSPECT
+    ]
     if options and not known:
         return None
     units = [[getattr(found, name) for name in greeks.ORDER] for _, found in known]

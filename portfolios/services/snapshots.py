@@ -5,15 +5,22 @@ from datetime import date
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import Min, Q
 
 from etftrader.core import clock
+from marketdata.choices import PriceClass
 from marketdata.models import Instrument
 from marketdata.selectors import prices
 from marketdata.selectors.prices import Mark
 from portfolios.calculations.postings import Posting, Totals, Walk
 from portfolios.choices import SnapshotKind
-from portfolios.models import LedgerEntry, Portfolio, PortfolioSnapshot, Position
+from portfolios.models import (
+    LedgerEntry,
+    Portfolio,
+    PortfolioSnapshot,
+    Position,
+    PositionSnapshot,
+)
 from portfolios.selectors import holdings
 from portfolios.selectors import ledger as books
 from portfolios.selectors import totals as running
@@ -32,7 +39,7 @@ def take(*, portfolio_ids: Iterable[UUID], session_date: date) -> list[Portfolio
     """
     wanted = sorted(set(portfolio_ids))
     known = _held_instruments(wanted)
-    marks = prices.marks(instruments=known.values(), session_date=session_date)
+    marks = prices.closing_marks(instruments=known.values(), session_date=session_date)
     portfolios = [
         each
         for each in locking.lock_portfolios(*wanted)
@@ -71,6 +78,26 @@ def retake(*, portfolio_id: UUID, start: date) -> list[PortfolioSnapshot]:
     if not sessions:
         return []
     return _walk(locking.lock_portfolios(portfolio_id), sessions)
+
+
+def retake_doubted(*, instrument_id: UUID, since: date | None = None) -> set[UUID]:
+    """Take snapshots again in which a name was in doubt, or an option on it, or had no price.
+
+    With `since` all from that session on that hold it: it may be in doubt by now. The answer
+    names their portfolios.
+    """
+    own = Q(instrument=instrument_id)
+    named = own | Q(instrument__option__underlying=instrument_id)
+    if since is not None:
+        wanted = named & Q(snapshot__session_date__gte=since)
+    else:
+        wanted = (named & Q(price_class=PriceClass.SUSPECT)) | (own & Q(price__isnull=True))
+    rows = PositionSnapshot.objects.filter(wanted, snapshot__kind=SnapshotKind.ACTUAL)
+    whose = rows.order_by().values_list("snapshot__portfolio")
+    found = dict(whose.annotate(first=Min("snapshot__session_date")))
+    for portfolio_id in sorted(found):
+        retake(portfolio_id=portfolio_id, start=found[portfolio_id])
+    return set(found)
 
 
 def add_risk(
@@ -142,7 +169,7 @@ def _take_running(
         # bought between reading the prices and locking
         added = {each.pk: each for each in Instrument.objects.filter(pk__in=fresh)}
         known |= added
-        marks |= prices.marks(instruments=added.values(), session_date=session_date)
+        marks |= prices.closing_marks(instruments=added.values(), session_date=session_date)
     writer = snapshot_rows.Writer(ids, [session_date], clock.now())
     for each in portfolios:
         last = snapshot_rows.before(each.pk, session_date)

@@ -35,7 +35,7 @@ SOURCE_TITLES: dict[str, str] = {
 MODELS = {"bsm": "closed form", "lr201": "tree of 201 steps", "lr51": "tree of 51 steps"}
 NO_LEG = "no leg has figures"
 _FIGURES: tuple[dict[str, Any], ...] = (
-    {"key": "delta", "label": "Delta, units", "fmt": "greek", "term": "delta", "priority": "p2"},
+    {"key": "delta", "label": "Delta, units", "fmt": "qty", "term": "delta", "priority": "p2"},
     {"key": "gamma", "label": "Gamma", "fmt": "greek", "term": "gamma", "priority": "p3"},
     {"key": "theta", "label": "Theta, day", "fmt": "money2", "term": "theta"},
     {"key": "vega", "label": "Vega, pt", "fmt": "money2", "term": "vega", "priority": "p3"},
@@ -130,7 +130,8 @@ def figures(greeks: BookGreeks | None, known: bool) -> dict[str, Any]:
     if greeks is None or not known:
         return dict.fromkeys(_KEYS)
     return {
-        "delta": greeks.delta,
+        # shares, mostly whole ones: the further places of a model are none
+        "delta": round(greeks.delta, 4),
         "gamma": greeks.gamma,
         "theta": greeks.theta,
         "vega": greeks.vega,

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from etftrader.core.api import versions
 from etftrader.core.api.fields import StrictSerializer
 from etftrader.core.api.idempotent import once
-from etftrader.core.api.registry import Op, operation
+from etftrader.core.api.registry import TAGGED, Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import NotFound
 from portfolios.api.owned import OF_PORTFOLIO, OwnedView
@@ -76,7 +77,7 @@ class Alerts(OwnedView):
         return self.listing(self.of_portfolio(alert_rows.visible(self.actor)), AlertSerializer)
 
 
-@operation(get=Op("signed_in", summary="One alert"))
+@operation(get=Op("signed_in", summary="One alert", versions=TAGGED))
 class OneAlert(OwnedView):
     """GET /alerts/{alert_id}."""
 
@@ -95,6 +96,7 @@ class Acknowledge(ApiView):
 
     serializer_class = Acknowledgement
 
+    @extend_schema(request=Acknowledgement, responses={200: AlertSerializer})
     def post(self, request: Any, alert_id: Any) -> Response:
         """The alert as it stands afterwards."""
         alert = _alert(self.actor, alert_id)

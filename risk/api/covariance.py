@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from etftrader.core.api import parameters
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput, NotEnoughData
@@ -13,7 +14,11 @@ from risk.choices import CovarianceKind
 from risk.models import CovarianceSnapshot
 from risk.selectors import covariance as matrices
 
-SYMBOLS = {"symbols": "Symbols separated by commas, to cut the matrix down; all without it."}
+SYMBOLS = {
+    "symbols": parameters.several(
+        "Symbols separated by commas, to cut the matrix down; all without it."
+    )
+}
 
 
 class MatrixDocument(serializers.Serializer):
@@ -23,7 +28,9 @@ class MatrixDocument(serializers.Serializer):
     matrix = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()))
 
 
-@operation(get=Op("signed_in", summary="Daily EWMA covariance in force", query=SYMBOLS))
+@operation(
+    get=Op("signed_in", summary="Daily EWMA covariance in force", query=SYMBOLS, refuses=(422,))
+)
 class Covariance(ApiView):
     """GET /covariance: of daily simple returns; `symbols=SPY,TLT` cuts it down."""
 
@@ -38,7 +45,9 @@ class Covariance(ApiView):
         return Response(document(row, request.query_params.get("symbols", "")))
 
 
-@operation(get=Op("signed_in", summary="Stressed covariance in force", query=SYMBOLS))
+@operation(
+    get=Op("signed_in", summary="Stressed covariance in force", query=SYMBOLS, refuses=(422,))
+)
 class StressedCovariance(Covariance):
     """GET /covariance/stressed: the crisis window; assumed names are flagged."""
 

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -10,7 +11,7 @@ from etftrader.core.actor import Actor
 from etftrader.core.api import versions
 from etftrader.core.api.fields import MoneyField, StrictSerializer
 from etftrader.core.api.idempotent import once
-from etftrader.core.api.registry import Op, operation
+from etftrader.core.api.registry import REQUIRED, TAGGED, Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput, Conflict, NotFound
 from etftrader.core.money import plain
@@ -26,7 +27,7 @@ from risk.selectors import limits as limit_rows
 from risk.selectors.limits import LimitInForce
 from risk.services import limits
 
-WHY = {"reason": "Why the limit ends; it is kept with it."}
+WHY = {"reason": "Why the limit ends; it is kept with it. It may stand in a body instead."}
 
 
 class LimitRequest(StrictSerializer):
@@ -104,8 +105,9 @@ class Limits(ApiView):
             }
         )
 
+    @extend_schema(responses={201: dict})
     def post(self, request: Any, portfolio_id: Any) -> Response:
-        """The owner, or staff of the Risk manager group, with a reason."""
+        """201 with the limit. The owner, or staff of the Risk manager group, with a reason."""
         portfolio = editing.portfolio_to_limit(self.actor, portfolio_id)
         asked = self.checked(LimitRequest)
 
@@ -127,9 +129,15 @@ class Limits(ApiView):
 
 
 @operation(
-    get=Op("portfolio:view", summary="One limit row"),
-    patch=Op("portfolio:manage", summary="Change a limit"),
-    delete=Op("portfolio:manage", summary="Let the default hold again", query=WHY),
+    get=Op("portfolio:view", summary="One limit row", versions=TAGGED),
+    patch=Op("portfolio:manage", summary="Change a limit", versions=REQUIRED),
+    delete=Op(
+        "portfolio:manage",
+        summary="Let the default hold again",
+        query=WHY,
+        needs=("reason",),
+        versions=REQUIRED,
+    ),
 )
 class Limit(ApiView):
     """GET, PATCH, DELETE /portfolios/{portfolio_id}/risk/limits/{limit_id}; If-Match required."""

@@ -7,15 +7,16 @@ from rest_framework.response import Response
 
 from etftrader.core.api import versions
 from etftrader.core.api.fields import StrictSerializer
-from etftrader.core.api.registry import Op, operation
+from etftrader.core.api.registry import REQUIRED, TAGGED, Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.money import plain
 from marketdata.selectors import sessions, vix
 from portfolios.api.owned import OF_PORTFOLIO, OwnedView
 from portfolios.constants import Action
 from portfolios.selectors import access
+from risk import live
 from risk.calculations.stop_loss import vix_regime
-from risk.models import StopEvent, StopLossLevel, StopLossRule
+from risk.models import StopEvent, StopLossRule
 from risk.selectors import stop_loss as stops
 from risk.services import stop_loss
 
@@ -60,8 +61,8 @@ class StopEventSerializer(serializers.ModelSerializer):
 
 
 @operation(
-    get=Op("portfolio:view", summary="Stops with their distance"),
-    put=Op("portfolio:manage", summary="Set how stops work"),
+    get=Op("portfolio:view", summary="Stops with their distance", versions=TAGGED),
+    put=Op("portfolio:manage", summary="Set how stops work", versions=REQUIRED),
 )
 class StopLoss(ApiView):
     """GET, PUT /portfolios/{portfolio_id}/stop-loss; PUT requires If-Match."""
@@ -82,7 +83,7 @@ class StopLoss(ApiView):
             "regime": regime.name,
             "stop_fraction": regime.distance,
             "rule": _rule(rule),
-            "results": [stop(each) for each in rows],
+            "results": [live.stop_data(each) for each in rows],
         }
         return versions.tagged(Response(body), rule)
 
@@ -128,27 +129,6 @@ class StopEvents(OwnedView):
     def get(self, request: Any) -> Response:
         """Newest first."""
         return self.listing(self.of_portfolio(stops.events(self.actor)), StopEventSerializer)
-
-
-def stop(level: StopLossLevel) -> dict[str, Any]:
-    """One position's stop."""
-    return {
-        "symbol": level.instrument.symbol,
-        "side": level.side,
-        "opened_on": level.opened_on,
-        "entry": plain(level.entry),
-        "extreme": plain(level.extreme),
-        "stop_price": plain(level.stop_price),
-        "stop_fraction": level.stop_fraction,
-        "close": plain(level.close),
-        "distance": level.distance,
-        "vix": level.vix,
-        "regime": level.regime,
-        "state": level.state,
-        "reason": level.reason or None,
-        "session_date": level.session_date,
-        "triggered_on": level.triggered_on,
-    }
 
 
 def _rule(rule: StopLossRule) -> dict[str, Any]:

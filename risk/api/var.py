@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from etftrader.core.api import parameters
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput, NotEnoughData
@@ -18,7 +19,9 @@ from risk.live import dollars, utc
 from risk.models import PreTradeCheck, RiskMetric
 from risk.selectors import var
 
-AS_OF = {"as_of": "Figures of this session's close, YYYY-MM-DD; the newest without it."}
+AS_OF = {
+    "as_of": parameters.day("Figures of this session's close, YYYY-MM-DD; the newest without it.")
+}
 
 
 class Answer(serializers.Serializer):
@@ -54,7 +57,7 @@ class CheckSerializer(serializers.ModelSerializer):
         )
 
 
-@operation(get=Op("portfolio:view", summary="Risk now or at a close", query=AS_OF))
+@operation(get=Op("portfolio:view", summary="Risk now or at a close", query=AS_OF, refuses=(422,)))
 class Risk(ApiView):
     """GET /portfolios/{portfolio_id}/risk: VaR, ES, limits, parts; live while a session plays."""
 
@@ -79,7 +82,9 @@ class Risk(ApiView):
         )
 
 
-@operation(get=Op("portfolio:view", summary="VaR per method at a close", query=AS_OF))
+@operation(
+    get=Op("portfolio:view", summary="VaR per method at a close", query=AS_OF, refuses=(422,))
+)
 class Var(ApiView):
     """GET /portfolios/{portfolio_id}/risk/var: every method of the run."""
 
@@ -109,7 +114,9 @@ class Var(ApiView):
         return Response(answer(portfolio, data, None, metric))
 
 
-@operation(get=Op("portfolio:view", summary="Parts of the VaR per position", query=AS_OF))
+@operation(
+    get=Op("portfolio:view", summary="Parts of the VaR per position", query=AS_OF, refuses=(422,))
+)
 class Components(ApiView):
     """GET /portfolios/{portfolio_id}/risk/components: they sum to the parametric VaR."""
 

@@ -14,7 +14,8 @@ from marketdata.selectors.sessions import Moment
 from marketdata.selectors.terms import Terms
 from portfolios.choices import Quality, SnapshotKind
 from portfolios.models import PortfolioSnapshot, PositionSnapshot
-from portfolios.selectors.valuation import SIMULATED_PRICE
+from portfolios.selectors import snapshots
+from portfolios.selectors.snapshots import Behind
 from risk import live
 from risk.choices import Method
 from risk.live import PortfolioRisk
@@ -23,6 +24,7 @@ from risk.selectors import limits as limit_rows
 from risk.selectors.figures import DAILY, Figures, LiveMark, LivePart, messages, worst_class
 from risk.selectors.limits import LimitInForce
 
+NO_PRICES = Behind(frozenset(), simulated=False)
 REVISED = "snapshot_revised"  # the lines changed after they were measured
 
 
@@ -114,7 +116,9 @@ def current(*, portfolio_id: UUID, moment: Moment) -> Current:
 def of_metric(metric: RiskMetric, limits: list[LimitInForce]) -> PortfolioRisk:
     """A stored run in the shape of the live record, without a line of today."""
     held, snapshot = parts(metric), _snapshot(metric)
-    said = snapshot.warnings if snapshot is not None else []
+    prices = NO_PRICES
+    if snapshot is not None:
+        prices = snapshots.behind(snapshots=[snapshot])[snapshot.pk]
     loss, stress = _losses(metric)
     lines: Sequence[PositionRisk | PositionSnapshot] = held
     if metric.reason == REVISED:
@@ -135,9 +139,9 @@ def of_metric(metric: RiskMetric, limits: list[LimitInForce]) -> PortfolioRisk:
         ledger_seq=snapshot.ledger_seq if snapshot else 0,
         as_of=metric.as_of,
         session_date=metric.session_date,
-        simulated=any(each["code"] == SIMULATED_PRICE for each in said),
+        simulated=prices.simulated,
         source="close",
-        price_class=worst_class([PriceClass.EOD, *_classes(snapshot)]),
+        price_class=worst_class([PriceClass.EOD, *prices.classes]),
         cash=equity - owed - sum(mark.exposure or 0.0 for mark in marks.values()),
         receivables=owed,
         marks=marks,
@@ -187,14 +191,6 @@ def _snapshot(metric: RiskMetric) -> PortfolioSnapshot | None:
         session_date=metric.session_date,
         kind=SnapshotKind.ACTUAL,
     ).first()
-
-
-def _classes(snapshot: PortfolioSnapshot | None) -> list[str]:
-    """The classes of the prices a snapshot was made of."""
-    if snapshot is None:
-        return []
-    rows = PositionSnapshot.objects.filter(snapshot=snapshot).exclude(price_class="")
-    return list(rows.order_by().values_list("price_class", flat=True).distinct())
 
 
 def _losses(metric: RiskMetric) -> tuple[float | None, float | None]:

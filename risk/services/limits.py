@@ -118,6 +118,7 @@ def evaluate(
         each.portfolio_id: each
         for each in RiskMetric.objects.filter(portfolio_id__in=asked, session_date=session_date)
     }
+    prices = books.behind(snapshots=list(snapshots.values()))
     limits = selector.in_force_many(portfolio_ids=asked)
     before = selector.last_states(portfolio_ids=asked)
     as_of = calendar.close_time(session_date)
@@ -138,7 +139,7 @@ def evaluate(
             before=before.get(portfolio_id, {}),
             as_of=as_of,
             session_date=session_date,
-            simulated=False,
+            simulated=prices[snapshot.pk].simulated,
             reason=runs[portfolio_id].reason if portfolio_id in runs else snapshot.risk_reason,
         )
     return found

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from marketdata.choices import InstrumentKind, Source
+from marketdata.choices import InstrumentKind, PriceClass, Source
 from marketdata.live import MarketState
 from marketdata.models import Instrument
 from marketdata.selectors import calendar, option_marks, prices, suspects
@@ -57,14 +57,27 @@ class Shelf:
         self.matrices: tuple[Any, Matrix | None, Matrix | None] = (None, None, None)
 
     def refresh(self, heads: Mapping[UUID, int], moment: Moment) -> None:
-        """Read the books whose ledger moved; a fixed number of queries for any number of them."""
+        """Read the books whose ledger moved; a fixed number of queries for any number of them.
+
+        Names without a price, or with one in doubt, are asked about anew: a person or a source
+        may have settled it, and no ledger moves then.
+        """
+        open_questions = [
+            self.instruments[symbol]
+            for symbol, each in self.closes.items()
+            if each.price is None or each.price_class == PriceClass.SUSPECT
+        ]
+        if open_questions:
+            self._price(open_questions, moment)
         moved = [
             pk
             for pk, seq in heads.items()
             if pk not in self.books or self.books[pk].ledger_seq != seq
         ]
-        if not moved:
-            return
+        if moved:
+            self._read(moved, moment)
+
+    def _read(self, moved: Sequence[UUID], moment: Moment) -> None:
         opening = _opening(moved, moment)
         # of the sessions since, as the snapshot of the day will count them
         flows = holdings.flows_of(
@@ -75,9 +88,7 @@ class Shelf:
         known = {each.pk for each in self.instruments.values()}
         new = list(Instrument.objects.filter(pk__in=wanted - known))
         self.instruments.update({each.symbol: each for each in new})
-        marks = prices.newest_closes(instruments=new, session_date=moment.session_date)
-        self.closes.update({each.symbol: each for each in marks.values()})
-        self._price_options(new, moment)
+        self._price(new, moment)
         for book in books:
             before = opening.get(book.portfolio_id)
             self.books[book.portfolio_id] = KnownBook(
@@ -89,6 +100,11 @@ class Shelf:
                 flows=float(flows.get(book.portfolio_id, Decimal(0))),
                 receivables=float(book.receivables),
             )
+
+    def _price(self, asked: Sequence[Instrument], moment: Moment) -> None:
+        marks = prices.newest_closes(instruments=asked, session_date=moment.session_date)
+        self.closes.update({each.symbol: each for each in marks.values()})
+        self._price_options(asked, moment)
 
     def _price_options(self, new: Sequence[Instrument], moment: Moment) -> None:
         """Take new contracts in: all of them are valued in one pass a bar, for all books."""

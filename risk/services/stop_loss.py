@@ -12,15 +12,15 @@ from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, VersionMismatch
 from etftrader.core.money import to_money
-from marketdata.choices import InstrumentKind, Pricing
-from marketdata.selectors import calendar, prices
+from marketdata.choices import InstrumentKind, PriceClass, Pricing
+from marketdata.selectors import calendar, prices, suspects
 from portfolios.models import Position
 from portfolios.services import locking
 from risk.calculations import stop_loss as kernel
 from risk.choices import AlertKind, Severity, StopEventKind, StopState
 from risk.constants import VIX_MAX_AGE, VIX_SYMBOL
 from risk.models import StopEvent, StopLossLevel, StopLossRule
-from risk.services import alerts, stop_units, stop_walk
+from risk.services import alerts, stop_news, stop_units, stop_walk
 from risk.services.stop_units import Steps
 from risk.services.stop_walk import History, Walk
 
@@ -55,13 +55,12 @@ def evaluate(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[str, 
     raised = alerts.open_keys(portfolio_ids=asked)
     for portfolio_id in asked:
         rule = rules.get(portfolio_id) or StopLossRule(portfolio_id=portfolio_id)
+        before = stop_news.shown(levels[portfolio_id].values())
         with transaction.atomic():
             _drop_closed(
                 portfolio_id, held[portfolio_id], levels[portfolio_id], session_date, raised
             )
-            if not rule.enabled:
-                continue
-            for position in held[portfolio_id]:
+            for position in held[portfolio_id] if rule.enabled else ():
                 known = levels[portfolio_id].get(position.instrument_id)
                 steps = splits.get(position.instrument_id, ())
                 if known is not None and steps:
@@ -69,6 +68,7 @@ def evaluate(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[str, 
                 state = _evaluate_one(position, known, rule, history, session_date, raised, steps)
                 counts["evaluated"] += 1
                 counts[state] = counts.get(state, 0) + 1
+            stop_news.tell(portfolio_id, before)
     return counts
 
 
@@ -139,6 +139,7 @@ def _history(
         for each in positions
         if each.instrument_id in splits
     }
+    doubted = _doubted(positions, session_date)
     columns = {
         symbol: [
             float(x) * since.get(symbol, 1.0) if np.isfinite(x) else None
@@ -146,7 +147,21 @@ def _history(
         ]
         for place, symbol in enumerate(panel.symbols)
     }
-    return History(panel.sessions.tolist(), columns, stop_walk.carried(columns[VIX_SYMBOL]))
+    if panel.sessions.size and panel.sessions[-1].item() == session_date:
+        for symbol in doubted:
+            columns[symbol][-1] = None  # no stop acts on a price in doubt
+    vix = stop_walk.carried(columns[VIX_SYMBOL])
+    return History(panel.sessions.tolist(), columns, vix, doubted)
+
+
+def _doubted(positions: Sequence[Position], session_date: date) -> frozenset[str]:
+    """Names of which nothing newer is believed than a price that is held back."""
+    held = {each.instrument_id: each.instrument for each in positions}
+    waiting = suspects.waiting(held, until=session_date)
+    asked = [held[key] for key in waiting]
+    marks = prices.closing_marks(instruments=asked, session_date=session_date) if asked else {}
+    found = (each for each in marks.values() if each.price_class == PriceClass.SUSPECT)
+    return frozenset(each.symbol for each in found)
 
 
 def _from(position: Position, level: StopLossLevel | None, session_date: date) -> date:
@@ -183,11 +198,13 @@ def _evaluate_one(
         _resolve(position, "", session_date, raised)
         _resolve(position, NOT_EVALUATED, session_date, raised)
     stop_walk.over(walk, position.instrument.symbol, rule, history, start)
+    in_doubt = position.instrument.symbol in history.doubted
+    reason = suspects.PRICE_SUSPECT if in_doubt else "no_price"
     if walk.stop.stop_price is None:
-        _not_evaluated(position, session_date, "no_price")
+        _not_evaluated(position, session_date, reason)
         return str(StopState.NOT_EVALUATED)
     if walk.day is None or walk.day < session_date:
-        walk.reason = "no_price"
+        walk.reason = reason
         _not_evaluated(position, session_date, walk.reason)
     else:
         _resolve(position, NOT_EVALUATED, session_date, raised)
@@ -289,13 +306,14 @@ def _tell(position: Position, walk: Walk, session_date: date, raised: Raised) ->
 
 def _not_evaluated(position: Position, session_date: date, reason: str) -> None:
     symbol = position.instrument.symbol
+    why = "The close is in doubt" if reason == suspects.PRICE_SUSPECT else "There is no close"
     alerts.raise_once(
         portfolio_id=position.portfolio_id,
         kind=AlertKind.STOP,
         key=f"stop:{symbol}{NOT_EVALUATED}",
         severity=Severity.WARNING,
         title=f"The stop of {symbol} was not evaluated",
-        detail=f"There is no close for {session_date} ({reason}).",
+        detail=f"{why} for {session_date} ({reason}).",
         symbol=symbol,
         as_of=calendar.close_time(session_date),
         session_date=session_date,

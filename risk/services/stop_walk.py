@@ -17,6 +17,7 @@ class History:
     sessions: list[date]
     closes: dict[str, list[float | None]]
     vix: list[float | None]
+    doubted: frozenset[str] = frozenset()  # names whose last close has another waiting behind it
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import { toast } from "./toast.js";
 const SILENCE_MS = 25000;
 const POLL_MS = 30000;
 const PATCH_MS = 500;
+const CLOSED = { ended: "No more history", waiting: "Between sessions", closed: "Market closed" };
 const body = document.body;
 const control = document.getElementById("live-control");
 const wanted = [...new Set((body.dataset.channels || "").split(/\s+/).filter(Boolean))];
@@ -67,8 +68,7 @@ function countAlerts(event, data) {
 
 function take(channel, event, message) {
 	const data = message.data ?? message.quotes ?? {};
-	const state = known.get(channel) || {};
-	const whole = channel === "quotes" ? { ...state.data, ...data } : data;
+	const whole = channel === "quotes" ? { ...known.get(channel)?.data, ...data } : data;
 	known.set(channel, { seq: message.seq, epoch: message.epoch, data: whole, at: Date.now(), asked: 0 });
 	if (channel === "market") {
 		if (!paused) patchStrip(data.strip);
@@ -79,7 +79,7 @@ function take(channel, event, message) {
 	if (moment && (!asOf || moment > asOf)) asOf = moment;
 	if (event?.startsWith("alert.")) {
 		countAlerts(event, data);
-		if (event === "alert.opened" && /breach|critical|bad/.test(data.severity || "")) {
+		if (event === "alert.opened" && /breach|critical|bad/.test(data.severity)) {
 			toast({ level: "bad", title: data.title, text: data.detail || data.text || "", url: data.url, key: `alert-${data.id}` });
 		}
 	}
@@ -162,9 +162,7 @@ function standing() {
 	if (!socket || (downSince && Date.now() - started > 4000)) return ["reconnecting", "Reconnecting, last"];
 	if (away) return ["away", "Live updates paused, as of"];
 	const market = known.get("market")?.data?.state;
-	if (market === "ended") return ["closed", "No more history, as of"];
-	if (market === "waiting") return ["closed", "Between sessions, as of"];
-	if (market === "closed") return ["closed", "Market closed, as of"];
+	if (market in CLOSED) return ["closed", `${CLOSED[market]}, as of`];
 	return downSince ? [control.dataset.state, null] : ["live", "Live"];
 }
 
@@ -174,8 +172,8 @@ function draw() {
 	if (control.dataset.state !== state) tell("state", { state });
 	control.dataset.state = state;
 	control.setAttribute("aria-pressed", String(paused));
-	control.title = paused ? "Resume live updates (P)" : "Pause live updates (P)";
-	if (word) control.querySelector("span").textContent = `${word} ${asOf ? et(asOf, state === "closed" || state === "away" ? "full" : "time") : ""}`.trim();
+	control.title = `${paused ? "Resume" : "Pause"} live updates (P)`;
+	if (word) control.querySelector("span").textContent = `${word} ${asOf ? et(asOf, /closed|away/.test(state) ? "full" : "time") : ""}`.trim();
 }
 
 function everySecond() {

@@ -20,6 +20,17 @@ function part(value, { less, per }) {
 	return less && value ? (value - less) / (per || 1) : value;
 }
 
+function tint(place, sign) {
+	place.classList.toggle("up", sign > 0);
+	place.classList.toggle("dn", sign < 0);
+}
+
+// Why a figure is missing: its row's word before the channel's.
+function why(data, path) {
+	const row = walk(data, path.replace(/\.?[^.]*$/, ""));
+	return (row?.reason || data.reason || "Not available").replaceAll("_", " ");
+}
+
 export function patchCell(cell, data, path) {
 	const value = part(walk(data, path), cell.dataset);
 	if (value === undefined) return;
@@ -27,9 +38,10 @@ export function patchCell(cell, data, path) {
 		const used = Math.max(0, Number(value) || 0);
 		cell.classList.remove("within", "watch", "breach", "missing");
 		cell.classList.add(value === null ? "missing" : used > 1 ? "breach" : used >= Number(cell.dataset.watch || 0.8) ? "watch" : "within");
+		const share = Math.min(used, 1) * 100;
 		const bar = cell.querySelector("i");
-		if (bar) bar.style.width = `${Math.min(used, 1) * 100}%`;
-		cell.setAttribute("aria-valuenow", String(Math.round(Math.min(used, 1) * 100)));
+		if (bar) bar.style.width = `${share}%`;
+		cell.setAttribute("aria-valuenow", Math.round(share));
 		return;
 	}
 	const { fmt, unit, was, tone } = cell.dataset;
@@ -38,12 +50,10 @@ export function patchCell(cell, data, path) {
 	if ("v" in cell.dataset) cell.dataset.v = value ?? ""; // exact, for sums
 	if (holder.textContent === text) return;
 	holder.textContent = text;
+	if (value === null) cell.title = why(data, path);
+	else if (cell.matches(".missing")) cell.title = "";
 	cell.classList.toggle("missing", value === null);
-	if (value === null) cell.title = data.reason || "Not available";
-	if (tone) {
-		cell.classList.toggle("up", Number(value) > 0);
-		cell.classList.toggle("dn", Number(value) < 0);
-	}
+	if (tone) tint(cell, value);
 	cell.dataset.flash = was === undefined || !tone ? "ch" : Number(value) >= Number(was) ? "up" : "dn";
 	cell.dataset.was = value;
 	setTimeout(() => delete cell.dataset.flash, 750);
@@ -58,8 +68,7 @@ export function patchStrip(strip) {
 			box.querySelector(".last").textContent = show(mark.last, yielding ? "pct2" : "price");
 			if (mark.change === null) continue;
 			change.textContent = show(mark.change, yielding ? "signed:bp0" : plain ? "signed" : "signed:ratio2");
-			change.classList.toggle("up", plain && Number(mark.change) > 0);
-			change.classList.toggle("dn", plain && Number(mark.change) < 0);
+			tint(change, plain && mark.change);
 		}
 	}
 }

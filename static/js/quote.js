@@ -5,6 +5,8 @@ import { plan } from "./session.js";
 
 const control = document.getElementById("live-control");
 const find = (name) => document.querySelector(name);
+// classes that go by age or by a newer price that is held back; others stay as they were drawn
+const KINDS = { live: "ok", delayed: "plain", stale: "watch", suspect: "bad" };
 let heard = null;
 
 function count() {
@@ -14,18 +16,18 @@ function count() {
 	const running = state !== "closed" && state !== "off";
 	const age = heard.age + (running ? (Date.now() - heard.at) / 1000 : 0);
 	cell.textContent = show(Math.floor(age), "age");
-	if (!running) return;
-	// a newer price that is held back makes this one doubtful at any age
-	const aged = age <= 60 ? ["LIVE", "ok"] : age <= 900 ? ["DELAYED", ""] : ["STALE", "watch"];
-	const [word, kind] = heard.doubted ? ["SUSPECT", "bad"] : aged;
-	tag.textContent = word;
-	tag.className = `tag ${kind}`;
+	if (!running || !(heard.word in KINDS)) return;
+	const aged = age <= 60 ? "live" : age <= 900 ? "delayed" : "stale";
+	const word = heard.word === "suspect" ? heard.word : aged;
+	tag.textContent = word.toUpperCase();
+	tag.className = `tag ${KINDS[word]}`;
+	tag.title = tag.getAttribute(`data-title-${word}`);
 }
 
 document.body.addEventListener("live:data", ({ detail: { channel, data, paused } }) => {
 	const quote = channel === "quotes" && !paused && data[find("[data-quote]")?.dataset.quote];
 	if (!quote || quote.age_seconds === null) return;
-	heard = { at: Date.now(), age: quote.age_seconds, doubted: quote.quality === "suspect" };
+	heard = { at: Date.now(), age: quote.age_seconds, word: quote.quality };
 	const [bid, ask] = [Number(quote.bid), Number(quote.ask)];
 	const cell = find('[data-live="quotes:spread"]');
 	if (cell) cell.textContent = show(bid && ask ? ((ask - bid) / (ask + bid)) * 20000 : null, "bp1");

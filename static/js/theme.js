@@ -10,7 +10,9 @@
 			else delete root.dataset[key];
 		}
 	};
-	const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+	const system = matchMedia("(prefers-color-scheme: dark)");
+	const isDark = () => (root.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
+	const tell = () => dispatchEvent(new CustomEvent("etf:theme"));
 	const name = () => {
 		for (const word of document.querySelectorAll("[data-theme-word]")) word.textContent = isDark() ? "light theme" : "dark theme";
 	};
@@ -18,11 +20,11 @@
 		keep(key, value);
 		apply();
 		name();
-		dispatchEvent(new CustomEvent("etf:theme"));
+		tell();
 	};
 	apply();
 	addEventListener("DOMContentLoaded", name);
-	matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new CustomEvent("etf:theme")));
+	system.addEventListener("change", tell);
 	addEventListener("click", (event) => {
 		const control = event.target.closest?.("[data-theme-set],[data-theme-toggle],[data-privacy-toggle]");
 		if (!control) return;

@@ -1,6 +1,5 @@
 """Orders over the API: place, check, list, read, cancel; a refused order is kept, with 422."""
 
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from etftrader.core.actor import Actor
-from etftrader.core.api import problems, versions
+from etftrader.core.api import parameters, problems, versions
 from etftrader.core.api.idempotent import once
 from etftrader.core.api.lists import Pages
-from etftrader.core.api.registry import Op, operation
+from etftrader.core.api.registry import CHECKED, UNCHANGED, Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput, NotFound
 from marketdata.selectors import sessions
@@ -27,34 +26,27 @@ from trading.choices import OrderState
 from trading.models import Order
 from trading.selectors import orders as read
 from trading.services import orders
+from trading.services.placing import Placing
 from trading.services.tickets import Ticket
 
 PLACE = Op("portfolio:trade", "Place a market order", limit="orders", money=True)
-IN_BOOK = {"portfolio_id": "Id of the portfolio to look in; all you may see without it."}
+IN_BOOK = {
+    "portfolio_id": parameters.Parameter(
+        "Id of the portfolio to look in; all you may see without it.", format="uuid"
+    )
+}
 FILTERS = {"state": ["exact", "in"], "side": ["exact"], "instrument__symbol": ["exact"]}
 
 
 def place(request: Request, portfolio: Portfolio, ticket: Ticket) -> Response:
     """Submit under the request's key: the same request again gives the same answer."""
-    actor = Actor.of(request)
-
-    @cache
-    def ready() -> orders.Ready:
-        moment = sessions.moment()
-        return orders.gather(portfolio_id=portfolio.pk, ticket=ticket, by=actor, moment=moment)
-
-    def effect() -> Response:
-        order = orders.submit(
-            portfolio_id=portfolio.pk,
-            ticket=ticket,
-            by=actor,
-            moment=ready().moment,
-            market_clock=sessions.moment,
-            ready=ready(),
-        )
-        return answer(request, order)
-
-    response = once(request, effect, before=ready)
+    placing = Placing(
+        portfolio_id=portfolio.pk,
+        ticket=ticket,
+        by=Actor.of(request),
+        market_clock=sessions.moment,
+    )
+    response = once(request, lambda: answer(request, placing.submit()), before=placing.gather)
     if response.status_code == 422:
         # what is kept is the body; its media type belongs to it
         response.content_type = problems.CONTENT_TYPE
@@ -181,7 +173,7 @@ class Orders(OwnedView):
         return access.portfolio_for(self.actor, found[0], Action.TRADE)
 
 
-@operation(get=Op("signed_in", "Read an order"))
+@operation(get=Op("signed_in", "Read an order", versions=UNCHANGED))
 class OrderDetail(OwnedView):
     """One order."""
 
@@ -194,7 +186,14 @@ class OrderDetail(OwnedView):
         return detail(request, order)
 
 
-@operation(get=Op("signed_in", "Find an order by its client order id", query=IN_BOOK))
+@operation(
+    get=Op(
+        "signed_in",
+        "Find an order by its client order id",
+        query=IN_BOOK,
+        versions=UNCHANGED,
+    )
+)
 class OrderByClientId(OwnedView):
     """An order by the name its sender gave it; portfolios are searched newest order first."""
 
@@ -210,7 +209,11 @@ class OrderByClientId(OwnedView):
         return detail(request, order)
 
 
-@operation(post=Op("portfolio:trade", "Cancel what of an order is not filled", money=True))
+@operation(
+    post=Op(
+        "portfolio:trade", "Cancel what of an order is not filled", money=True, versions=CHECKED
+    )
+)
 class OrderCancel(ApiView):
     """Cancel a working order; a finished one answers 409 with its state."""
 

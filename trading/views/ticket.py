@@ -1,7 +1,6 @@
 """The trade ticket: the check beside the form, and the one press that places the order."""
 
 import uuid
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +26,7 @@ from trading.forms import TicketForm
 from trading.models import Order
 from trading.selectors import trades
 from trading.services import orders
+from trading.services.placing import Placing
 from trading.views import check_panel, tables
 
 PAGE = "trading/ticket.html"
@@ -98,21 +98,12 @@ class TicketPage(LoginRequiredMixin, View):
         self, request: HttpRequest, portfolio: Portfolio, form: TicketForm, actor: Actor
     ) -> HttpResponse:
         ticket = form.ticket()
-
-        @cache
-        def ready() -> orders.Ready:
-            moment = sessions.moment()
-            return orders.gather(portfolio_id=portfolio.pk, ticket=ticket, by=actor, moment=moment)
+        placing = Placing(
+            portfolio_id=portfolio.pk, ticket=ticket, by=actor, market_clock=sessions.moment
+        )
 
         def effect() -> Answer:
-            order = orders.submit(
-                portfolio_id=portfolio.pk,
-                ticket=ticket,
-                by=actor,
-                moment=ready().moment,
-                market_clock=sessions.moment,
-                ready=ready(),
-            )
+            order = placing.submit()
             status = UNPROCESSABLE if order.state == OrderState.REJECTED else 201
             return Answer(status=status, body={"order": str(order.pk)})
 
@@ -126,7 +117,7 @@ class TicketPage(LoginRequiredMixin, View):
             key=ticket.client_order_id,
             print_of=idempotency.fingerprint(request.path, said),
             effect=effect,
-            before=ready,
+            before=placing.gather,
         )
         order = Order.objects.for_actor(actor).get(pk=answer.body["order"])
         if order.state == OrderState.REJECTED:

@@ -9,6 +9,7 @@ from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from etftrader.core.api import parameters
 from etftrader.core.api.fields import StrictSerializer, WholeField
 from etftrader.core.api.parsers import TooLarge
 from etftrader.core.api.problems import ProblemHandler
@@ -17,8 +18,10 @@ from etftrader.core.errors import BadInput, DomainError
 MAX_ITEMS = 500
 MAX_KEY = 100
 PARTIAL = {
-    "partial": "true answers each item by itself and keeps the good ones; without it one bad item "
-    "refuses them all."
+    "partial": parameters.flag(
+        "true answers each item by itself and keeps the good ones; without it one bad item "
+        "refuses them all."
+    )
 }
 
 Document = dict[str, Any]

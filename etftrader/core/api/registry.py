@@ -20,6 +20,10 @@ PUBLIC, SIGNED_IN, STAFF, OPERATOR, PORTFOLIO = (
 CLASSES = frozenset({PUBLIC, SIGNED_IN, STAFF, OPERATOR, PORTFOLIO})
 OPERATORS = frozenset({"Operator", "Admin"})
 METHODS = ("get", "post", "put", "patch", "delete")
+# what an operation does with entity tags: sends one; answers 304 to one that is known; finds out
+# a change that was thought out on another version; does so, and wants to be told the version
+TAGGED, UNCHANGED, CHECKED, REQUIRED = "tagged", "unchanged", "checked", "required"
+VERSIONS = frozenset({"", TAGGED, UNCHANGED, CHECKED, REQUIRED})
 
 ViewClass = TypeVar("ViewClass", bound=type)
 
@@ -40,6 +44,12 @@ class Op:
     lists: bool = False  # pages, filters and ordering of the view apply
     limit: str = ""  # a named scope of RATE_LIMITS beside the default
     money: bool = False  # a twin within ten seconds is suspicious
+    # for the description alone: a test compares it with what views do
+    needs: tuple[str, ...] = ()  # query parameters without which the answer is 400
+    keyed: bool = True  # a POST keeps its answer under the request's Idempotency-Key
+    versions: str = ""  # see VERSIONS; empty: what a row with PATCH does (see `tags_of`)
+    refuses: tuple[int, ...] = ()  # statuses its method alone does not tell of
+    operators: str = ""  # what of it is left to operators, in a sentence
 
     @property
     def kind(self) -> str:
@@ -58,6 +68,8 @@ def operation(**methods: "Op | str") -> Callable[[ViewClass], ViewClass]:
     for name, each in declared.items():
         if name not in METHODS or each.kind not in CLASSES:
             raise ValueError(f"{name}={each.access} is no access class")
+        if each.versions not in VERSIONS or not set(each.needs) <= set(each.query):
+            raise ValueError(f"{name} is not declared consistently")
         if name != "get" and each.kind in (STAFF, OPERATOR) and not each.word:
             # without a scope of its own a token that may only read could write
             raise ValueError(f"{name}={each.access} names no scope")
@@ -74,6 +86,17 @@ def declared(view: Any, method: str) -> Op | None:
     name = method.lower()
     operations: Mapping[str, Op] = getattr(view, "operations", {})
     return operations.get("get" if name == "head" else name)
+
+
+def tags_of(view: Any, method: str, address: str) -> str:
+    """What an operation does with entity tags: as declared, else as rows with PATCH do."""
+    wanted = declared(view, method)
+    if wanted is None or wanted.versions:
+        return wanted.versions if wanted else ""
+    is_row = address.endswith("}") and "patch" in getattr(view, "operations", {})
+    if not is_row or method.upper() == "POST":
+        return ""
+    return UNCHANGED if method.upper() == "GET" else CHECKED
 
 
 class Registered(BasePermission):

@@ -104,6 +104,20 @@ def test_a_symbol_or_another_spelling_is_taken_once(operator, symbol):
     assert (answer.status_code, answer.json()["code"]) == (409, "symbol_taken")
 
 
+def test_a_symbol_that_is_borne_unseen_is_refused_in_the_same_words(operator, reader):
+    instrument("SPY")
+    instrument("MINE", kind="private_fund", pricing="manual", owner_id=reader.user.pk)
+    assert operator.get(f"{URL}/MINE").status_code == 404
+
+    def said(symbol):
+        answer = operator.post(URL, BODY | {"symbol": symbol}, format="json").json()
+        told = {name: each for name, each in answer.items() if name != "request_id"}
+        return str(told).replace(symbol, "X")
+
+    assert said("MINE") == said("SPY")
+    assert "X is not free. Choose another symbol." in said("MINE")
+
+
 def test_public_things_are_the_operators_and_private_ones_their_owners(operator, reader):
     assert reader.post(URL, BODY, format="json").status_code == 403
     made = reader.post(
@@ -193,7 +207,7 @@ def test_a_batch_is_whole_or_nothing_and_names_the_bad_item(operator):
 
     answer = operator.post(f"{URL}/batch", items, format="json")
 
-    assert (answer.status_code, fields(answer)) == (400, ["2"])
+    assert (answer.status_code, fields(answer)) == (400, ["2.symbol"])
     assert answer.json()["errors"][0]["code"] == "symbol_taken"
     assert not Instrument.objects.exists()
     kept = operator.post(f"{URL}/batch?partial=true", items, format="json")

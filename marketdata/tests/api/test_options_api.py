@@ -7,7 +7,8 @@ from rest_framework.test import APIClient
 
 from etftrader.core.records import AuditEvent
 from etftrader.testing.rows import module_rows
-from marketdata.models import OptionContract
+from marketdata.models import OptionContract, OptionGreeks, OptionQuote
+from marketdata.selectors import calendar
 from marketdata.services import greeks, option_quotes
 from marketdata.tests.option_world import DAY, NEXT, clock_at, instrument, spy
 
@@ -69,6 +70,24 @@ def test_the_chain_of_an_underlying(reader, market):
     assert -1 < line["put"]["delta"] < 0
     assert call["age_seconds"] == 0
     assert call["reasons"] == {}
+
+
+def test_greeks_beside_newer_quotes_say_of_which_close_they_are(reader, market):
+    def call():
+        body = reader.get(f"{V1}/market/options/spy?expiry=2016-08-19").json()
+        return next(each for each in body["results"] if each["strike"] == "212.00")["call"]
+
+    then = call()
+    assert (then["greeks_session_date"], then["greeks_late"]) == ("2016-06-22", False)
+    assert then["greeks_as_of"] == then["as_of"]
+    OptionQuote.objects.update(session_date=NEXT, as_of=calendar.close_time(NEXT))
+    clock_at(NEXT)
+
+    late = call()
+
+    assert (late["session_date"], late["greeks_session_date"]) == ("2016-06-23", "2016-06-22")
+    assert late["greeks_as_of"] == then["greeks_as_of"] < late["as_of"]
+    assert (late["delta"], late["greeks_late"]) == (then["delta"], True)
 
 
 def test_an_underlying_without_options_says_so(reader, market):
@@ -269,3 +288,34 @@ def test_a_repeated_key_answers_alike(operator, market):
     assert (first.status_code, again.status_code) == (201, 201)
     assert again["Idempotent-Replayed"] == "true"
     assert first.json() == again.json()
+
+
+def test_a_tag_of_a_contract_is_of_the_figures_too(operator, market):
+    url = f"{V1}/options/{CALL}"
+    first = operator.get(url)
+
+    same = operator.get(url, HTTP_IF_NONE_MATCH=first["ETag"])
+    assert (same.status_code, same["ETag"], same.content) == (304, first["ETag"], b"")
+    OptionGreeks.objects.update(delta=0.25)  # the row of the contract stays as it is
+    again = operator.get(url, HTTP_IF_NONE_MATCH=first["ETag"])
+    assert (again.status_code, again.json()["delta"]) == (200, 0.25)
+    assert again.json()["version"] == first.json()["version"]
+    done = operator.patch(url, {"style": "european"}, format="json", HTTP_IF_MATCH=first["ETag"])
+    assert (done.status_code, done["ETag"]) == (200, operator.get(url)["ETag"])
+    late = operator.delete(url, HTTP_IF_MATCH=again["ETag"])
+    assert (late.status_code, late.json()["current"]) == (412, f'"v{late.json()["version"]}"')
+
+
+def test_greeks_as_of_a_past_close(reader, market):
+    then = reader.get(f"{V1}/options/{CALL}").json()
+    clock_at(NEXT)
+    OptionGreeks.objects.filter(contract__instrument__symbol=CALL).update(session_date=NEXT)
+
+    assert reader.get(f"{V1}/options/{CALL}").json()["session_date"] == "2016-06-23"
+    past = reader.get(f"{V1}/options/{CALL}?as_of=2016-06-22").json()
+    assert (past["delta"], past["reasons"]["delta"]) == (None, "not_computed")
+    rows = reader.get(f"{V1}/options?search={CALL}&as_of=2016-06-22").json()["results"]
+    assert [each["session_date"] for each in rows] == [None]
+    assert then["session_date"] == "2016-06-22"
+    [wrong] = reader.get(f"{V1}/options?as_of=2016-06-24").json()["errors"]
+    assert (wrong["attr"], wrong["code"]) == ("as_of", "after_market_clock")

@@ -1,7 +1,10 @@
 """Bonds: published figures, independent sums of cash flows, and prices without a yield."""
 
 import math
-from datetime import date
+from calendar import monthrange
+from datetime import date, timedelta
+from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -101,6 +104,127 @@ def test_accrued_interest_by_the_two_bases():
     assert thirty.accrued == pytest.approx(4.0 * 60 / 180)
 
 
+def by_hand(issued, settled, maturity, coupon, clean):
+    """Accrued interest and yield of a semi-annual bond, act/act, from nothing but its dates."""
+    days = [maturity]
+    while days[0] > min(issued, settled):
+        earlier = days[0].month - 6
+        days.insert(0, date(days[0].year - (earlier < 1), earlier % 12 or 12, days[0].day))
+    flows = []
+    for first, last in pairwise(days):
+        paid = Fraction((last - max(first, issued)).days, (last - first).days) * coupon / 2
+        flows.append((first, last, paid))
+    first, last, _ = next(each for each in flows if each[0] <= settled < each[1])
+    accrued = Fraction((settled - max(first, issued)).days, (last - first).days) * coupon / 2
+    left = float(Fraction((last - settled).days, (last - first).days))
+    coming = [paid for _, day, paid in flows if day > settled]
+    coming[-1] += 100
+    low, high = -0.5, 2.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        worth = sum(
+            float(paid) / (1 + middle / 2) ** (left + place) for place, paid in enumerate(coming)
+        )
+        low, high = (middle, high) if worth > clean + float(accrued) else (low, middle)
+    return float(accrued), low
+
+
+@pytest.mark.parametrize(
+    ("issued", "settled"),
+    [
+        (date(2016, 6, 1), date(2016, 6, 22)),  # in a short first period
+        (date(2016, 6, 22), date(2016, 6, 22)),  # on the day of issue
+        (date(2016, 5, 15), date(2016, 6, 22)),  # issued on a coupon day
+        (date(2016, 6, 1), date(2016, 11, 15)),  # the first coupon is paid
+        (date(2014, 1, 7), date(2016, 6, 22)),  # long ago
+    ],
+)
+def test_interest_runs_from_the_issue_and_a_short_first_coupon_pays_its_days(issued, settled):
+    maturity = date(2026, 5, 15)
+
+    of = bond(settled, maturity, 0.06, issued=issued)
+    found = to_yield(of, 98.5)
+
+    accrued, annual = by_hand(issued, settled, maturity, 6, 98.5)
+    assert of.accrued == pytest.approx(accrued, abs=1e-12)
+    assert found.value == pytest.approx(annual, abs=1e-11)
+    figures = at_yield(of, found.value)
+    assert figures.clean == pytest.approx(98.5, abs=1e-9)
+    assert figures.dirty == pytest.approx(98.5 + accrued, abs=1e-9)
+
+
+def test_the_short_first_period_of_the_isda_memorandum():
+    """EMU and market conventions, 1998: 10 %, issued 1 February 1999, coupons on 1 July."""
+    dates = (date(2000, 7, 1), 0.1, 1)
+    issued = date(1999, 2, 1)
+    fresh = bond(issued, *dates, issued=issued)
+    _, amounts = fresh.cash_flows()
+
+    assert list(amounts) == pytest.approx([4.10958904110, 110.0])
+    assert (fresh.accrued, fresh.periods) == (0.0, 2)
+    last = bond(date(1999, 6, 30), *dates, issued=issued)
+    assert last.accrued == pytest.approx(10 * 149 / 365)
+    assert list(bond(date(1999, 7, 1), *dates, issued=issued).cash_flows()[1]) == [110.0]
+
+
+def test_before_its_issue_there_is_no_bond():
+    ahead = bond(date(2016, 6, 21), date(2026, 5, 15), 0.06, issued=date(2016, 6, 22))
+
+    assert at_yield(ahead, 0.05) == BondFigures(reason="not_issued")
+    assert to_yield(ahead, 100.0).reason == "not_issued"
+    assert bond(date(2016, 6, 22), date(2026, 5, 15), 0.06, issued=date(2016, 6, 22)).reason is None
+
+
+def test_thirty_360_from_the_issue():
+    """21 days of a period of 180 are earned of a first coupon of 164."""
+    of = bond(date(2016, 6, 22), date(2026, 5, 15), 0.06, 2, "30/360", date(2016, 6, 1))
+
+    assert of.accrued == pytest.approx(3.0 * 21 / 180)
+    assert of.cash_flows()[1][0] == pytest.approx(3.0 * 164 / 180)
+
+
+@pytest.mark.parametrize(
+    ("settled", "days"),
+    [
+        (date(2023, 2, 28), 0),  # the coupon day itself, a 30th
+        (date(2023, 3, 15), 15),
+        (date(2023, 8, 15), 165),
+        (date(2023, 8, 30), 180),
+    ],
+)
+def test_thirty_360_takes_the_end_of_february_for_a_30th_where_coupons_fall_on_ends(settled, days):
+    of = bond(settled, date(2025, 8, 31), 0.06, 2, "30/360")
+
+    assert of.accrued == pytest.approx(3.0 * days / 180)
+
+
+def test_accrued_interest_needs_no_yield():
+    found = at_yield(Bond(0.06, 2, 10, 0.5), None)
+
+    assert (found.accrued, found.dirty, found.reason) == (1.5, None, "no_yield")
+
+
+@given(
+    st.dates(date(2004, 1, 1), date(2035, 12, 31)),
+    st.integers(1, 36_000),
+    st.sampled_from([1, 2, 4, 12]),
+)
+def test_the_coupons_that_are_left_are_those_after_the_settlement(settled, days, frequency):
+    maturity = settled + timedelta(days)
+    months = maturity.year * 12 + maturity.month - 1
+    coming = []
+    for back in range(0, 1300, 12 // frequency):
+        year, month = divmod(months - back, 12)
+        last = monthrange(year, month + 1)[1]
+        ends = maturity.day == monthrange(maturity.year, maturity.month)[1]
+        day = date(year, month + 1, last if ends else min(maturity.day, last))
+        if day <= settled:
+            break
+        coming.append(day)
+
+    assert bond(settled, maturity, 0.05, frequency).periods == len(coming)
+
+
 def test_on_a_coupon_day_nothing_has_accrued():
     fresh = bond(date(2024, 5, 15), date(2026, 5, 15), 0.06)
 
@@ -136,6 +260,8 @@ def test_reasons_of_bonds_without_figures():
         (lambda: Bond(0.05, 2, -1), "periods"),
         (lambda: Bond(0.05, 2, 3, 1.0), "periods"),
         (lambda: Bond(-0.05, 2, 3), "coupon_rate: -0.05"),
+        (lambda: Bond(0.05, 2, 3, 0.0, 1.5), "first_coupon"),
+        (lambda: Bond(0.05, 2, 3, 0.0, 1.0, -0.1), "first_coupon"),
         (lambda: bond(date(2024, 1, 1), date(2025, 1, 1), 0.05, 2, "act/365"), "basis: 'act/365'"),
         (lambda: bond(date(2024, 1, 1), date(2025, 1, 1), 0.05, 5), "frequency: 5"),
     ],

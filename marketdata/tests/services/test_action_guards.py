@@ -10,10 +10,11 @@ from django.db import connection
 
 from etftrader.core.actor import system
 from etftrader.core.errors import Conflict
+from etftrader.core.records import AuditEvent
 from marketdata.models import CorporateAction, DailyBar, Instrument
 from marketdata.providers.base import SplitRow
 from marketdata.services import action_edits, corporate_actions
-from marketdata.services.action_edits import Wish
+from marketdata.tests import histories
 
 pytestmark = pytest.mark.django_db
 EVE, EX, NEXT, LATER = (date(2020, *each) for each in ((8, 28), (8, 31), (9, 1), (9, 9)))
@@ -34,8 +35,7 @@ def store(instrument: Instrument, closes: dict[date, float], source: str = "csv"
 
 
 def enter(instrument: Instrument, ratio: Any = 4, ex_date: date = EX) -> CorporateAction:
-    wish = Wish(instrument=instrument, kind="split", ex_date=ex_date, ratio=Decimal(str(ratio)))
-    return action_edits.enter(wish=wish, latest=EVE, by=BY)
+    return histories.split(instrument, ratio, ex_date, latest=EVE)
 
 
 def tell(source: str, ratio: float = 4.0, ex_date: date = EX) -> dict[str, Any]:
@@ -62,7 +62,9 @@ def test_a_split_by_hand_that_no_price_shows_waits_until_it_is_rejected(
     for _ in range(2):
         done = corporate_actions.apply_due(session_date=LATER)
         [item] = done["items"]
-        assert (item["status"], item["reason"]["code"]) == ("failed", "price_contradicts")
+        assert (item["status"], item["reason"]["code"]) == ("skipped", "price_contradicts")
+        assert done["counts"] == {"applied": 0, "failed": 0, "held": 1}
+        assert [each["code"] for each in done["warnings"]] == ["action_held"]
     for words in ("2020-08-28, 100.00", "2020-08-31, 100.00", "Reject the split", "correct"):
         assert words in item["reason"]["detail"]
 
@@ -75,7 +77,7 @@ def test_a_split_by_hand_that_no_price_shows_waits_until_it_is_rejected(
 def test_it_is_applied_once_the_prices_show_it(spy: Instrument) -> None:
     store(spy, {EVE: 400, EX: 400})
     enter(spy)
-    assert corporate_actions.apply_due(session_date=EX)["counts"]["failed"] == 1
+    assert corporate_actions.apply_due(session_date=EX)["counts"]["held"] == 1
 
     DailyBar.objects.filter(session_date=EX).update(close=101)
 
@@ -169,17 +171,57 @@ def test_what_a_source_tells_beside_a_split_by_hand_is_a_warning(
     assert corporate_actions.apply_due(session_date=LATER)["counts"]["applied"] == (not applied)
 
 
-def test_one_source_may_tell_two_splits_of_a_week_and_a_rejected_one_is_no_split(
+def test_one_answer_may_tell_two_splits_of_a_week_and_a_rejected_one_is_no_split(
     spy: Instrument,
 ) -> None:
-    tell("csv", 2.0)
-    assert tell("csv", 4.0, NEXT)["counts"]["recorded"] == 1
+    rows = [SplitRow("SPY", EX, 2.0, "csv"), SplitRow("SPY", NEXT, 4.0, "csv")]
+    for words in ("recorded", "known"):
+        assert corporate_actions.record(rows=rows, session_date=LATER)["counts"][words] == 2
     for each in CorporateAction.objects.all():
         action_edits.reject(action_id=each.pk, reason="a rumour", by=BY)
 
     made = enter(spy, 4, date(2020, 9, 2))
 
     assert made.status == "pending"
+
+
+def test_a_source_that_moves_its_split_by_a_day_moves_it_while_it_is_pending(
+    spy: Instrument,
+) -> None:
+    tell("yfinance")
+
+    assert tell("yfinance", ex_date=NEXT)["counts"]["corrected"] == 1
+
+    action = CorporateAction.objects.get()
+    assert (action.ex_date, action.status) == (NEXT, "pending")
+    line = AuditEvent.objects.get(action="corporate_action.corrected")
+    assert line.after["ex_date"] == NEXT.isoformat()
+
+
+def test_a_source_that_moves_an_applied_split_multiplies_nothing_twice(spy: Instrument) -> None:
+    store(spy, {EVE: 400, EX: 101})
+    tell("yfinance")
+    assert corporate_actions.apply_due(session_date=EX)["counts"]["applied"] == 1
+
+    [warning] = tell("yfinance", ex_date=NEXT)["warnings"]
+
+    assert "taken to be the same" in warning["detail"]
+    assert corporate_actions.apply_due(session_date=LATER)["counts"]["applied"] == 0
+    assert closes() == [100, 101]
+
+
+@pytest.mark.parametrize("source", ["csv", "yfinance"])
+def test_a_rejected_split_does_not_come_back_under_another_day(
+    spy: Instrument, source: str
+) -> None:
+    tell("yfinance")
+    action_edits.reject(action_id=CorporateAction.objects.get().pk, reason="a rumour", by=BY)
+
+    [warning] = tell(source, ex_date=NEXT)["warnings"]
+
+    assert "rejected with 4.00, told by yfinance for 2020-08-31" in warning["detail"]
+    assert CorporateAction.objects.count() == 1
+    assert tell(source, 3.0, NEXT)["counts"]["recorded"] == 1
 
 
 @pytest.mark.parametrize(("ratio", "day"), [("0.25", NEXT), ("4", LATER)])

@@ -15,6 +15,7 @@ from etftrader.testing.yahoo_server import Reply, YahooServer
 from marketdata.models import CorporateAction, DailyBar, DataRefresh, Instrument, PriceSeries
 from marketdata.selectors import calendar
 from marketdata.services import action_sync, price_sync
+from marketdata.tests import histories
 
 pytestmark = pytest.mark.django_db
 DAYS = calendar.between(date(2020, 6, 1), date(2020, 7, 31))
@@ -41,9 +42,7 @@ def yahoo(yahoo: YahooServer) -> YahooServer:
 
 def tell(server: YahooServer, symbol: str, **events: Any) -> None:
     closes = {day: 100.0 + place % 3 for place, day in enumerate(DAYS[:31])}
-    server.forget(f"/chart/{symbol}")
-    told = yahoo_server.chart(symbol, closes, **events)
-    server.say(f"/chart/{symbol}", Reply.json(told))
+    histories.retell(server, yahoo_server.chart(symbol, closes, **events), symbol)
 
 
 def run() -> Any:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from etftrader.testing import yahoo_server
-from etftrader.testing.yahoo_server import Reply, YahooServer
+from etftrader.testing.yahoo_server import YahooServer
 from marketdata.models import CorporateAction, DailyBar, Instrument, PriceSeries
 from marketdata.providers.base import BarRow
 from marketdata.selectors import calendar
-from marketdata.services import bar_store, price_import, price_sync
+from marketdata.services import bar_store, price_sync
+from marketdata.tests import histories
 
 pytestmark = pytest.mark.django_db
 DAYS = calendar.between(date(2020, 6, 1), date(2020, 7, 31))
@@ -37,8 +38,7 @@ def tell(
     shares = math.prod(ratios.values())
     closes = {day: close / shares for day, close in CLOSES.items() if day <= until}
     told = yahoo_server.chart("SPY", closes, splits=ratios, dividends=known)
-    yahoo.forget("/chart/SPY")
-    yahoo.say("/chart/SPY", Reply.json(told))
+    histories.retell(yahoo, told)
     return dict(zip(sorted(closes), yahoo_server.adjusted(closes, known), strict=True))  # type: ignore[arg-type]
 
 
@@ -142,8 +142,7 @@ def test_an_adjusted_close_that_cannot_be_moves_nothing(
     told["chart"]["result"][0]["indicators"]["adjclose"][0]["adjclose"] = [
         each / 10 for each in adjusted[:-1]
     ] + adjusted[-1:]
-    yahoo.forget("/chart/SPY")
-    yahoo.say("/chart/SPY", Reply.json(told))
+    histories.retell(yahoo, told)
 
     sync(DAYS[16])
 
@@ -158,8 +157,7 @@ def test_corrected_rows_of_the_past_come_to_the_level_of_what_is_stored(tmp_path
 
     def put(told: dict[date, tuple[float, float]]) -> int:
         rows = [f"{day},SPY,{close},{adjusted}" for day, (close, adjusted) in told.items()]
-        path.write_text("\n".join(["date,symbol,close,adj_close", *rows, ""]))
-        return price_import.import_file(path=path, until=days[-1]).written
+        return histories.bring(path, "date,symbol,close,adj_close", rows, days[-1]).written
 
     put({day: (close, close * level[day]) for day, close in closes.items()})
     wrong = days[8:13]

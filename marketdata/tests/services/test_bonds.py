@@ -1,17 +1,18 @@
 """Bonds: terms are checked field by field, each change has its line, two editors never both win."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from etftrader.core.errors import BadInput, Conflict, NotFound, VersionMismatch
 from etftrader.core.records import AuditEvent
 from marketdata.choices import Source
 from marketdata.models import Bond, DailyBar, Instrument
 from marketdata.selectors import bonds as read
-from marketdata.selectors import instruments
+from marketdata.selectors import calendar, instruments
 from marketdata.services import bonds
 from marketdata.tests.option_world import BY, instrument
 
@@ -54,6 +55,9 @@ def test_a_bond_has_its_instrument_and_a_line():
         ({"maturity": date(2016, 5, 15)}, "maturity"),
         ({"maturity": date(2300, 1, 1)}, "maturity"),
         ({"issued": date(1800, 1, 1)}, "issued"),
+        ({"issued": date(9990, 1, 1), "maturity": date(9999, 1, 1)}, "issued"),
+        ({"issued": calendar.LAST + timedelta(1), "maturity": date(2040, 1, 1)}, "issued"),
+        ({"basis": "act/365"}, "basis"),
     ],
 )
 def test_terms_that_cannot_be_are_refused_by_field(changes, field):
@@ -83,6 +87,22 @@ def test_a_symbol_is_one_bonds():
     with pytest.raises(BadInput, match="no bond"):
         bonds.create(symbol="spy", terms=TERMS, by=BY)
     assert AuditEvent.objects.filter(action="bond.created").count() == 1
+
+
+def test_a_bond_may_be_issued_on_the_last_day_of_the_calendar():
+    assert made(issued=calendar.LAST, maturity=date(2135, 12, 31)).issued == calendar.LAST
+
+
+def test_the_day_count_is_a_term_with_its_line():
+    bond = made(basis="30/360")
+
+    after = bonds.update(bond_id=bond.pk, version=1, changes={"basis": "act/act"}, by=BY)
+
+    assert after.basis == Bond.objects.get().basis == "act/act"
+    [line] = AuditEvent.objects.filter(action="bond.changed")
+    assert (line.before["basis"], line.after["basis"]) == ("30/360", "act/act")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Bond.objects.update(basis="act/365")
 
 
 def test_an_instrument_without_terms_gets_them():
@@ -167,6 +187,50 @@ def test_the_price_leads_then_the_stated_yield_then_nothing():
     assert (nothing.ytm, nothing.reason, nothing.figures.reason) == (None, "no_price", "no_yield")
     late = seen(date(2026, 5, 15))
     assert (late.reason, late.years) == ("matured", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("day", "age", "stale"),
+    [
+        (date(2016, 6, 22), 0, False),
+        (date(2016, 6, 15), 5, False),
+        (date(2016, 6, 14), 6, True),  # one session past the limit
+    ],
+)
+def test_a_price_older_than_five_sessions_computes_nothing(day, age, stale):
+    bond = made(ytm=None)
+    price(bond, day, "98.5")
+
+    found = read.valued(read.find(bond_id=bond.pk, actor=BY_READER, until=DAY), on=DAY)
+
+    assert (found.price, found.price_date) == (Decimal("98.5"), day)
+    assert (found.price_age, found.price_stale) == (age, stale)
+    assert (found.ytm is None, found.figures.dv01 is None) == (stale, stale)
+    assert found.reason == ("price_stale" if stale else None)
+    # coupon days are 15 May and 15 November: 38 of 184 days, whatever the price's age
+    assert found.figures.accrued == pytest.approx(2.25 * 38 / 184)
+
+
+def test_the_stated_yield_stands_in_for_a_price_that_is_too_old():
+    bond = made()
+    price(bond, date(2016, 6, 1), "50")
+
+    found = read.valued(read.find(bond_id=bond.pk, actor=BY_READER, until=DAY), on=DAY)
+
+    assert (found.ytm, found.ytm_source, found.price_stale) == (0.04, "stated", True)
+
+
+def test_the_day_count_and_the_issue_lead_to_the_figures():
+    bond = made(issued=date(2016, 6, 1), basis="30/360", ytm=None)
+    price(bond, DAY, "100")
+
+    def seen(on):
+        return read.valued(read.find(bond_id=bond.pk, actor=BY_READER, until=DAY), on=on)
+
+    assert seen(DAY).figures.accrued == pytest.approx(2.25 * 21 / 180)
+    assert seen(DAY).figures.dirty == pytest.approx(100 + 2.25 * 21 / 180)
+    early = seen(date(2016, 5, 31))
+    assert (early.ytm, early.reason, early.figures.accrued) == (None, "not_issued", None)
 
 
 BY_READER = replace(BY, user_id="0" * 8 + "-0000-0000-0000-" + "0" * 12)

@@ -12,10 +12,8 @@ import time_machine
 from django.core.cache import cache
 
 from etftrader.core import jobs
-from etftrader.core.outbound import line
 from etftrader.core.records import JobRun
 from etftrader.testing.yahoo_market import Listed, YahooMarket
-from etftrader.testing.yahoo_server import Reply
 from marketdata.models import (
     DataRefresh,
     Instrument,
@@ -24,26 +22,19 @@ from marketdata.models import (
     OptionQuote,
     ReplayClock,
 )
-from marketdata.providers import yahoo_session
 from marketdata.selectors import calendar, provider_states
-from marketdata.services import chain_sync, nightly_greeks, price_sync
+from marketdata.services import chain_sync, nightly_greeks
+from marketdata.tests.option_market import FRIDAY, ILL, MONDAY, SATURDAY, opened
 from marketdata.tests.option_world import DAY as BUNDLED_DAY
 from marketdata.tests.option_world import clock_at, instrument, spy
 
 pytestmark = pytest.mark.django_db
-SATURDAY = datetime(2026, 6, 20, 15, 0, tzinfo=UTC)
 NOON = datetime(2026, 6, 22, 16, 0, tzinfo=UTC)  # of the Monday after, in New York
-FRIDAY, MONDAY = date(2026, 6, 18), date(2026, 6, 22)  # Juneteenth lies between
-LISTED = {
+FUNDS = {
     "HELD": Listed("Held", "ETF", 100.0),
     "SEEN": Listed("Watched", "ETF", 50.0),
     "NONE": Listed("Without options", "ETF", 20.0, has_options=False),
-    "^IRX": Listed("13 weeks", "INDEX", 3.9, 0.001),
-    "^FVX": Listed("5 years", "INDEX", 4.0, 0.001),
-    "^TNX": Listed("10 years", "INDEX", 4.2, 0.001),
-    "^TYX": Listed("30 years", "INDEX", 4.6, 0.001),
 }
-ILL = Reply(200, b"<html>We are sorry</html>", {"Content-Type": "text/html"})
 CONTRACTS = 2 * 2 * 9  # expiries, sides, strikes
 
 
@@ -55,18 +46,7 @@ def wall() -> Iterator[Any]:
 
 @pytest.fixture
 def market(wall: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[YahooMarket]:
-    own = line.Line("yfinance", per_minute=10_000, spacing_s=0.0, sleep=lambda seconds: None)
-    monkeypatch.setattr(yahoo_session, "line", lambda: own)
-    settings.MARKETDATA_PROVIDER = "yfinance"
-    with YahooMarket(LISTED) as made:
-        settings.YAHOO_BASE_URL = made.url
-        assert made.days[-1] == FRIDAY
-        clock_at(FRIDAY)
-        for symbol in ("HELD", "SEEN", "NONE"):
-            instrument(symbol, assumed_dividend_yield=0.01)
-        start = calendar.previous(FRIDAY, 40)
-        price_sync.sync(session_date=FRIDAY, symbols=["HELD", "SEEN", "NONE"], start=start)
-        price_sync.sync(session_date=FRIDAY, datasets=["yields"], start=start)
+    with opened(FUNDS, settings, monkeypatch) as made:
         forget()
         yield made
 
@@ -74,7 +54,7 @@ def market(wall: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def forget() -> None:
     """Lose what the session has settled, as an emptied store does."""
     names = Instrument.objects.values_list("symbol", flat=True)
-    cache.delete_many([chain_sync._key(each, FRIDAY) for each in (*names, *LISTED)])
+    cache.delete_many([chain_sync._key(each, FRIDAY) for each in (*names, *FUNDS)])
 
 
 def pk(symbol: str) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 
 from etftrader.core import jobs
@@ -79,6 +80,30 @@ def test_every_bad_line_is_named_and_the_good_ones_are_in(tmp_path: Path) -> Non
 
     again = command("import_prices", str(path))
     assert "0 rows written" in again
+
+
+def test_symbols_that_are_left_out_are_named_with_their_first_line(tmp_path: Path) -> None:
+    owner = get_user_model().objects.create_user(email="o@example.com", password="x" * 12)
+    mine = Instrument.objects.create(
+        symbol="MINE", name="Mine", kind="private_fund", pricing="manual", price_basis="manual",
+        owner_id=owner.pk,
+    )  # fmt: skip
+    (tmp_path / "a.csv").write_text(GOOD + "2020-06-29,MINE,5\n2020-06-30,MINE,6\n")
+
+    said = command("import_prices", str(tmp_path / "a.csv"))
+
+    assert said.splitlines()[0] == (
+        "line 4, symbol: symbol_reserved: MINE is not known, and no file can add it; 2 lines have "
+        "it. Use another symbol, or leave its rows out."
+    )
+    assert "2 lines of bars up to 2020-06-30, 2 rows written" in said
+    assert "2 lines not usable" in said
+    assert not DailyBar.objects.filter(instrument=mine).exists()
+    # and in the outcome of the folder's job
+    watch_files()
+    run = jobs.run_now(JobRun.objects.get(job=price_import.JOB))
+    assert run.items[0]["reason"] == "2 lines, 0 changed, 2 not usable, left out: MINE"
+    assert run.counts["bad_lines"] == 2
 
 
 def test_a_file_without_the_column_is_given_its_symbol(tmp_path: Path) -> None:

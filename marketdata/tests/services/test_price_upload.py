@@ -206,10 +206,33 @@ def test_what_somebody_values_by_hand_stays_theirs() -> None:
     with pytest.raises(RowsRefused) as refused:
         send(HEAD + "2020-06-30,MINE,5\n", add_symbols=True)
 
-    assert refused.value.figures["errors"][0]["code"] == "symbol_taken"
+    assert refused.value.figures["errors"][0]["code"] == "symbol_reserved"
     mine.refresh_from_db()
     assert (mine.kind, mine.owner_id) == ("private_fund", owner.pk)
     assert not DailyBar.objects.exists()
+
+
+def test_of_somebodys_own_symbol_a_file_learns_no_more_than_of_one_nobody_can_add() -> None:
+    owner = get_user_model().objects.create_user(email="owner@example.com", password="x" * 12)
+    make("Mine", kind="private_fund", pricing="manual", owner_id=owner.pk)
+    option, free = "SPY200918C00300000", "FREE"
+
+    def said(symbol: str, **how: Any) -> list[str]:
+        with pytest.raises(RowsRefused) as refused:
+            send(HEAD + f"2020-06-29,{symbol},5\n2020-06-30,{symbol},5\n", **how)
+        [error] = refused.value.figures["errors"]
+        return [each.replace(symbol, "X") for each in error.values()]
+
+    assert said("MINE") == said(free)
+    told = said("MINE", add_symbols=True)
+    assert told == said(option, add_symbols=True)
+    assert told == [
+        "2.symbol",
+        "symbol_reserved",
+        "Line 2, symbol: X is not known, and no file can add it; 2 rows have it. "
+        "Use another symbol, or leave its rows out.",
+    ]
+    assert not Instrument.objects.filter(symbol=option).exists()
 
 
 @pytest.mark.parametrize("facts", [{"kind": "option"}, {"pricing": "manual"}])

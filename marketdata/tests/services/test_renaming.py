@@ -2,15 +2,16 @@
 
 from datetime import date
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from etftrader.core.actor import system
-from etftrader.core.errors import Conflict
+from etftrader.core.errors import BadInput, Conflict
 from etftrader.core.records import AuditEvent
 from marketdata.models import CorporateAction, Instrument, InstrumentAlias, OptionContract
 from marketdata.selectors import instruments
-from marketdata.services import corporate_actions, renaming, rewinding
+from marketdata.services import bonds, corporate_actions, instrument_edits, renaming, rewinding
 
 pytestmark = pytest.mark.django_db
 EVE, EX, NEXT = date(2020, 8, 28), date(2020, 8, 31), date(2020, 9, 1)
@@ -73,12 +74,62 @@ def test_a_symbol_that_was_somebodys_spelling_is_left_with_its_last_bearer() -> 
     assert instruments.by_symbols(["BBB"]) == {"BBB": listed}
 
 
+@pytest.mark.parametrize("private", [False, True])
+def test_a_former_symbol_is_left_to_something_new_that_everybody_sees(private: bool) -> None:
+    first = make("AAA")
+    announce(first, "CCC")
+    corporate_actions.apply_due(session_date=EX)
+    kind = "private_fund" if private else "stock"
+
+    def created() -> Instrument:
+        fields = {"symbol": "AAA", "name": "New", "kind": kind, "currency": "USD"}
+        return instrument_edits.create(fields=fields, by=BY)
+
+    if private:
+        with pytest.raises(Conflict) as refused:
+            created()
+        assert refused.value.code == "symbol_taken"
+        assert instruments.by_symbols(["AAA"]) == {"AAA": first}
+    else:
+        made = created()
+        assert instruments.by_symbols(["AAA", "CCC"]) == {"AAA": made, "CCC": first}
+        assert instruments.former_names([first.pk]) == {}
+
+
+def test_a_bond_takes_a_former_symbol_and_no_other_spelling() -> None:
+    announce(make("AAA"), "CCC")
+    corporate_actions.apply_due(session_date=EX)
+    InstrumentAlias.objects.create(alias="BBB", instrument=make("DDD"))
+    terms = bonds.Terms(coupon_rate=0.05, maturity=date(2030, 1, 15))
+
+    made = bonds.create(symbol="AAA", name="", currency="USD", terms=terms, by=BY)
+
+    assert instruments.by_symbols(["AAA"]) == {"AAA": made.instrument}
+    with pytest.raises(BadInput) as refused:
+        bonds.create(symbol="BBB", name="", currency="USD", terms=terms, by=BY)
+    assert refused.value.code == "symbol_taken"
+
+
 def test_a_symbol_that_is_borne_is_not_taken() -> None:
     make("BBB")
     with pytest.raises(Conflict) as refused:
         rename(make("AAA"), "BBB")
     assert refused.value.code == "symbol_taken"
     assert not InstrumentAlias.objects.exists()
+
+
+def test_a_symbol_that_is_borne_unseen_is_refused_in_the_same_words() -> None:
+    make("SEEN")
+    make("MINE", kind="private_fund", pricing="manual", owner_id=uuid4())
+
+    def said(symbol: str) -> str:
+        with pytest.raises(Conflict) as refused:
+            rename(Instrument.objects.get(symbol="AAA"), symbol)
+        return refused.value.detail.replace(symbol, "X")
+
+    make("AAA")
+    assert said("MINE") == said("SEEN")
+    assert said("MINE").startswith("AAA cannot become X. X is not free. Choose another symbol.")
 
 
 @pytest.mark.parametrize(("new", "blocked"), [("BRK-B", False), ("TOOLONGX", False), ("NEW", True)])

@@ -9,7 +9,7 @@ from django.db import transaction
 from etftrader.core.errors import Conflict
 from etftrader.core.records import OutboxEvent
 from marketdata.choices import Source
-from marketdata.events import doubt_settled, prices_revised
+from marketdata.events import doubt_raised, doubt_settled, prices_arrived, prices_revised
 from marketdata.models import DailyBar, QuarantinedPrice
 from marketdata.services import price_gate
 from marketdata.tests.services.test_price_gate import BY, DAY, bars, bring_in, instrument
@@ -54,14 +54,37 @@ def test_a_second_source_of_the_last_session_is_told_too():
     assert told() == [{"instrument_id": str(acme.pk)}]
 
 
-def test_a_price_that_was_followed_by_a_believed_one_is_no_news():
+def test_a_price_that_was_followed_by_a_believed_one_is_told_for_the_record_of_its_session():
     acme = instrument()
     bring_in(acme, bars(100.0, 301.0, 101.0))
     [doubt] = QuarantinedPrice.objects.all()
 
     price_gate.reject(doubt_id=doubt.pk, by=BY)
 
-    assert told() == []
+    assert told() == [{"instrument_id": str(acme.pk)}]
+
+
+def test_a_new_doubt_about_the_newest_price_is_told_once_with_its_session():
+    acme = instrument()
+    bring_in(acme, bars(100.0, 101.0))
+
+    for _ in range(2):
+        bring_in(acme, bars(301.0, start=DAY + timedelta(days=2)))
+    # garbage says nothing of the price before it, and an old doubt nothing of the newest
+    bring_in(acme, bars(float("nan"), start=DAY + timedelta(days=3)))
+    bring_in(acme, bars(150.0, source="yfinance"))
+
+    since = (DAY + timedelta(days=2)).isoformat()
+    assert told(doubt_raised) == [{"instrument_id": str(acme.pk), "since": since}]
+
+
+def test_the_first_price_of_a_name_is_told_and_no_later_one():
+    acme = instrument()
+
+    bring_in(acme, bars(100.0))
+    bring_in(acme, bars(101.0, start=DAY + timedelta(days=1)))
+
+    assert told(prices_arrived) == [{"instrument_ids": str(acme.pk)}]
 
 
 @pytest.mark.parametrize("act", [price_gate.accept, price_gate.reject])

@@ -6,31 +6,27 @@ told ratio that wins over the corrected one, a restated history divided twice.
 
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from etftrader.core.actor import system
 from etftrader.testing import yahoo_server
-from etftrader.testing.yahoo_server import Reply, YahooServer
+from etftrader.testing.yahoo_server import YahooServer
 from marketdata.models import CorporateAction, DailyBar, Instrument, PriceSeries
 from marketdata.providers.base import BarRow, SplitRow, SymbolHistory
 from marketdata.selectors import calendar
 from marketdata.services import (
     action_edits,
     corporate_actions,
-    price_import,
     price_sync,
     stored_shares,
 )
-from marketdata.services.action_edits import Wish
 from marketdata.services.price_import import Imported
+from marketdata.tests import histories
 
 pytestmark = pytest.mark.django_db
-BY = system("test")
 DAYS = calendar.between(date(2020, 6, 1), date(2020, 6, 30))
 EVE, EX, AFTER = DAYS[15], DAYS[16], DAYS[17]
 CLOSES = {day: 100.0 + (place * 7) % 5 for place, day in enumerate(DAYS)}
@@ -49,13 +45,12 @@ def expected(until: date) -> list[float]:
 
 
 def enter(instrument: Instrument, ratio: int, ex_date: date = EX) -> CorporateAction:
-    wish = Wish(instrument=instrument, kind="split", ex_date=ex_date, ratio=Decimal(ratio))
-    return action_edits.enter(wish=wish, latest=EVE, by=BY)
+    return histories.split(instrument, ratio, ex_date, latest=EVE)
 
 
 def reject() -> None:
     [action] = CorporateAction.objects.filter(kind="split")
-    action_edits.reject(action_id=action.pk, reason="there was none", by=BY)
+    action_edits.reject(action_id=action.pk, reason="there was none", by=histories.BY)
 
 
 def apply(day: date) -> dict[str, Any]:
@@ -72,13 +67,12 @@ def path(tmp_path: Path) -> Path:
 
 def bring(path: Path, until: date, *, shares: float = 1.0, split: str = "") -> Imported:
     """A file up to a day: as many old shares' prices before EX, and what it tells of EX."""
-    lines = [HEAD]
-    for day, close in CLOSES.items():
-        if day <= until:
-            price = close * shares if day < EX else close
-            lines.append(f"{day},SPY,{price},1000,{split if day == EX else ''}")
-    path.write_text("\n".join([*lines, ""]))
-    return price_import.import_file(path=path, until=until)
+    rows = [
+        f"{day},SPY,{close * shares if day < EX else close},1000,{split if day == EX else ''}"
+        for day, close in CLOSES.items()
+        if day <= until
+    ]
+    return histories.bring(path, HEAD, rows, until)
 
 
 def test_a_file_with_a_rejected_split_is_stored_as_it_stands(path: Path) -> None:
@@ -134,8 +128,7 @@ def test_an_adjusted_column_is_divided_where_it_does_not_know_the_split(
             for day, close in CLOSES.items()
             if day <= until
         ]
-        path.write_text("\n".join(["date,symbol,close,adj_close", *rows, ""]))
-        return price_import.import_file(path=path, until=until)
+        return histories.bring(path, "date,symbol,close,adj_close", rows, until)
 
     put(EVE)
     enter(Instrument.objects.get(symbol="SPY"), 4)
@@ -164,8 +157,7 @@ def tell(
     closes = {
         day: close * shares if day < EX else close for day, close in CLOSES.items() if day <= until
     }
-    yahoo.forget("/chart/SPY")
-    yahoo.say("/chart/SPY", Reply.json(yahoo_server.chart("SPY", closes, splits=splits)))  # type: ignore[arg-type]
+    histories.retell(yahoo, yahoo_server.chart("SPY", closes, splits=splits))  # type: ignore[arg-type]
 
 
 def sync(until: date, again_from: date | None = None) -> price_sync.Synced:

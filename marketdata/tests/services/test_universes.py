@@ -3,6 +3,7 @@
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -133,6 +134,21 @@ def test_a_symbol_nobody_knows_is_unresolved_with_three_near_ones(
     assert "yfinance" in found.reason
     assert not Instrument.objects.filter(symbol="XLQ").exists()
     assert not UniverseMember.objects.exists()
+
+
+def test_of_somebodys_own_thing_no_more_is_said_than_of_what_nobody_has(
+    yahoo: YahooServer,
+) -> None:
+    own = {"kind": "private_fund", "pricing": "manual", "price_basis": "manual"}
+    for symbol in ("MINEX", "SPY"):
+        Instrument.objects.create(symbol=symbol, name=symbol, owner_id=uuid4(), **own)
+
+    mine, none = (universes.find(symbol=each, session_date=TUESDAY) for each in ("MINEX", "NONEX"))
+
+    assert (mine.status, mine.reason) == (none.status, none.reason) != ("unresolved", "")
+    # a source that knows the symbol does not rewrite what is theirs
+    assert universes.find(symbol="SPY", session_date=TUESDAY).status == "unresolved"
+    assert Instrument.objects.get(symbol="SPY").kind == "private_fund"
 
 
 @pytest.mark.parametrize("text", ["", "../etc", "A B", "x" * 40])

@@ -5,6 +5,7 @@ import re
 import pytest
 from django.test import Client
 
+from etftrader.core.formats import MINUS, show
 from etftrader.core.records import JobRun
 from etftrader.testing.rows import module_rows
 from marketdata.models import DailyBar, OptionGreeks
@@ -92,6 +93,17 @@ def test_a_row_opens_its_legs_without_javascript_and_as_a_panel(client, book):
     _, part = shown(client, address(book, "?open=SPY&panel=book"), HTTP_HX_REQUEST="true")
     assert "<html" not in part
     assert "19 Aug 2016 212 call" in part
+
+
+def test_shares_show_places_only_where_they_say_something(client, book):
+    page, text = shown(client, address(book, "?open=SPY"))
+
+    # 50 shares sold and 400 held are whole; the sum over options is not
+    assert f">{MINUS}50.0000<" not in text
+    assert ">400.0000<" not in text
+    delta = page.context["table"]["rows"][0]["delta"]
+    assert delta == round(page.context["found"].group("SPY").greeks.delta, 4)
+    assert show(delta, "qty") in text
 
 
 def test_a_leg_without_figures_is_a_dash_with_its_reason(client, book):

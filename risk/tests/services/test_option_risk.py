@@ -8,7 +8,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from etftrader.core.records import OutboxEvent
 from etftrader.testing.rows import module_rows
+from marketdata.events import prices_arrived
 from marketdata.models import (
     DailyBar,
     Instrument,
@@ -20,13 +22,14 @@ from marketdata.models import (
 from marketdata.providers.bundled import BundledProvider
 from marketdata.selectors import calendar
 from marketdata.selectors.sessions import Moment
-from marketdata.services import contracts, greeks, option_quotes, stream
+from marketdata.services import contracts, greeks, nightly_greeks, option_quotes, stream
 from marketdata.tests.option_world import BY, yields
 from portfolios.choices import EntryKind, LedgerAccount
 from portfolios.models import Portfolio
 from portfolios.services import booking, ledger, locking, snapshots
 from portfolios.services.booking import Leg
-from risk.models import PositionRisk, RiskMetric
+from risk import live, tasks
+from risk.models import Alert, LimitBreach, PositionRisk, RiskMetric
 from risk.selectors import var as selector
 from risk.services import covariance, limits, monitor, pretrade, var
 from risk.services.pretrade import ProposedTrade
@@ -255,6 +258,71 @@ def test_an_option_follows_its_underlying_into_doubt(stage):
     assert (found.value["price_class"], found.value["nav"]) == ("suspect", before.value["nav"])
     parts = {each["symbol"]: each["component"] for each in found.risk["components"]}
     assert {symbol for symbol, part in parts.items() if part is None} == {"SPY", *HELD}
+
+
+def test_an_option_on_a_doubtful_close_is_left_out_by_the_night_the_close_and_the_stream(stage):
+    portfolio, matrix = stage
+    before = portfolio.snapshots.get(session_date=START)
+    QuarantinedPrice.objects.create(
+        instrument=Instrument.objects.get(symbol="SPY"), symbol="SPY", dataset="daily_bars",
+        session_date=START, source="csv", raw={"close": "230.0"}, value="230.0",
+        reason="sources_differ",
+    )  # fmt: skip
+
+    [row] = snapshots.take(portfolio_ids=[portfolio.pk], session_date=START)
+    [metric] = var.compute(portfolio_ids=[portfolio.pk], session_date=START).values()
+    row.refresh_from_db()
+    close = monitor.revalue_one(portfolio_id=portfolio.pk, moment=factories.closing())
+    playing = monitor.revalue(state=state_at(matrix, 1, {}), moment=moment_of(1))[portfolio.pk]
+
+    # its own quote is as good as it was; its delta was taken at the close in doubt
+    assert row.nav == before.nav
+    assert {each["symbol"]: each["reason"] for each in metric.excluded} == dict.fromkeys(
+        ("SPY", *HELD), "price_suspect"
+    )
+    assert (row.vega_dollars, row.gamma_1pct_dollars) == (None, None)
+    for each in (close, playing):
+        assert float(each.risk["var"]) == pytest.approx(row.var_95_1d, abs=0.02)
+        parts = {part["symbol"]: part["component"] for part in each.risk["components"]}
+        assert {symbol for symbol, part in parts.items() if part is None} == {"SPY", *HELD}
+    assert float(close.value["nav"]) == pytest.approx(float(row.nav), abs=0.01)
+
+
+def test_the_first_value_of_a_held_option_reaches_its_holders_between_sessions(stage):
+    portfolio, _ = stage
+    symbol = "SPY160916P00191000"
+    [made] = contracts.ensure(symbols=[symbol], by=BY).contracts.values()
+    OptionQuote.objects.filter(contract=made).delete()
+    ledger.book_opening(
+        portfolio_id=portfolio.pk, instrument=made.instrument, quantity=Decimal(10),
+        price=Decimal(2), session_date=START, source=f"test:{symbol}",
+    )  # fmt: skip
+    monitor.after_close(portfolio_ids=[portfolio.pk], moment=factories.closing())
+    assert live.load(portfolio.pk).value["marks"][symbol]["price"] is None
+
+    for _ in range(2):
+        nightly_greeks.run(session_date=START, held=[made.instrument_id])
+    [event] = OutboxEvent.objects.filter(name=prices_arrived.name)
+    assert event.payload == {"instrument_ids": str(made.underlying_id)}
+    tasks.revalue_holders(instrument_id=event.payload["instrument_ids"])
+
+    shown = live.load(portfolio.pk).value["marks"][symbol]
+    assert float(shown["price"]) > 0
+    assert float(shown["delta_exposure"]) < 0
+
+
+def test_limits_of_a_close_with_simulated_quotes_say_so(stage):
+    portfolio, _ = stage
+    limits.change(
+        portfolio_id=portfolio.pk, measure="var", value=Decimal(100), unit="currency",
+        reason="test", by=factories.HOUSE,
+    )  # fmt: skip
+
+    limits.evaluate(portfolio_ids=[portfolio.pk], session_date=START)
+
+    breach = LimitBreach.objects.get(portfolio=portfolio, measure="var")
+    assert (breach.to_state, breach.simulated) == ("breach", True)
+    assert Alert.objects.get(portfolio=portfolio, key="limit:var").simulated is True
 
 
 def test_who_holds_only_an_option_on_a_name_is_measured_with_its_holders(stage):

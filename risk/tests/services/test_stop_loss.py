@@ -6,6 +6,8 @@ from decimal import Decimal
 import pytest
 
 from etftrader.core.errors import BadInput, VersionMismatch
+from marketdata.models import Instrument, QuarantinedPrice
+from marketdata.services import price_gate
 from portfolios.models import Position
 from risk.models import Alert, StopEvent, StopLossLevel
 from risk.services import stop_loss
@@ -56,6 +58,35 @@ def test_a_fired_stop_is_one_critical_alert_however_often_it_is_evaluated():
     fired = Alert.objects.get(portfolio=portfolio, key="stop:VGK")
     assert (fired.severity, fired.state, fired.count) == ("critical", "open", 1)
     assert StopEvent.objects.filter(instrument__symbol="VGK", kind="triggered").count() == 1
+
+
+def test_no_stop_fires_on_a_close_in_doubt_before_a_person_has_decided():
+    factories.load_bundle(BREXIT)
+    portfolio = factories.make_rotation()
+    for day in (factories.START, VOTE):
+        stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=day)
+    doubt = QuarantinedPrice.objects.create(
+        instrument=Instrument.objects.get(symbol="VGK"), symbol="VGK", dataset="daily_bars",
+        session_date=BREXIT, source="csv", raw={"close": "50.0"}, value="50.0",
+        reason="sources_differ",
+    )  # fmt: skip
+
+    counts = stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=BREXIT)
+
+    held = levels(portfolio)["VGK"]
+    assert (held.state, held.reason, held.session_date) == ("armed", "price_suspect", VOTE)
+    assert counts["not_evaluated"] == 1
+    said = Alert.objects.get(portfolio=portfolio, key="stop:VGK:not_evaluated")
+    assert said.detail == "The close is in doubt for 2016-06-24 (price_suspect)."
+    assert not StopEvent.objects.filter(instrument__symbol="VGK").exists()
+
+    price_gate.reject(doubt_id=doubt.pk, by=factories.HOUSE)
+    stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=BREXIT)
+
+    fired = levels(portfolio)["VGK"]
+    assert (fired.state, fired.reason, fired.triggered_on) == ("triggered", "", BREXIT)
+    said.refresh_from_db()
+    assert said.state == "resolved"
 
 
 def test_walking_all_closes_at_once_gives_what_the_days_gave():
