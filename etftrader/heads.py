@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import Group
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Exists, OuterRef, Q
 
 from etftrader.core import clock
 from etftrader.core.actor import READERS
@@ -27,6 +27,7 @@ _EVENT_OF = {
     "resolved": "alert.resolved",
 }
 REPLAY_LIMIT = 1000
+_Row = tuple[int, datetime, str, Any]  # number, moment, event, data
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def events_after(channel: str, number: int) -> list[dict[str, Any]]:
     parsed = parse(channel)
     assert parsed is not None
     portfolio_id, kind = parsed
+    rows: Iterable[_Row]
     rows = _orders(portfolio_id, number) if kind == "orders" else _alerts(portfolio_id, number)
     return [
         {
@@ -110,25 +112,36 @@ def events_after(channel: str, number: int) -> list[dict[str, Any]]:
     ]
 
 
-def _orders(portfolio_id: UUID, number: int) -> Iterator[tuple[int, datetime, str, Any]]:
+def _orders(portfolio_id: UUID, number: int) -> Iterator[_Row]:
     events = OrderEvent.objects.filter(portfolio_id=portfolio_id, number__gt=number)
     for event in events.select_related("order__instrument").order_by("number")[:REPLAY_LIMIT]:
         update = trading_live.order_update(event.order, event)
         yield event.number, event.recorded_at, f"order.{event.to_state}", update
 
 
-def _alerts(portfolio_id: UUID, number: int) -> Iterator[tuple[int, datetime, str, Any]]:
-    """Alerts by their numbers; the newest number of all, where no alert bears it, is the stops'."""
-    mine = Alert.objects.filter(portfolio_id=portfolio_id)
-    # one statement: between two of them an alert could come that would be taken for the stops
-    newest = mine.filter(portfolio_id=OuterRef("pk")).order_by("-number").values("number")[:1]
-    books = Portfolio.objects.filter(pk=portfolio_id).annotate(newest_alert=Subquery(newest))
-    head, of_alert = books.values_list("alert_events", "newest_alert").first() or (0, 0)
-    alerts = mine.filter(number__gt=number, number__lte=head)
-    for alert in alerts.order_by("number")[:REPLAY_LIMIT]:
-        yield alert.number, alert.updated_at, _EVENT_OF[alert.state], risk_live.alert_data(alert)
-    if head > max(number, of_alert or 0):
-        levels = stop_loss.levels(portfolio_id=portfolio_id)
-        day = max((each.session_date for each in levels), default=None)
-        at = calendar.close_time(day) if day else clock.now()
-        yield head, at, risk_live.STOPS_MOVED, risk_live.stops_data(portfolio_id, levels)
+def _alerts(portfolio_id: UUID, number: int) -> list[_Row]:
+    """Alerts by their numbers; where one is no alert's, the stops, by the newest such number.
+
+    An alert that moved on leaves its number behind: whoever returns hears the stops once more.
+    """
+    books = Portfolio.objects.filter(pk=portfolio_id)
+    head = books.values_list("alert_events", flat=True).first() or 0
+    rows = Alert.objects.filter(portfolio_id=portfolio_id, number__gt=number, number__lte=head)
+    alerts = list(rows.order_by("number")[:REPLAY_LIMIT])
+    told = [
+        (each.number, each.updated_at, _EVENT_OF[each.state], risk_live.alert_data(each))
+        for each in alerts
+    ]
+    borne = {each.number for each in alerts}
+    last = head if len(alerts) < REPLAY_LIMIT else alerts[-1].number
+    free = next((each for each in range(last, number, -1) if each not in borne), None)
+    if free is None:
+        return told
+    return sorted([*told, _stops(portfolio_id, free)], key=lambda row: row[0])
+
+
+def _stops(portfolio_id: UUID, number: int) -> _Row:
+    levels = stop_loss.levels(portfolio_id=portfolio_id)
+    day = max((each.session_date for each in levels), default=None)
+    at = calendar.close_time(day) if day else clock.now()
+    return number, at, risk_live.STOPS_MOVED, risk_live.stops_data(portfolio_id, levels)

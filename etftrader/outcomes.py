@@ -1,10 +1,11 @@
 """What a finished run leads to: alerts for those it concerns, and the risk of what it changed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.urls import reverse
 
 from etftrader import revision
@@ -19,19 +20,22 @@ from marketdata.services import action_guards, calendar_check
 from portfolios.models import Portfolio, Position
 from risk.choices import AlertKind, Severity
 from risk.models import Alert
-from risk.services import alerts, var
+from risk.services import alerts, revaluations, var
 
 AUDIT = "etftrader.check_audit"
 DOUBTS, HELD_BACK, NAMED = "prices_held", "actions_held", 5
 ACTIONS = "marketdata.apply_actions"
-PRICED = ("marketdata.sync_prices", "marketdata.import_files")
+# what may change earlier sessions; what differs stands in the result
+CHANGING = (ACTIONS, "marketdata.sync_prices", "marketdata.import_files")
 DAY = "etftrader.run_day"
 GREEKS, CHAINS = "marketdata.compute_greeks", "marketdata.sync_chains"
+REVISED = (JobRun.Status.SUCCEEDED, JobRun.Status.PARTIAL)
 RATES, MOST_SYMBOLS = "marketdata.sync_rates", 200  # named in a message; more are every one
 SNAPSHOTS, RISK, LIMITS = "portfolios.take_snapshots", "risk.compute", "risk.check_limits"
 LABELS = {step.task: step.label for step in STEPS} | {
     AUDIT: "Audit chain",
     calendar_check.JOB: "Exchange calendar",
+    revaluations.JOB: "Closes taken again",
 }
 # what was found wrong in the books: the sentence people read first
 FOUND = {
@@ -59,8 +63,8 @@ def heed(*, run_id: UUID) -> None:
         _price_again(run)
     if run.job == ACTIONS:
         tell_of_actions()
-        if run.as_of > sessions.latest():
-            _ask_again(run)
+    if run.job in CHANGING:
+        _ask_again(run)
     if not run.step:
         _follow(run)
     elif run.job == SNAPSHOTS:
@@ -221,11 +225,7 @@ def _price_again(run: JobRun) -> None:
 
 
 def _follow(run: JobRun) -> None:
-    """Prices brought in on demand are followed by the valuations they change, snapshots by their
-    risk, and that by the limits of now.
-    """
-    if run.job in PRICED:
-        _ask_again(run)
+    """Snapshots on demand are followed by their risk, and that by the limits of now."""
     portfolio_ids = [UUID(each) for each in run.portfolio_ids]
     if run.job == SNAPSHOTS:
         start = date.fromisoformat(run.inputs.get("start") or str(run.as_of))
@@ -242,6 +242,35 @@ def _follow(run: JobRun) -> None:
 
 def _ask_again(run: JobRun) -> None:
     """Ask for the books since a run's changes to be valued again; nothing where it made none."""
+    if run.error:
+        return  # what stands in the result is an earlier attempt's
     told = run.result.get("changed") or {}
-    if told:
-        revision.ask(changed={symbol: date.fromisoformat(first) for symbol, first in told.items()})
+    since = {symbol: date.fromisoformat(first) for symbol, first in told.items()}
+    if run.step:
+        # its own session is valued by the steps after it
+        since = {symbol: first for symbol, first in since.items() if first < run.as_of}
+    if since and run.job == ACTIONS:
+        # a revision begins with this step, and does not ask for itself
+        own = _revisions_around(run)
+        since = {each: first for each, first in since.items() if not _covers(own, each, first)}
+    if since:
+        revision.ask(changed=since)
+
+
+def _revisions_around(run: JobRun) -> list[Mapping[str, str]]:
+    """What the revisions were asked for in whose course a run was done: symbol -> since when."""
+    if run.started_at is None or run.finished_at is None:
+        return []
+    around = JobRun.objects.filter(
+        Q(status=JobRun.Status.RUNNING) | Q(status__in=REVISED, finished_at__gte=run.finished_at),
+        job=revision.JOB,
+        as_of=run.as_of,
+        started_at__lte=run.started_at,
+    )
+    return [inputs.get("changed", {}) for inputs in around.values_list("inputs", flat=True)]
+
+
+def _covers(asked: Iterable[Mapping[str, str]], symbol: str, first: date) -> bool:
+    """Whether one of these values a symbol again from a session on."""
+    days = [told[name] for told in asked for name in (symbol, "*") if name in told]
+    return bool(days) and date.fromisoformat(min(days)) <= first

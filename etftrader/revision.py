@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from etftrader import day, slices
-from etftrader.core import audit, clock, jobs
+from etftrader.core import job_wishes, jobs
 from etftrader.core.actor import Actor
 from etftrader.core.records import JobRun
 from etftrader.selectors import followed
@@ -12,7 +12,6 @@ from marketdata.selectors import option_inputs, sessions
 from marketdata.services import bar_sync
 
 JOB, SNAPSHOTS = "etftrader.revise", "portfolios.take_snapshots"
-_TRIES = 3
 
 
 def ask(*, changed: Mapping[str, date], by: Actor | None = None) -> JobRun:
@@ -21,35 +20,16 @@ def ask(*, changed: Mapping[str, date], by: Actor | None = None) -> JobRun:
     What comes while a revision waits to begin joins it. One that works may have passed the prices
     already: it is followed by another.
     """
-    latest = sessions.latest()
-    for _ in range(_TRIES):
-        waiting = JobRun.objects.filter(job=JOB, as_of=latest, status=JobRun.Status.QUEUED).first()
-        if waiting is None:
-            break
-        if _joined(waiting, changed):
-            return waiting
+
+    def merged(before: job_wishes.Inputs) -> job_wishes.Inputs:
+        told = before.get("changed", {}).items()
+        since = {symbol: date.fromisoformat(first) for symbol, first in told}
+        for symbol, first in changed.items():
+            since[symbol] = min(first, since.get(symbol, first))
+        return {"changed": bar_sync.in_words(since)}
+
     asker = {"requested_by": by.user_id, "request_id": by.request_id} if by else {}
-    return jobs.request(JOB, as_of=latest, inputs=_inputs(changed), **asker)
-
-
-def _inputs(changed: Mapping[str, date]) -> dict[str, object]:
-    """The moment tells a wish from the same one that is being worked on."""
-    return {"changed": bar_sync.in_words(changed), "asked_at": clock.now().isoformat()}
-
-
-def _joined(waiting: JobRun, changed: Mapping[str, date]) -> bool:
-    """Add to what a run will do; False when it has begun, or somebody else added to it."""
-    told = waiting.inputs["changed"].items()
-    since = {symbol: date.fromisoformat(first) for symbol, first in told}
-    for symbol, first in changed.items():
-        since[symbol] = min(first, since.get(symbol, first))
-    inputs = waiting.inputs | _inputs(since)
-    # the hash names what was read: of two who add at once the second finds another one
-    same = JobRun.objects.filter(
-        pk=waiting.pk, status=JobRun.Status.QUEUED, inputs_hash=waiting.inputs_hash
-    )
-    digest = audit.digest([JOB, waiting.as_of, inputs])
-    return bool(same.update(inputs=inputs, inputs_hash=digest))
+    return job_wishes.ask(JOB, as_of=sessions.latest(), merged=merged, **asker)[0]
 
 
 def revise(*, changed: Mapping[str, date], by: Actor) -> list[JobRun]:

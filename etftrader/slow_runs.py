@@ -12,11 +12,10 @@ from risk.choices import AlertKind, Severity
 from risk.models import Alert
 from risk.services import alerts
 
-# prices, Greeks and betas: after so long somebody is told; what ends a run is its lease
+# after so long somebody is told; what ends a run is its lease
 AFTER: Mapping[str, timedelta] = {
-    "prices": timedelta(minutes=5),
-    "greeks": timedelta(minutes=10),
-    "betas": timedelta(minutes=15),
+    STEP["prices"].name: timedelta(minutes=5),
+    STEP["greeks"].name: timedelta(minutes=10),
 }
 PREFIX = "slow:"
 

@@ -8,9 +8,10 @@ from etftrader.core.events import Event
 instruments_created = Event("marketdata.instruments_created")
 prices_revised = Event("marketdata.prices_revised")  # symbol, since: the first session that differs
 
-# instrument_id, since: nothing newer was believed than a price of that session that is held back
+# instrument_id, since: prices are held back, of that session the first; newest: "yes" where nothing
+# newer is believed than one of them, else empty
 doubt_raised = Event("marketdata.doubt_raised")
-# instrument_id: about a price that was held back nobody has to decide any more
+# instrument_id, since: nobody has to decide any more about a price of that session
 doubt_settled = Event("marketdata.doubt_settled")
 # instrument_ids, commas between them: those that had no price before, or an option on them
 prices_arrived = Event("marketdata.prices_arrived")

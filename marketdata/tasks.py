@@ -161,7 +161,7 @@ def watch_files(**later: object) -> None:
 @shared_task(name=calendar_check.JOB)
 def check_calendar(**later: object) -> dict[str, Any]:
     """Hold the shipped calendar of the exchange against the library's; a failed item a day."""
-    return calendar_check.compare(shipped=calendar.shipped(), in_force=calendar.exchange())
+    return calendar_check.compare(shipped=calendar.shipped(), spoken=calendar_check.overridden())
 
 
 @shared_task(name="marketdata.resolve_symbols")

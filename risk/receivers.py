@@ -1,14 +1,14 @@
 """What risk does when books or symbols change. Imported once, when every app is ready."""
 
-from uuid import UUID
+from datetime import date
 
 from etftrader.core import jobs
 from marketdata.events import doubt_raised, doubt_settled, follower, prices_arrived
 from portfolios.events import positions_changed
-from portfolios.selectors import holdings
 from risk.services import relabelling
 
 REVALUE, REVALUE_HOLDERS = "risk.revalue_portfolio", "risk.revalue_holders"
+EVER = date.min.isoformat()  # of an announcement that does not say since when
 
 
 @positions_changed.listener
@@ -18,23 +18,21 @@ def revalue(*, portfolio_id: str, **later: object) -> None:
 
 
 @doubt_settled.listener
-def revalue_holders(*, instrument_id: str, **later: object) -> None:
+def revalue_holders(*, instrument_id: str, since: str = EVER, **later: object) -> None:
     """Figures that left a name out because its price was in doubt are made anew."""
-    jobs.send(REVALUE_HOLDERS, instrument_id=instrument_id)
+    jobs.send(REVALUE_HOLDERS, instrument_ids=instrument_id, since=since)
 
 
 @doubt_raised.listener
-def leave_out(*, instrument_id: str, since: str, **later: object) -> None:
+def leave_out(*, instrument_id: str, since: str, newest: str = "yes", **later: object) -> None:
     """Figures that rest on a price which is in doubt now are made anew, the stored ones too."""
-    jobs.send(REVALUE_HOLDERS, instrument_id=instrument_id, since=since)
+    jobs.send(REVALUE_HOLDERS, instrument_ids=instrument_id, since=since, newest=newest)
 
 
 @prices_arrived.listener
 def take_in(*, instrument_ids: str, **later: object) -> None:
     """Names that were held without any price have one now."""
-    keys = [UUID(each) for each in instrument_ids.split(",")]
-    for key in sorted(holdings.held_among(instrument_ids=keys)):
-        jobs.send(REVALUE_HOLDERS, instrument_id=str(key))
+    jobs.send(REVALUE_HOLDERS, instrument_ids=instrument_ids)
 
 
 @follower

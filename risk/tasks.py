@@ -7,8 +7,7 @@ from celery import shared_task
 
 from marketdata.selectors import sessions
 from portfolios.models import Portfolio
-from portfolios.services import snapshots
-from risk.services import covariance, limits, monitor, stop_loss, var
+from risk.services import covariance, limits, monitor, revaluations, stop_loss, var
 
 
 @shared_task(name="risk.compute_covariance")
@@ -71,18 +70,46 @@ def revalue_portfolio(*, portfolio_id: str, **later: object) -> None:
 
 
 @shared_task(name="risk.revalue_holders")
-def revalue_holders(*, instrument_id: str, since: str = "", **later: object) -> None:
-    """The figures of the books that hold a name, or an option on it, whose price is another one.
+def revalue_holders(
+    *, instrument_ids: str, since: str = "", newest: str = "yes", **later: object
+) -> None:
+    """The figures of the books that hold names, or options on them, whose price is another one.
 
-    The live ones at once; of the stored closes those in which it was in doubt or had no price, and
-    with `since` all from that session on. Their risk is requested.
+    The live ones at once, where it is the newest price; the stored closes are requested: those
+    since a session in which a price was in doubt, else those that had no price.
     """
-    key, moment = UUID(instrument_id), sessions.moment()
-    monitor.revalue_holders(instrument_id=key, moment=moment)
-    first = date.fromisoformat(since) if since else None
-    revised = snapshots.retake_doubted(instrument_id=key, since=first)
-    if revised:
-        var.measure_later(portfolio_ids=revised, until=moment.session_date)
+    revaluations.begin(
+        instrument_ids=[UUID(each) for each in instrument_ids.split(",")],
+        since=date.fromisoformat(since) if since else None,
+        newest=bool(newest),
+    )
+
+
+@shared_task(name=revaluations.JOB)
+def retake_closes(
+    *,
+    session_date: str,
+    doubted: dict[str, str],
+    arrived: list[str],
+    books: dict[str, str],
+    live: list[str],
+    only: list[str] | None = None,
+    run_id: str = "",
+    **later: object,
+) -> dict:
+    """Stored closes of books whose names are in doubt, or no more, or have a price at last."""
+    return revaluations.retake(
+        doubted=_days(doubted),
+        arrived=[UUID(each) for each in arrived],
+        books=_days(books),
+        live=[UUID(each) for each in live],
+        only=only or (),
+        run_id=run_id,
+    )
+
+
+def _days(told: dict[str, str]) -> dict[UUID, date]:
+    return {UUID(key): date.fromisoformat(day) for key, day in told.items()}
 
 
 def _portfolios(portfolio_ids: list[str] | None) -> list[UUID]:

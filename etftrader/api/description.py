@@ -81,14 +81,14 @@ def learn() -> None:
     """What the description says of fields and documents: the glossary, fields.toml, examples.
 
     The glossary's texts are those of the pages; a field that is no term of it, or means something
-    of its own in one document, stands in fields.toml as `[text, unit]`.
+    of its own somewhere, stands in fields.toml as `[text, unit]` under the places it is said of.
     """
     terms = glossary.terms().values()
     words.learn({each.key: Word(each.tooltip, each.unit) for each in terms})
     fields = tomllib.loads((DOCS / "fields.toml").read_text(encoding="utf-8"))
-    for document, said in fields.items():
-        part = "" if document == "all" else f"{document}."
-        words.learn({f"{part}{name}": _word(each) for name, each in said.items()})
+    for places, said in fields.items():
+        known = {name: _word(each) for name, each in said.items()}
+        words.learn(known, () if places == "all" else places.split())
     shapes.tell(json.loads((DOCS / "examples.json").read_text(encoding="utf-8")))
 
 

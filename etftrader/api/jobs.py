@@ -110,7 +110,6 @@ class JobResult(ApiView):
     post=Op(
         "signed_in:trade",
         summary="Cancel a job that waits or runs",
-        keyed=False,
         operators="Operators cancel any job, others what they asked for. Else 403.",
     )
 )
@@ -123,7 +122,7 @@ class CancelJob(ApiView):
         run = job_for(self, job_id)
         if run.requested_by != self.actor.user_id and not may_operate(self.actor):
             raise NotAllowed("Only operators cancel what others asked for.")
-        return Response(document(jobs.cancel(run, by=self.actor)))
+        return once(request, lambda: Response(document(jobs.cancel(run, by=self.actor))))
 
 
 @operation(post=Op("operator:trade", summary="Do again what failed of a job", limit="jobs"))

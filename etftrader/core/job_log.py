@@ -1,6 +1,7 @@
 """The newest log lines of a run, kept for a week in the live store: a help, never the record.
 
-The program's own log has every line. What is kept here leaves out tracebacks: they name paths.
+The program's own log has every line. What is kept here leaves out tracebacks, and what errors
+say that are not ours: they name paths and keys.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from etftrader.core import clock, livestate
+from etftrader.core.errors import DomainError
 
 MOST, LONGEST, TTL_S = 200, 400, 7 * 86_400  # lines, characters, seconds
 # what a record has of itself; the rest came as `extra`
@@ -31,22 +33,30 @@ class Line:
 
 
 class _Keeper(logging.Handler):
-    """Keeps what the thread of a run says; while the store is away nothing is kept."""
+    """Keeps what the thread of a run says, until the store fails it once."""
 
     def __init__(self, run_id: UUID | str) -> None:
         super().__init__(logging.INFO)
-        self.key, self.thread, self.busy = _key(run_id), threading.get_ident(), False
+        self.key, self.thread = _key(run_id), threading.get_ident()
+        self.busy = self.away = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is the run's own; asked before the lock, so that no thread waits here."""
+        ours = threading.get_ident() == self.thread and not self.busy and not self.away
+        return ours and bool(super().filter(record))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Append one line."""
-        if self.busy or threading.get_ident() != self.thread:
-            return
-        self.keep(
-            Line(datetime.fromtimestamp(record.created, UTC), record.levelname, _text(record))
-        )
+        """Append one line; one that cannot be put into words is no failure of the run."""
+        try:
+            at = datetime.fromtimestamp(record.created, UTC)
+            self.keep(Line(at, record.levelname, _text(record)))
+        except Exception:  # noqa: BLE001  as every handler does
+            self.handleError(record)
 
     def keep(self, line: Line) -> None:
         """Append one line, and let go of the oldest beyond `MOST`."""
+        if self.away:
+            return
         self.busy = True  # what the store's client says while it is asked is not kept
         try:
             with livestate.client().pipeline(transaction=True) as pipe:
@@ -55,7 +65,7 @@ class _Keeper(logging.Handler):
                 pipe.expire(self.key, TTL_S)
                 livestate.client().guarded(pipe.execute)
         except (livestate.LiveError, OSError):
-            return
+            self.away = True  # a run waits for it once
         finally:
             self.busy = False
 
@@ -102,7 +112,8 @@ def _text(record: logging.LogRecord) -> str:
     told = _figures(record.__dict__)
     if record.exc_info and record.exc_info[1] is not None:
         error = record.exc_info[1]
-        told.append(f"{type(error).__name__}: {error}")
+        name = type(error).__name__
+        told.append(f"{name}: {error}" if isinstance(error, DomainError) else name)
     return ", ".join([words, *told])[:LONGEST]
 
 

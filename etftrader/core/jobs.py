@@ -306,7 +306,8 @@ def _problem(error: Exception) -> dict[str, Any]:
     if isinstance(error, DomainError):
         figures = {name: str(value) for name, value in error.figures.items()}
         return {"code": error.code, "detail": error.detail, **figures}
-    return {"code": "internal_error", "detail": f"{type(error).__name__}: {error}"[:300]}
+    # its words may name what whoever asked must not see; they stand in the log
+    return {"code": "internal_error", "detail": f"An unexpected {type(error).__name__}."}
 
 
 @transaction.atomic

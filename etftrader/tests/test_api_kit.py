@@ -1,8 +1,9 @@
 """What every endpoint is built from: pages, cursors, ordering, once, versions, batches, 202."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -12,8 +13,8 @@ from rest_framework.response import Response
 
 from etftrader.core import jobs as runs
 from etftrader.core.actor import Actor, system
-from etftrader.core.api import batch, jobs, versions
-from etftrader.core.api.fields import StrictSerializer
+from etftrader.core.api import batch, jobs, tags, versions
+from etftrader.core.api.fields import StrictSerializer, moment
 from etftrader.core.api.idempotent import once
 from etftrader.core.api.lists import CursorPages
 from etftrader.core.api.registry import Op, operation
@@ -118,6 +119,25 @@ class OneTag(ApiView):
         )
 
 
+@operation(get="signed_in", patch="signed_in:trade", post=Op("signed_in:trade", keyed=False))
+class Figured(ApiView):
+    """One tag in a document with a figure that is computed."""
+
+    def get(self, request: Any, tag_id: UUID) -> Response:
+        """Or 304."""
+        tag = Tag.objects.get(pk=tag_id)
+        return tags.read(request, tag, {"name": tag.name, "others": Tag.objects.count() - 1})
+
+    def patch(self, request: Any, tag_id: UUID) -> Response:
+        """Needs If-Match."""
+        tag = Tag.objects.get(pk=tag_id)
+        return Response({"version": tags.check(request, tag, required=True)})
+
+    def post(self, request: Any, tag_id: UUID) -> Response:
+        """Keeps no answer under a key."""
+        return Response({})
+
+
 urlpatterns = [
     path(
         "api/v1/",
@@ -127,6 +147,7 @@ urlpatterns = [
                 *route("tags/batch", TagBatch, "batch"),
                 *route("log", Log, "log"),
                 *route("tags/<uuid:tag_id>", OneTag, "tag"),
+                *route("figures/<uuid:tag_id>", Figured, "figured"),
             ]
         ),
     )
@@ -253,6 +274,50 @@ def test_a_version_goes_out_and_must_come_back(user: User, headers: dict[str, st
     Tag.objects.update(version=2)
     moved = change(HTTP_IF_MATCH='"v1"')
     assert (moved.status_code, moved.json()["current"]) == (412, '"v2"')
+
+
+def test_a_change_of_a_computed_document_goes_by_the_version_its_tag_names(
+    user: User, headers: dict[str, str]
+) -> None:
+    fill(user, "x")
+    tag = Tag.objects.get()
+    address = f"/api/v1/figures/{tag.pk}"
+
+    def change(**more: str) -> Any:
+        return Client().patch(address, "{}", "application/json", **headers, **more)
+
+    read = Client().get(address, **headers)
+    assert read["ETag"].startswith('"v1.')
+    fill(user, "y")
+    later = Client().get(address, HTTP_IF_NONE_MATCH=read["ETag"], **headers)
+    assert (later.status_code, later.json()["others"]) == (200, 1)
+    same = Client().get(address, HTTP_IF_NONE_MATCH=later["ETag"], **headers)
+    assert (same.status_code, same["ETag"]) == (304, later["ETag"])
+    assert (change().status_code, change().json()["code"]) == (428, "precondition_required")
+    assert change(HTTP_IF_MATCH="*").json() == {"version": None}
+    for known in (read["ETag"], later["ETag"], '"v1"'):
+        assert change(HTTP_IF_MATCH=known).json() == {"version": 1}
+    Tag.objects.update(version=2)
+    moved = change(HTTP_IF_MATCH=later["ETag"])
+    now = Client().get(address, **headers)
+    told = moved.json()
+    assert (moved.status_code, told["current"], told["version"]) == (412, now["ETag"], 2)
+    assert told["object"] == now.json()
+
+
+def test_a_malformed_key_is_refused_where_none_is_kept_too(headers: dict[str, str]) -> None:
+    address = f"figures/{UUID(int=1)}"
+    wrong = post(headers, {}, address, HTTP_IDEMPOTENCY_KEY="a b")
+    assert (wrong.status_code, wrong.json()["errors"][0]["attr"]) == (400, "Idempotency-Key")
+    for _ in range(2):
+        answer = post(headers, {}, address, HTTP_IDEMPOTENCY_KEY="key-00000001")
+        assert (answer.status_code, "Idempotent-Replayed" in answer) == (200, False)
+
+
+def test_moments_are_written_in_utc_whatever_their_zone() -> None:
+    at = datetime(2026, 11, 23, 11, 30, tzinfo=UTC)
+    for zone in (UTC, ZoneInfo("America/New_York"), ZoneInfo("Asia/Tokyo")):
+        assert moment(at.astimezone(zone)) == "2026-11-23T11:30:00.000Z"
 
 
 def test_long_work_answers_202_with_where_to_follow_it(user: User, headers: dict[str, str]) -> None:

@@ -147,6 +147,20 @@ def test_a_job_that_waits_or_runs_is_cancelled_once_and_one_that_ended_not_at_al
     assert (late.status_code, late.json()["code"]) == (409, "job_already_ended")
 
 
+def test_a_job_cancelled_under_a_key_answers_again(client):
+    run = make_run(make_user(), status="queued")
+    key = {"HTTP_IDEMPOTENCY_KEY": "cancel-key-1"}
+
+    first = client.post(f"{V1}/jobs/{run.pk}/cancel", **key)
+    again = client.post(f"{V1}/jobs/{run.pk}/cancel", **key)
+
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.json() == first.json()
+    assert ("Idempotent-Replayed" in first, again["Idempotent-Replayed"]) == (False, "true")
+    bad = client.post(f"{V1}/jobs/{run.pk}/cancel", HTTP_IDEMPOTENCY_KEY="a b")
+    assert bad.status_code == 400
+
+
 def test_operators_run_a_finished_job_again(client, operator):
     user = make_user("operator@example.com")
     failed, running = make_run(user, status="failed"), make_run(user, status="running")

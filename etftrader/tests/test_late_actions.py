@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from etftrader import day, outcomes, revision
-from etftrader.core import jobs
+from etftrader.core import clock, jobs
 from etftrader.core.records import JobRun
 from marketdata.models import CorporateAction, Instrument, OptionGreeks, QuarantinedPrice
 from marketdata.providers.base import BarRow
-from marketdata.selectors import calendar
+from marketdata.selectors import calendar, sessions
 from marketdata.services import contracts, price_gate
 from marketdata.tests import option_world
 from portfolios.models import LedgerEntry, Portfolio, PortfolioSnapshot
@@ -46,9 +46,9 @@ def announce(ex_date: date, kind: str = "dividend", **figure: Any) -> None:
     )
 
 
-def morning() -> JobRun:
+def morning(session_date: date = TODAY) -> JobRun:
     """The step before the open, and what the roof makes of its end."""
-    wish = jobs.request(MORNING, as_of=TODAY, scope="r1 all", step="actions", queue=False)
+    wish = jobs.request(MORNING, as_of=session_date, scope="r1 all", step="actions", queue=False)
     run = jobs.run_now(wish)
     assert run.status == "succeeded", run.error
     outcomes.heed(run_id=run.pk)
@@ -124,6 +124,90 @@ def test_a_symbol_that_nobody_holds_revises_no_book(book: Portfolio) -> None:
     carry_out(asked)
 
     assert nights(book) == before
+
+
+@pytest.mark.parametrize("provider", ["bundled", "yfinance"])
+def test_what_a_step_applies_after_its_own_close_is_followed_too(
+    book: Portfolio, settings: Any, provider: str
+) -> None:
+    """In a replay always; of a live market where the morning was missed, and mended at night."""
+    settings.MARKETDATA_PROVIDER = provider
+    announce(EX)
+
+    run = morning(LAST)
+
+    assert (sessions.latest(), run.result["changed"]) == (LAST, {"AAA": EX.isoformat()})
+    [asked] = waiting()
+    assert asked.inputs["changed"] == {"AAA": EX.isoformat()}
+
+
+def test_a_revision_does_not_ask_for_itself_but_for_what_it_finds_beside(book: Portfolio) -> None:
+    announce(EX)
+    carry_out(revision.ask(changed={"AAA": EX}))
+    [run] = JobRun.objects.filter(job=MORNING)
+    assert run.result["changed"] == {"AAA": EX.isoformat()}
+
+    outcomes.heed(run_id=run.pk)
+
+    assert waiting() == []
+    announce(EX, "split", ratio=Decimal(2))
+    other = factories.make_instrument("BBB")
+    CorporateAction.objects.create(
+        instrument=other, kind="dividend", ex_date=EX, amount=1, source="manual"
+    )
+    factories.make_closes(other, dict.fromkeys(DAYS, 100))
+    # the second one finds both, and was asked for one of them
+    carry_out(revision.ask(changed={"BBB": calendar.next(EX)}))
+    outcomes.heed(run_id=run.pk)
+    [asked] = waiting()
+    assert asked.inputs["changed"] == {"BBB": EX.isoformat()}
+
+
+def test_prices_that_come_while_a_revision_works_ask_for_another(book: Portfolio) -> None:
+    asked = revision.ask(changed={"AAA": EX})
+    jobs.claim(asked.pk)
+    now = clock.now()
+    run = JobRun.objects.create(
+        job="marketdata.sync_prices", scope="ask:1", as_of=LAST, status="succeeded",
+        started_at=now, finished_at=now, result={"changed": {"AAA": LAST.isoformat()}},
+    )  # fmt: skip
+
+    outcomes.heed(run_id=run.pk)
+
+    # it may have passed them already
+    assert [each.inputs["changed"] for each in waiting()] == [{"AAA": LAST.isoformat()}]
+
+
+def test_what_an_attempt_that_broke_off_left_from_before_asks_for_nothing(book: Portfolio) -> None:
+    announce(EX)
+    run = morning()
+    JobRun.objects.filter(job=revision.JOB).delete()
+    JobRun.objects.filter(pk=run.pk).update(status="failed", error={"code": "gone", "detail": "-"})
+
+    outcomes.heed(run_id=run.pk)
+
+    assert waiting() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "asked"),
+    [({"AAA": EX, "BBB": LAST}, {"AAA": EX.isoformat()}), ({"AAA": LAST}, None)],
+)
+def test_the_step_of_prices_is_followed_for_earlier_sessions_only(
+    book: Portfolio, changed: dict[str, date], asked: dict[str, str] | None
+) -> None:
+    fields = {"job": "marketdata.sync_prices", "as_of": LAST, "status": "succeeded"}
+    told = {symbol: day.isoformat() for symbol, day in changed.items()}
+    run = JobRun.objects.create(scope="r1 all", step="prices", result={"changed": told}, **fields)
+
+    outcomes.heed(run_id=run.pk)
+
+    assert [each.inputs["changed"] for each in waiting()] == ([asked] if asked else [])
+    # on demand its own session was valued before
+    JobRun.objects.filter(job=revision.JOB).delete()
+    JobRun.objects.filter(pk=run.pk).update(step="")
+    outcomes.heed(run_id=run.pk)
+    assert [each.inputs["changed"] for each in waiting()] == [told]
 
 
 def test_nights_that_the_evening_takes_again_are_measured_again(book: Portfolio) -> None:

@@ -30,7 +30,6 @@ NEEDED = {
     "/api/v1/market/current-prices": {"symbols"},
     "/api/v1/data/prices/quotes": {"symbols"},
     "/api/v1/search": {"q"},
-    "/api/v1/portfolios/{portfolio_id}/risk/limits/{limit_id}": {"reason"},
 }
 VERSION_REQUIRED = {
     "PATCH /api/v1/portfolios/{portfolio_id}",
@@ -45,8 +44,6 @@ TOLD_WITHOUT_KEY = {
     "/api/v1/auth/logout",
     "/api/v1/auth/refresh",
     "/api/v1/auth/register",
-    "/api/v1/auth/tokens",
-    "/api/v1/jobs/{job_id}/cancel",
     "/api/v1/ws-tickets",
 }
 TOO_LITTLE_DATA = {
@@ -90,18 +87,6 @@ TYPES = {
     },
     ("POST", "/api/v1/data/import", "check"): {"type": "boolean", "default": False},
 }
-UNITS = {
-    ("Bond", "duration"): "years",
-    ("Bond", "clean_price"): "per 100 of face",
-    ("Bond", "coupon_rate"): "fraction a year",
-    ("Option", "theta"): "currency a day",
-    ("Price", "close"): "currency per unit",
-    ("Price", "change_pct"): "percent",
-    ("NewBondRequest", "ytm"): "fraction a year",
-    ("Position", "weight"): "share of NAV",
-    ("TreasuryCurve", "age_days"): "days",
-}
-
 Description = dict[str, Any]
 
 
@@ -254,11 +239,24 @@ def test_no_example_is_of_nothing(description: Description) -> None:
     assert set(shapes.KNOWN.bodies) - set(description["components"]["schemas"]) == set()
 
 
-def test_figures_carry_their_units(description: Description) -> None:
+def test_a_delete_has_a_body_where_it_reads_one(description: Description) -> None:
+    paths = description["paths"]
+    limit = paths["/api/v1/portfolios/{portfolio_id}/risk/limits/{limit_id}"]["delete"]
+    body = found(description, limit["requestBody"]["content"][JSON]["schema"])
+    assert (set(body["properties"]), body["required"]) == ({"reason"}, ["reason"])
+    with_bodies = {
+        path
+        for method, path, operation in operations(description)
+        if method == "DELETE" and "requestBody" in operation and not path.endswith("/batch")
+    }
+    assert with_bodies == {"/api/v1/portfolios/{portfolio_id}/risk/limits/{limit_id}"}
+
+
+def test_what_is_replaced_whole_says_what_it_needs(description: Description) -> None:
     schemas = description["components"]["schemas"]
-    for (component, field), unit in UNITS.items():
-        assert schemas[component]["properties"][field]["x-unit"] == unit, (component, field)
-    assert "x-unit" not in schemas["NewOptionRequest"]["properties"]["delta"]
+    assert {"style", "settlement", "am_settled"} <= set(schemas["WholeOptionRequest"]["required"])
+    body = description["paths"]["/api/v1/options/{symbol}"]["put"]["requestBody"]["content"][JSON]
+    assert body["schema"]["$ref"].endswith("/WholeOptionRequest")
 
 
 def test_what_must_be_sent_is_said_to_be(description: Description) -> None:
@@ -296,6 +294,8 @@ def test_headers_of_requests_are_described(description: Description) -> None:
         headers = named(operation, "header")
         keyed = method == "POST" and path not in TOLD_WITHOUT_KEY
         assert ("Idempotency-Key" in headers) == keyed, f"{method} {path}"
+        if method == "POST" and not keyed:
+            assert "No Idempotency-Key: " in operation["description"], path
         required = headers.get("If-Match", {}).get("required", False)
         assert required == (f"{method} {path}" in VERSION_REQUIRED), f"{method} {path}"
         assert ("428" in operation["responses"]) == required

@@ -88,6 +88,19 @@ def test_a_bond_shows_its_terms_and_figures_with_their_units(browser):
         assert word not in {*facts, *head}
 
 
+def test_its_chart_says_that_prices_are_percent_of_face(browser):
+    bond = made()
+    price(bond, "98", date(2016, 6, 21))
+    assert "98.00% of face" in browser.get(PAGE).context["chart"]["empty"]
+    price(bond, "98.5")
+
+    chart = browser.get(PAGE).context["chart"]
+
+    assert chart["title"] == "ACME-26, % of face, 21 Jun 2016 to 22 Jun 2016"
+    assert chart["sub"].startswith("% of face, ")
+    assert "from 98.00 to 98.50% of face, " in chart["conclusion"]
+
+
 @pytest.mark.parametrize(
     ("day", "words"),
     [

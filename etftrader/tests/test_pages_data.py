@@ -437,7 +437,7 @@ def test_a_figure_stands_in_todays_shares_and_as_its_source_gave_it(stage: Any) 
             stage.operator.get("/data/quarantine/").context["table"]["rows"]}  # fmt: skip
     alone = stage.operator.get(f"/data/quarantine/{held.pk}/")
 
-    assert rows["^LEV"]["value"] == "2,100.50"
+    assert rows["^LEV"]["value"] == "2,100.50 points"
     assert (rows["AAA"]["value"], rows["AAA"]["before"]) == ("$50.00", "$25.00")
     assert rows["AAA"]["difference"] == pytest.approx(1.0)
     assert quarantine.looked_at([held])[0].line == (50.0,)

@@ -8,6 +8,7 @@ import pytest
 from etftrader import slow_runs, tasks
 from etftrader.core import clock
 from etftrader.core.records import JobRun
+from etftrader.schedule import STEP
 from portfolios.tests import factories
 from risk.models import Alert
 
@@ -67,6 +68,15 @@ def test_the_alert_says_what_is_usual_and_ends_with_the_run() -> None:
     tasks.sweep()
     assert told() == []
     assert Alert.objects.of_book(None).get().state == "resolved"
+
+
+def test_only_steps_of_the_day_are_watched() -> None:
+    working("betas", 500)  # of a version that had such a step
+
+    slow_runs.tell()
+
+    assert told() == []
+    assert set(slow_runs.AFTER) <= set(STEP)
 
 
 def test_the_job_of_one_who_asks_is_no_step() -> None:

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.db import transaction
 from rest_framework.test import APIClient
 from websockets.sync.client import ClientConnection
 
@@ -58,6 +59,18 @@ def heard(ws: ClientConnection, event: str = "stop.updated") -> Any:
     return until(ws, lambda m: m["type"] == "update" and m["event"] == event)
 
 
+def warned(book: Portfolio, key: str = "var") -> None:
+    alerts.raise_once(
+        portfolio_id=book.pk, kind="limit", key=f"limit:{key}", severity="warning",
+        title="VaR is close to its limit", detail="", as_of=calendar.close_time(THURSDAY),
+        session_date=THURSDAY,
+    )  # fmt: skip
+
+
+def events(book: Portfolio, since: int) -> list[tuple[int, str]]:
+    return [(each["seq"], each["event"]) for each in heads.events_after(channel(book), since)]
+
+
 def numbers(book: Portfolio) -> int:
     book.refresh_from_db()
     return book.alert_events
@@ -101,13 +114,62 @@ def test_who_comes_back_is_told_the_alerts_and_then_where_the_stops_stand(
     assert after["ts"] == calendar.close_time(THURSDAY).isoformat().replace("+00:00", "Z")
 
 
-def test_the_newest_number_of_an_alert_is_no_word_of_the_stops(book: Portfolio) -> None:
+def test_who_comes_back_is_told_of_stops_an_alert_came_after(
+    ws: ClientConnection, book: Portfolio
+) -> None:
+    close(book, MONDAY)
+    warned(book)
+    until(ws, lambda m: m.get("event") == "alert.opened")
+
+    tell(ws, type="resync", id="r", channel=channel(book), since=0)
+
+    moved, fired = heard(ws), heard(ws, "alert.opened")
+    assert (moved["seq"], fired["seq"]) == (1, 2)
+    assert moved["data"]["stops"][0]["stop_price"] == "88.00"
+
+
+def test_who_listens_hears_both_although_one_look_finds_them(
+    ws: ClientConnection, book: Portfolio
+) -> None:
+    with transaction.atomic():
+        close(book, MONDAY)
+        warned(book)
+
+    moved, fired = heard(ws), heard(ws, "alert.opened")
+
+    assert (moved["seq"], fired["seq"]) == (1, 2)
+
+
+def test_what_alerts_bear_is_no_word_of_the_stops(book: Portfolio) -> None:
+    close(book, MONDAY)
+    warned(book)
+
+    assert events(book, 0) == [(1, "stop.updated"), (2, "alert.opened")]
+    assert events(book, 1) == [(2, "alert.opened")]
+    assert events(book, 2) == []
+
+
+def test_the_number_an_alert_left_behind_is_heard_as_the_stops(book: Portfolio) -> None:
     for day in CLOSES:
         close(book, day)
     alerts.resolve(portfolio_id=book.pk, key="stop:AAA", as_of=calendar.close_time(THURSDAY))
+    warned(book)
+    warned(book)  # it bears 7 now, nobody bears 6
 
-    assert [each["event"] for each in heads.events_after(channel(book), 0)] == ["alert.resolved"]
-    assert heads.events_after(channel(book), numbers(book)) == []
+    assert events(book, 0) == [(5, "alert.resolved"), (6, "stop.updated"), (7, "alert.opened")]
+    assert events(book, 6) == [(7, "alert.opened")]
+
+
+def test_what_one_answer_cannot_hold_is_in_the_next(
+    book: Portfolio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "REPLAY_LIMIT", 2)
+    for key in ("var", "gross", "loss"):
+        warned(book, key)
+    close(book, MONDAY)
+
+    assert events(book, 0) == [(1, "alert.opened"), (2, "alert.opened")]
+    assert events(book, 2) == [(3, "alert.opened"), (4, "stop.updated")]
 
 
 def test_a_stop_that_goes_with_its_position_is_told_too(book: Portfolio) -> None:

@@ -15,14 +15,17 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
+from etftrader.core.actor import system
 from etftrader.core.records import IdempotencyKey
-from etftrader.tests import crowd
+from etftrader.testing import matrix
+from etftrader.tests import crowd, test_t41_audit
 from portfolios.models import Portfolio
-from portfolios.services import tokens, verification
+from portfolios.services import accounts, tokens, verification
 from trading.models import Order, Trade
 from trading.tests import world
 from trading.tests.storm import say
 
+stage = test_t41_audit.stage
 PROCESSES, CROWD = 3, 64
 KEYS = 50  # by API, and as many by form: 100 effects and 6,400 answers in all
 BUY = {"symbol": "AAA", "side": "buy", "quantity": "1"}
@@ -191,6 +194,32 @@ def test_a_key_that_is_confirmed_too_is_a_replay_all_the_same():
     assert answers[0].json() == answers[1].json()
     assert answers[1]["Idempotent-Replayed"] == "true"
     assert Trade.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_every_post_gives_its_first_answer_again_under_its_key(stage):
+    accounts.create_user(
+        email="third@example.com", password=test_t41_audit.PASSWORD, by=system("tests")
+    )
+    free = {name: how for name, (_, how) in test_t41_audit.FREE.items()}
+    wrong, seen = [], 0
+    for name, (body, extra, prepare) in (test_t41_audit.AUDITED | free).items():
+        operation = test_t41_audit.CHANGING[name]
+        if operation.method != "post":
+            continue
+        with matrix.undone():
+            path = operation.path(stage.ids | (prepare(stage) if prepare else {}))
+            sent = body(stage) if callable(body) else body
+            headers = stage.headers | extra | {"HTTP_IDEMPOTENCY_KEY": "one-key-for-all"}
+            first, again = (
+                Client().post(path, sent, "application/json", **headers) for _ in range(2)
+            )
+        replayed = again.get("Idempotent-Replayed") == "true"
+        if replayed != operation.op.keyed or (replayed and again.status_code != first.status_code):
+            wrong.append(f"{name}: {first.status_code}, {again.status_code}, {replayed}")
+        seen += 1
+    assert wrong == []
+    assert seen >= 50
 
 
 def poster(portfolio: Portfolio):

@@ -275,7 +275,7 @@ AUDITED: dict[str, How] = {
         ANY,
         None,
     ),
-    f"DELETE {P}/risk/limits/<uuid:limit_id>": ({}, ANY, None),
+    f"DELETE {P}/risk/limits/<uuid:limit_id>": ({"reason": "not needed"}, ANY, None),
     f"PUT {P}/stop-loss": (
         {"enabled": True, "mode": stop_loss.MODES[0], "ratchet": True},
         ANY,
@@ -360,8 +360,6 @@ def run(stage: SimpleNamespace, name: str, how: How) -> list[AuditEvent]:
         body = body(stage)
     operation = CHANGING[name]
     path = operation.path(known)
-    if operation.method == "delete" and "risk/limits" in path:
-        path += "?reason=not+needed"
     seen = set(AuditEvent.objects.values_list("pk", flat=True))
     send = getattr(Client(), operation.method)
     answer = send(path, body, "application/json", **stage.headers, **extra)

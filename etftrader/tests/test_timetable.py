@@ -228,6 +228,10 @@ def test_everybody_reads_the_timetable_and_operators_change_it() -> None:
         "failed",
     )
     assert "secret" not in str(listed)
+    due = [each["next_run_at"] for each in listed["results"] if each["next_run_at"]]
+    assert due
+    assert all(each.endswith("Z") for each in due)
+    assert datetime.fromisoformat(prices["next_run_at"]) == of("day: prices").next_run_at
     tag = one["ETag"]
     ask = {"data": {"time": "16:17"}, "content_type": "application/json"}
     assert reader.patch(path, HTTP_IF_MATCH=tag, **ask).status_code == 403

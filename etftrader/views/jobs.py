@@ -256,8 +256,8 @@ def _alert_after(run: JobRun) -> float | None:
 
 
 def _log(actor: Actor, run: JobRun) -> dict[str, Any] | None:
-    """The tail of its log; None for who does not look after jobs."""
-    if not (actor.reads_all or may_operate(actor)):
+    """The tail of its log, newest line first; None for who may not read all: it names any book."""
+    if not actor.reads_all:
         return None
     lines = job_log.tail(run.pk)
     if lines is None:
@@ -269,7 +269,7 @@ def _log(actor: Actor, run: JobRun) -> dict[str, Any] | None:
             "kind": LEVELS.get(each.level, "plain"),
             "level": each.level,
         }
-        for each in lines
+        for each in reversed(lines)
     ]
     return {"rows": rows, "why": NO_LOG}
 

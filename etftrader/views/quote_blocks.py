@@ -11,6 +11,7 @@ from django.urls import reverse
 from etftrader.core.formats import NEW_YORK, eastern, show
 from etftrader.selectors.quote import VOLUME_WINDOW, Mine, Priced, Year
 from etftrader.views import doubt_figures
+from etftrader.views.quote_bond import OF_FACE
 from marketdata.choices import ActionKind, InstrumentKind
 from marketdata.constants import VIX
 from marketdata.models import CorporateAction, Fundamental, Instrument, QuarantinedPrice
@@ -81,21 +82,27 @@ def chart_words(instrument: Instrument, read: Chart) -> dict[str, str]:
     if not read.points:
         return {"title": f"{instrument.symbol}, {read.range}", "sub": "", "conclusion": ""}
     first, last = read.points[0].close, read.points[-1].close
+    unit = _unit(instrument)
     moved = show(float(last / first) - 1, "signed:pct2")
     start, end = _day(read.points[0].at), _day(read.points[-1].at)
     days = eastern(end) if start == end else f"{eastern(start)} to {eastern(end)}"
     bases = ", then ".join(BASES.get(each, each) for each in read.price_bases)
     ends = "" if not read.intraday else f", to {eastern(read.points[-1].at, 'minute')}"
-    parts = [bases, source_words(read.sources), f"{len(read.points):,} points"]
+    parts = [unit, bases, source_words(read.sources), f"{len(read.points):,} points"]
     mixed = len(read.price_bases) > 1
     return {
         "mixed": f"{bases}: what lies across the change is no return" if mixed else "",
-        "title": f"{instrument.symbol}, {days}",
+        "title": ", ".join(part for part in (instrument.symbol, unit, days) if part),
         "sub": ", ".join(part for part in parts if part),
         "moved": moved,
-        "conclusion": f"{moved} from {show(first, 'price')} to {show(last, 'price')}, "
+        "conclusion": f"{moved} from {show(first, 'price')} to {show(last, 'price')}{unit}, "
         f"{days}{ends}.",
     }
+
+
+def _unit(instrument: Instrument) -> str:
+    """What stands after a price that is no amount of money."""
+    return OF_FACE if instrument.kind == InstrumentKind.BOND else ""
 
 
 def _day(at: datetime | date) -> date:
@@ -105,9 +112,8 @@ def _day(at: datetime | date) -> date:
 def no_points(instrument: Instrument, read: Chart, moment: Moment) -> str:
     """What a chart without points says, and the way on."""
     if read.points:
-        return f"One price is known of this range, {show(read.points[0].close, 'price')}: " + (
-            "a line needs two. Take a longer range."
-        )
+        price = show(read.points[0].close, "price") + _unit(instrument)
+        return f"One price is known of this range, {price}: a line needs two. Take a longer range."
     if read.intraday:
         return (
             f"No minute of {instrument.symbol} is known around {eastern(moment.as_of, 'full')}. "

@@ -34,19 +34,20 @@ def _head(bond: Bond | None, found: Valued | None) -> list[dict[str, Any]]:
     figures = found.figures if found else None
     why = _why(bond, found)
     return [
-        {"label": "Clean price", "term": "price", "value": found and found.price, "fmt": "price",
-         "reason": "no price is known" if found else NO_TERMS,
+        {"label": "Clean price", "term": "clean_price", "value": found and found.price,
+         "fmt": "price", "reason": "no price is known" if found else NO_TERMS,
          "sub": f"{OF_FACE}, {_dated(found)}" if found and found.price_date else ""},
-        {"label": "Accrued interest", "value": figures and figures.accrued, "fmt": "price:4",
-         "reason": why, "sub": OF_FACE},
-        {"label": "Dirty price", "value": figures and figures.dirty, "fmt": "price:4",
-         "reason": why, "sub": OF_FACE},
-        {"label": "Yield to maturity", "value": found and found.ytm, "fmt": "pct2",
+        {"label": "Accrued interest", "term": "accrued_interest",
+         "value": figures and figures.accrued, "fmt": "price:4", "reason": why, "sub": OF_FACE},
+        {"label": "Dirty price", "term": "dirty_price", "value": figures and figures.dirty,
+         "fmt": "price:4", "reason": why, "sub": OF_FACE},
+        {"label": "Yield to maturity", "term": "ytm", "value": found and found.ytm, "fmt": "pct2",
          "reason": why, "sub": "a year, " + _from(found) if found and found.ytm_source else ""},
-        {"label": "Modified duration", "value": figures and figures.modified_duration,
-         "fmt": "ratio2", "reason": why, "sub": "years"},
-        {"label": "DV01", "value": figures and figures.dv01, "fmt": "greek", "reason": why,
-         "sub": _per_point(bond) if bond else ""},
+        {"label": "Modified duration", "term": "duration",
+         "value": figures and figures.modified_duration, "fmt": "ratio2", "reason": why,
+         "sub": "years"},
+        {"label": "DV01", "term": "dv01", "value": figures and figures.dv01, "fmt": "greek",
+         "reason": why, "sub": _per_point(bond) if bond else ""},
     ]  # fmt: skip
 
 

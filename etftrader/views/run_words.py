@@ -18,6 +18,7 @@ LABELS = {
     "etftrader.check_audit": "Audit chain",
     SYNC: "Prices and yields",
     CHAIN: "Option chain",
+    "risk.retake_closes": "Closes taken again",
 }
 NOT_FOUND = ("unknown_symbol", "provider_not_found", "invalid_symbol")
 BAD = ("failed", "dead", "partial")

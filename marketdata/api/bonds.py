@@ -1,6 +1,5 @@
 """Bonds: the list, one by id, new ones, and changes of their terms."""
 
-from contextlib import AbstractContextManager
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,7 +10,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from etftrader.core.api import batch, versions
+from etftrader.core.api import batch, tags
 from etftrader.core.api.fields import EstimateField, MoneyField, StrictSerializer, WholeField
 from etftrader.core.api.fields import moment as told
 from etftrader.core.api.idempotent import once
@@ -19,7 +18,7 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
-from marketdata.api import asked, tags
+from marketdata.api import asked
 from marketdata.api.asked import Words
 from marketdata.choices import DayCount
 from marketdata.models import Bond
@@ -159,7 +158,7 @@ class BondBatch(ApiView):
 
         def alter(key: str, version: int | None, item: dict[str, Any]) -> dict[str, Any]:
             row = bonds.find(bond_id=key, actor=self.actor, until=sessions.latest())
-            return change(row, item, row.version if version is None else version, self)
+            return change(row, item, row.version if version is None else version, self)[1]
 
         return batch.change(request, serializer=BondChange, alter=alter)
 
@@ -195,34 +194,28 @@ class OneBond(ApiView):
     @extend_schema(request=WholeBond, responses={200: dict})
     def put(self, request: Any, bond_id: UUID) -> Response:
         """The bond afterwards; symbol, currency and face value stay, the rest is as a new one's."""
-        with self._telling(bond_id):
-            row = self._asked(bond_id)
-            item = self.checked(WholeBond)
-            _require_kept(row, item)
-            item = NEW_TERMS | item
-            terms = _terms(item, None)
-            if "maturity" not in terms:
-                raise _no_maturity()
-            item.setdefault("name", write.title(terms["coupon_rate"], terms["maturity"]))
-            return self._changed(row, item)
+        row = self._asked(bond_id)
+        item = self.checked(WholeBond)
+        _require_kept(row, item)
+        item = NEW_TERMS | item
+        terms = _terms(item, None)
+        if "maturity" not in terms:
+            raise _no_maturity()
+        item.setdefault("name", write.title(terms["coupon_rate"], terms["maturity"]))
+        return self._changed(row, item)
 
     @extend_schema(request=BondTerms, responses={200: dict})
     def patch(self, request: Any, bond_id: UUID) -> Response:
         """The changed bond; the face value stays."""
-        with self._telling(bond_id):
-            return self._changed(self._asked(bond_id), self.checked(BondTerms))
+        return self._changed(self._asked(bond_id), self.checked(BondTerms))
 
     @extend_schema(responses={200: dict})
     def delete(self, request: Any, bond_id: UUID) -> Response:
         """The retired bond; 409 with the reasons while somebody holds it."""
-        with self._telling(bond_id):
-            row = self._asked(bond_id)
-            write.retire(bond_id=row.pk, version=row.version, by=self.actor)
+        row = self._asked(bond_id)
+        write.retire(bond_id=row.pk, version=row.version, by=self.actor)
         after, told = shown(row.pk, self)
         return tags.tagged(Response(told), after, told)
-
-    def _telling(self, bond_id: UUID) -> AbstractContextManager[None]:
-        return versions.telling(lambda: shown(bond_id, self))
 
     def _asked(self, bond_id: UUID) -> Bond:
         row = bonds.find(bond_id=bond_id, actor=self.actor, until=sessions.latest())
@@ -230,9 +223,8 @@ class OneBond(ApiView):
         return row
 
     def _changed(self, row: Bond, item: dict[str, Any]) -> Response:
-        told = change(row, item, row.version, self)
-        after, document = shown(row.pk, self)
-        return tags.tagged(Response(told), after, document)
+        after, told = change(row, item, row.version, self)
+        return tags.tagged(Response(told), after, told)
 
 
 def shown(bond_id: UUID, view: ApiView) -> tuple[Bond, dict[str, Any]]:
@@ -242,8 +234,10 @@ def shown(bond_id: UUID, view: ApiView) -> tuple[Bond, dict[str, Any]]:
     return row, document(row, day)
 
 
-def change(row: Bond, item: dict[str, Any], version: int, view: ApiView) -> dict[str, Any]:
-    """Change the terms a body names; the document afterwards."""
+def change(
+    row: Bond, item: dict[str, Any], version: int, view: ApiView
+) -> tuple[Bond, dict[str, Any]]:
+    """Change the terms a body names; the bond and its document afterwards."""
     write.update(
         bond_id=row.pk,
         version=version,
@@ -251,7 +245,8 @@ def change(row: Bond, item: dict[str, Any], version: int, view: ApiView) -> dict
         name=item.get("name"),
         by=view.actor,
     )
-    return _noted(shown(row.pk, view)[1], item)
+    after, told = shown(row.pk, view)
+    return after, _noted(told, item)
 
 
 def create(item: dict[str, Any], view: ApiView) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The state of the data: its quality, its sources, and the prices that wait for a person."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -24,6 +25,12 @@ from marketdata.services import price_gate
 from marketdata.services import quarantine as decisions
 
 MOST_COMPLAINTS = 200
+_GIVEN = {"type": "object", "additionalProperties": {"type": ["string", "null"]}}
+_SHARES = {
+    "type": "number",
+    "description": "Shares of today for one of those the figures are in: a price is divided by it. "
+    "1 where nothing was split since.",
+}
 
 
 class DoubtFilters(filters.FilterSet):
@@ -43,8 +50,10 @@ class DoubtFilters(filters.FilterSet):
 
 
 class DoubtSerializer(serializers.ModelSerializer):
-    """A price that was held back, as its source gave it."""
+    """A price that was held back, as its source gave it; `shares` by doubt come in the context."""
 
+    raw = serializers.SerializerMethodField()
+    shares = serializers.SerializerMethodField()
     created_at = MomentField()
     decided_at = MomentField(allow_null=True)
 
@@ -60,6 +69,7 @@ class DoubtSerializer(serializers.ModelSerializer):
             "value",
             "compared_with",
             "raw",
+            "shares",
             "reason",
             "state",
             "times_seen",
@@ -69,6 +79,22 @@ class DoubtSerializer(serializers.ModelSerializer):
             "version",
         )
         read_only_fields = fields
+
+    @extend_schema_field(_GIVEN)
+    def get_raw(self, row: QuarantinedPrice) -> dict[str, str | None]:
+        """The row as its source gave it, without what stands beside it here."""
+        return dict(quarantine.as_given(row))
+
+    @extend_schema_field(_SHARES)
+    def get_shares(self, row: QuarantinedPrice) -> float:
+        """What its figures are divided by to be in the shares of today."""
+        return self.context["shares"][row.pk]
+
+
+def doubts(rows: Sequence[QuarantinedPrice]) -> list[dict[str, Any]]:
+    """Doubts as the API shows them."""
+    context = {"shares": quarantine.shares(rows)}
+    return list(DoubtSerializer(rows, many=True, context=context).data)
 
 
 class Decision(StrictSerializer):
@@ -151,10 +177,17 @@ class Quarantine(ApiView):
     queryset = QuarantinedPrice.objects.none()
     filterset_class = DoubtFilters
     ordering_fields = ("session_date", "symbol", "created_at", "times_seen")
+    shares: dict[UUID, float]
 
     def get(self, request: Any) -> Response:
         """A page of doubts with the figure, what it was compared with, and the reason."""
-        return self.listing(quarantine.rows(actor=self.actor), DoubtSerializer)
+        self.shares = {}
+        rows = quarantine.rows(actor=self.actor)
+        return self.listing(rows, DoubtSerializer, shares=self.shares)
+
+    def shown(self, rows: Any) -> None:
+        """The splits since the rows of a page are asked for together."""
+        self.shares.update(quarantine.shares(rows or ()))
 
 
 @operation(post=Op("operator:trade", summary="Accept or reject several prices that were held back"))
@@ -175,7 +208,7 @@ class DecideDoubts(ApiView):
             )
             return Response(
                 {
-                    "decided": DoubtSerializer(decided.done, many=True).data,
+                    "decided": doubts(decided.done),
                     "refused": [asdict(each) for each in decided.refused],
                 }
             )
@@ -194,7 +227,7 @@ class AcceptDoubt(ApiView):
 
         def effect() -> Response:
             doubt = price_gate.accept(doubt_id=doubt_id, note=note, by=self.actor)
-            return Response(DoubtSerializer(doubt).data)
+            return Response(doubts([doubt])[0])
 
         return once(request, effect)
 
@@ -210,7 +243,7 @@ class RejectDoubt(ApiView):
 
         def effect() -> Response:
             doubt = price_gate.reject(doubt_id=doubt_id, note=note, by=self.actor)
-            return Response(DoubtSerializer(doubt).data)
+            return Response(doubts([doubt])[0])
 
         return once(request, effect)
 

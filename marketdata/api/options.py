@@ -1,7 +1,6 @@
 """Listed options: contracts with their newest Greeks, and what operators keep of them."""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -12,7 +11,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from etftrader.core.api import batch, versions
+from etftrader.core.api import batch, tags
 from etftrader.core.api.fields import EstimateField, MoneyField, StrictSerializer
 from etftrader.core.api.fields import moment as told
 from etftrader.core.api.idempotent import once
@@ -20,7 +19,7 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
-from marketdata.api import asked, tags
+from marketdata.api import asked
 from marketdata.api.asked import Words
 from marketdata.calculations import option_symbols
 from marketdata.calculations.option_symbols import OptionSymbol, SymbolProblem
@@ -78,6 +77,14 @@ class OptionTerms(NewOption):
     am_settled = serializers.BooleanField(required=False)
 
 
+class WholeOption(OptionTerms):
+    """All that may change of a contract."""
+
+    style = serializers.ChoiceField(choices=ExerciseStyle.choices)  # type: ignore[assignment]
+    settlement = serializers.ChoiceField(choices=Settlement.choices)
+    am_settled = serializers.BooleanField()
+
+
 class OptionChange(batch.Keyed, OptionTerms):
     """A change of one of many; `id` is an id or a symbol."""
 
@@ -99,7 +106,7 @@ class OptionFilters(filters.FilterSet):
 
 
 class OptionDocument(serializers.Serializer):
-    """A contract as the API shows it; `greeks` and `moment` come in the context."""
+    """A contract as the API shows it; `greeks` by contract come in the context."""
 
     def to_representation(self, row: OptionContract) -> dict[str, Any]:
         """Terms, and the newest figures."""
@@ -208,39 +215,32 @@ class OneOption(ApiView):
         row = contracts.find(symbol, self.actor)
         return tags.read(request, row, shown(row, until))
 
-    @extend_schema(request=OptionTerms, responses={200: dict})
+    @extend_schema(request=WholeOption, responses={200: dict})
     def put(self, request: Any, symbol: str) -> Response:
         """The contract afterwards; style, settlement and am_settled are required."""
-        missing = [name for name in write.CHANGEABLE if name not in request.data]
-        if missing:
-            raise BadInput("This field is required.", attr=missing[0], code="required")
-        return self.patch(request, symbol)
+        return self._changed(self._asked(symbol), self.checked(WholeOption))
 
     @extend_schema(request=OptionTerms, responses={200: dict})
     def patch(self, request: Any, symbol: str) -> Response:
         """The contract afterwards; strike, expiry, type and underlying are its symbol and stay."""
-        with self._telling(symbol):
-            row = contracts.find(symbol, self.actor)
-            tags.check(request, row)
-            after, told = change(row, self.checked(OptionTerms), row.version, self)
-        return tags.tagged(Response(told), after, shown(after))
+        return self._changed(self._asked(symbol), self.checked(OptionTerms))
 
     @extend_schema(responses={200: dict})
     def delete(self, request: Any, symbol: str) -> Response:
         """The retired contract; 409 with the reasons while somebody holds it."""
-        with self._telling(symbol):
-            row = contracts.find(symbol, self.actor)
-            tags.check(request, row)
-            done = write.retire(contract_id=row.pk, version=row.version, by=self.actor)
+        row = self._asked(symbol)
+        done = write.retire(contract_id=row.pk, version=row.version, by=self.actor)
         told = shown(done)
         return tags.tagged(Response(told), done, told)
 
-    def _telling(self, symbol: str) -> AbstractContextManager[None]:
-        def current() -> tuple[OptionContract, dict[str, Any]]:
-            row = contracts.find(symbol, self.actor)
-            return row, shown(row)
+    def _asked(self, symbol: str) -> OptionContract:
+        row = contracts.find(symbol, self.actor)
+        tags.check(self.request, row)
+        return row
 
-        return versions.telling(current)
+    def _changed(self, row: OptionContract, item: dict[str, Any]) -> Response:
+        after, told = change(row, item, row.version, self)
+        return tags.tagged(Response(told), after, told)
 
 
 def create(item: dict[str, Any], view: ApiView) -> tuple[dict[str, Any], bool]:

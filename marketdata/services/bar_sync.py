@@ -31,6 +31,7 @@ from marketdata.services.adjusted_closes import Told
 
 PIECE = 200  # symbols a question: what is in memory at once
 MOST_COMPARED, MOST_ROWS = 50_000, 25_000  # rows: of an answer, of a transaction
+MOST_SYMBOLS = 25  # of a transaction: each is judged by several questions
 MOST_DAYS = 400  # sessions a question
 MOST_NAMED = 500  # symbols in a job's words
 OK, SKIPPED, FAILED = "ok", "skipped", "failed"
@@ -136,11 +137,12 @@ def write(
 
 
 def _parts(answers: Sequence[SymbolHistory]) -> Iterator[list[SymbolHistory]]:
-    """Answers by about as many rows as one transaction takes: whoever waits waits so long."""
+    """Answers by as many symbols and rows as one transaction takes: who waits waits so long."""
     part: list[SymbolHistory] = []
     for each in answers:
         part.append(each)
-        if sum(len(one.bars) for one in part) >= MOST_ROWS:
+        rows = sum(len(one.bars) for one in part)
+        if len(part) == MOST_SYMBOLS or rows >= MOST_ROWS:
             yield part
             part = []
     if part:

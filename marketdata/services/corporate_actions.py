@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import F, Min
 
 from etftrader.core import audit, clock
@@ -40,6 +40,10 @@ HOUSE = system("corporate actions")
 # sources that state old dividends in today's shares
 RESTATES = {Source.YFINANCE}
 HELD = "action_held"
+BUSY = {
+    "code": "database_busy",
+    "detail": "Somebody else was writing the same rows. It stays announced and is tried again.",
+}
 STRIKE = Decimal("0.001")  # an option's symbol has three places
 
 
@@ -68,6 +72,8 @@ def record(*, rows: Iterable[Row], session_date: date, by: Actor = HOUSE) -> dic
     # splits first: dividends of the same answer may be stated in the shares after them
     ordered = sorted(_merged(rows), key=lambda row: (not isinstance(row, SplitRow), row.ex_date))
     known = instruments.by_symbols(row.symbol for row in ordered)
+    splits = {row.symbol.strip().upper() for row in ordered if isinstance(row, SplitRow)}
+    action_guards.alone(each for symbol, each in known.items() if symbol in splits)
     told = _split_days(ordered)
     counts = {"recorded": 0, "corrected": 0, "known": 0}
     warnings: list[dict[str, str]] = []
@@ -89,9 +95,10 @@ def record(*, rows: Iterable[Row], session_date: date, by: Actor = HOUSE) -> dic
 def apply_due(*, session_date: date, run_id: UUID | None = None) -> dict[str, Any]:
     """Apply what is pending and in effect by a session, oldest first, each in its transaction.
 
-    One that fails stays pending and is named in `items`; the others are applied. A split that
-    prices speak against is held back, with a warning: one of the two is wrong, books cannot undo
-    it, and a person decides. `changed` is since when each symbol differs. Twice is once.
+    One that fails, or whose rows somebody else holds too long, stays pending and is named in
+    `items`; the others are applied. A split that prices speak against is held back, with a
+    warning: one of the two is wrong, books cannot undo it, and a person decides. `changed` is
+    since when each symbol differs. Twice is once.
     """
     items: list[dict[str, Any]] = []
     changed: dict[str, date] = {}
@@ -105,6 +112,12 @@ def apply_due(*, session_date: date, run_id: UUID | None = None) -> dict[str, An
             reason = {"code": problem.code, "detail": problem.detail}
             status = "skipped" if isinstance(problem, HeldBack) else "failed"
             items.append({"item": item, "status": status, "reason": reason})
+        except OperationalError as error:
+            # a lock that was waited for too long, or two who waited for each other
+            if "lock" not in str(error):
+                raise
+            logger.warning("action not applied", extra={"action": item, "why": str(error)[:200]})
+            items.append({"item": item, "status": "failed", "reason": BUSY})
         else:
             if done is not None:
                 items.append({"item": item, "status": "ok", **done})
@@ -129,9 +142,10 @@ def _carry_out(action: CorporateAction, run_id: UUID | None) -> dict[str, Any] |
     """Believe the prices a split explains, see that none speaks against it, apply it."""
     audit.serialise("daily bars")
     waiting = CorporateAction.objects.filter(pk=action.pk, status=ActionStatus.PENDING)
-    mine = waiting.select_related("instrument").first()
-    if mine is None:
+    # its row before the audit lines of its prices: who rejects it takes them in this order
+    if not waiting.update(updated_at=clock.now()):
         return None
+    mine = waiting.select_related("instrument").get()
     if mine.kind == ActionKind.SPLIT:
         explained_doubts.settle(mine, by=HOUSE)
     action_guards.refuse_contradicted(mine)
@@ -201,12 +215,14 @@ def _figure(row: Row, instrument: Instrument, session_date: date) -> dict[str, D
 
 
 def _as_paid(amount: Decimal, instrument: Instrument, ex_date: date, until: date) -> Decimal:
-    later = CorporateAction.objects.filter(
-        instrument=instrument, kind=ActionKind.SPLIT, ex_date__gt=ex_date, ex_date__lte=until
+    """In the shares of its ex-date: sources know the later splits, but those that never were."""
+    known = CorporateAction.objects.filter(
+        instrument=instrument, kind=ActionKind.SPLIT, ex_date__lte=until
     ).exclude(status=ActionStatus.REJECTED)
-    for ratio in later.values_list("ratio", flat=True):
-        assert ratio is not None
-        amount = times(amount, exact_ratio(ratio), MONEY)
+    for split, day in undone_splits.shown(known.order_by("ex_date")):
+        assert split.ratio is not None
+        if day > ex_date:
+            amount = times(amount, exact_ratio(split.ratio), MONEY)
     return amount
 
 

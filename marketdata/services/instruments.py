@@ -90,7 +90,7 @@ def keep_facts(*, instrument: Instrument, told: FundRow, as_of: date) -> Fundame
 @transaction.atomic
 def create_private(*, owner_id: UUID, symbol: str, name: str, currency: str = "USD") -> Instrument:
     """Create something only its owner sees and values. Raises BadInput for a borne symbol."""
-    if Instrument.objects.filter(symbol__iexact=symbol).exists():
+    if symbols.is_spelled(symbol):
         raise BadInput(symbols.not_free(symbol), attr="symbol")
     return Instrument.objects.create(
         symbol=symbol,

@@ -87,13 +87,13 @@ def admit(
         for row, verdict in zip(rows, verdicts, strict=True)
         if verdict.verdict != bar_gate.ACCEPTED
     ]
-    _keep(instrument, doubts, decided, run_id)
     held = sum(1 for _, verdict in doubts if verdict.verdict == bar_gate.HELD)
     believed = {
         row.session_date: row
         for row, verdict in zip(rows, verdicts, strict=True)
         if verdict.verdict == bar_gate.ACCEPTED
     }
+    _keep(instrument, doubts, decided, run_id, newest=max(believed, default=None))
     elsewhere = frozenset(believed.keys() & others.keys())
     stopped = tuple(
         Stopped(row.session_date, verdict.verdict, verdict.reason or "", bool(decided.of(row)))
@@ -150,17 +150,27 @@ def reject(*, doubt_id: UUID, note: str = "", by: Actor) -> QuarantinedPrice:
 def _tell_settled(doubt: QuarantinedPrice) -> None:
     """An old one is news too: the record of its session may leave the name out."""
     if doubt.instrument is not None:
-        doubt_settled.announce(instrument_id=str(doubt.instrument.pk))
+        since = doubt.session_date.isoformat()
+        doubt_settled.announce(instrument_id=str(doubt.instrument.pk), since=since)
 
 
-def _tell_raised(instrument: Instrument, fresh: Sequence[QuarantinedPrice]) -> None:
-    """Only what is as new as the newest close puts a price in doubt; garbage never does."""
+def _tell_raised(
+    instrument: Instrument, fresh: Sequence[QuarantinedPrice], newest: date | None
+) -> None:
+    """A session in doubt is news for its record; what is shown now only by the newest close.
+
+    `newest` is the last session whose price is about to be stored. Garbage casts no doubt.
+    """
     days = [each.session_date for each in fresh if each.reason not in _IMPOSSIBLE]
     if not days:
         return
     newer = DailyBar.objects.filter(instrument=instrument, session_date__gt=max(days))
-    if not newer.exists():
-        doubt_raised.announce(instrument_id=str(instrument.pk), since=min(days).isoformat())
+    old = (newest is not None and newest > max(days)) or newer.exists()
+    doubt_raised.announce(
+        instrument_id=str(instrument.pk),
+        since=min(days).isoformat(),
+        newest="" if old else "yes",
+    )
 
 
 _IMPOSSIBLE = ("not_finite", "not_positive", "too_large", bar_gate.FUTURE)
@@ -269,6 +279,8 @@ def _keep(
     doubts: Iterable[tuple[BarRow, bar_gate.Judged]],
     decided: Decisions,
     run_id: UUID | None,
+    *,
+    newest: date | None,
 ) -> None:
     fresh, seen = [], []
     for row, verdict in doubts:
@@ -284,7 +296,7 @@ def _keep(
         return
     with transaction.atomic():
         QuarantinedPrice.objects.bulk_create(fresh, batch_size=500, ignore_conflicts=True)
-        _tell_raised(instrument, fresh)
+        _tell_raised(instrument, fresh, newest)
 
 
 def _doubt(

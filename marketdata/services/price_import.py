@@ -21,7 +21,14 @@ from marketdata.providers.base import DividendRow, SplitRow, SymbolHistory
 from marketdata.providers.csv_folder import MOST_VERDICTS, FileState
 from marketdata.providers.csv_text import Content, FileRefused, Limits, Verdict
 from marketdata.selectors import calendar, instruments
-from marketdata.services import bar_sync, corporate_actions, symbols, universes, yield_sync
+from marketdata.services import (
+    action_guards,
+    bar_sync,
+    corporate_actions,
+    symbols,
+    universes,
+    yield_sync,
+)
 from marketdata.services.bar_sync import Brought
 
 logger = logging.getLogger(__name__)
@@ -136,6 +143,8 @@ def write_bars(
 ) -> Brought:
     """Bring in the lines of every symbol that is known, in pieces."""
     answers = [_history(each, bars[each]) for each in sorted(bars) if each in known]
+    # pieces of one transaction would take them one after another, audit lines in between
+    action_guards.alone(known[each.symbol] for each in answers if each.splits)
     brought = Brought()
     for place in range(0, len(answers), bar_sync.PIECE):
         piece = answers[place : place + bar_sync.PIECE]
@@ -166,9 +175,9 @@ def import_files(
         told = import_file(path=folder / name, until=until, run_id=run_id)
         counts = {each: counts[each] + getattr(told, each) for each in counts}
         items.append(_item(name, "failed" if told.reason else "ok", _words(told)))
-        for symbol, day in told.changed.items():
-            changed[symbol] = min(day, changed.get(symbol, day))
-    corporate_actions.apply_due(session_date=until, run_id=run_id)
+        _differs(changed, told.changed)
+    # also what waited for other prices, or for a person
+    _differs(changed, corporate_actions.apply_due(session_date=until, run_id=run_id)["changed"])
     jobs.progress(done=len(names), total=len(names))
     state = {name: asdict(each) for name, each in seen.items() if name in {*names, *known}}
     return {"items": items, "counts": counts, "state": state, "changed": changed}
@@ -249,6 +258,12 @@ def _closed(line: csv_files.Line) -> Verdict:
 
 def _stem(name: str) -> str:
     return name.split(".csv")[0].upper()
+
+
+def _differs(changed: dict[str, date], since: Mapping[str, date]) -> None:
+    """Keep the first session from which on each symbol differs."""
+    for symbol, day in since.items():
+        changed[symbol] = min(day, changed.get(symbol, day))
 
 
 def _folder() -> Path:

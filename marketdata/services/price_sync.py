@@ -1,16 +1,19 @@
 """Brings prices and yields in: finds what is missing, fetches, checks, writes, keeps the record."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from etftrader.core import clock
 from etftrader.core.errors import BadInput
 from marketdata.choices import RefreshStatus
 from marketdata.constants import VIX as VIX_SYMBOL
+from marketdata.events import prices_revised
 from marketdata.models import DataRefresh, Instrument, TreasuryYield
 from marketdata.providers import sources
 from marketdata.providers.chain import Fallback, Tally
@@ -33,6 +36,7 @@ logger = logging.getLogger(__name__)
 FIRST_SESSION = date(2008, 1, 2)  # how far back a series is asked for at first
 SYNCED = (BARS, VIX_LEVELS, YIELDS)
 _MOST_MISSING = 500
+_MOST_TOLD = 20  # symbols by name; of more it is said that anything may differ
 
 
 @dataclass
@@ -41,8 +45,14 @@ class Synced:
 
     records: dict[str, DataRefresh] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
-    changed: dict[str, date] = field(default_factory=dict)  # symbol: prices from there on
+    # symbol: the first session whose prices or actions are other ones
+    changed: dict[str, date] = field(default_factory=dict)
     applied: list[dict[str, Any]] = field(default_factory=list)  # corporate actions, an item each
+
+    def differs(self, since: Mapping[str, date]) -> None:
+        """Keep from which session on symbols are other ones."""
+        for symbol, day in since.items():
+            self.changed[symbol] = min(day, self.changed.get(symbol, day))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +70,12 @@ class _Wish:
 def load_history(*, until: date) -> Synced:
     """Load what the sources know by name and everything they have up to a session.
 
-    Twice is once.
+    Twice is once. Nothing is valued by it yet: nobody is told.
     """
     for source in sources.providers(BARS, until=until):
         instrument_service.load_reference(rows=source.instruments())
     universes.discover(until=until)
-    return sync(session_date=until)
+    return _synced(_Wish(until, None, None, None, named=False, of_day=False))
 
 
 def sync(
@@ -81,7 +91,8 @@ def sync(
     """Fetch what is missing up to a session: daily bars, levels of the VIX, yields.
 
     Splits and dividends that come with the prices are recorded before the prices are judged, and
-    those in effect are applied to what is stored.
+    those in effect are applied to what is stored. What differs of earlier sessions stands in the
+    answer; without a run that is followed, whoever values by it is told.
 
     Parameters
     ----------
@@ -116,9 +127,18 @@ def sync(
         known = ", ".join(SYNCED)
         raise BadInput(f"{unknown[0][:40]} is not fetched. Known: {known}.", attr="dataset")
     wish = _Wish(session_date, run_id, start, again_from, symbols is not None, of_day)
+    synced = _synced(wish, symbols, datasets)
+    if run_id is None and symbols is None:
+        _tell(synced.changed, before=session_date)
+    return synced
+
+
+def _synced(
+    wish: _Wish, symbols: Sequence[str] | None = None, datasets: Sequence[str] | None = None
+) -> Synced:
     synced = Synced()
-    members = _members(symbols, synced, session_date)
-    chain = sources.chain(until=session_date)
+    members = _members(symbols, synced, wish.session_date)
+    chain = sources.chain(until=wish.session_date)
     for dataset, part in _parts(members, wish, datasets):
         if dataset == YIELDS:
             _sync_yields(chain, wish, synced)
@@ -126,9 +146,22 @@ def sync(
             _sync_bars(dataset, chain, part, wish, synced)
     if BARS in synced.records:
         # prices after a split are stored by now: with the pending one they would be two series
-        told = corporate_actions.apply_due(session_date=session_date, run_id=run_id)
+        told = corporate_actions.apply_due(session_date=wish.session_date, run_id=wish.run_id)
         synced.applied = told["items"]
+        synced.differs(told["changed"])
     return synced
+
+
+def _tell(changed: Mapping[str, date], *, before: date) -> None:
+    """Announce what differs of sessions before the one that is being closed."""
+    late = {symbol: day for symbol, day in changed.items() if day < before}
+    if not late:
+        return
+    if len(late) > _MOST_TOLD:
+        late = {"*": min(late.values())}
+    with transaction.atomic():
+        for symbol, day in late.items():
+            prices_revised.announce(symbol=symbol, since=day.isoformat())
 
 
 def named(items: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -186,7 +219,7 @@ def _sync_bars(
         chain=chain, members=members, lacking=lacking, until=until, run_id=wish.run_id
     )
     synced.outcomes += brought.outcomes
-    synced.changed |= brought.changed
+    synced.differs(brought.changed)
     there = bar_sync.at_session(members, until)
     missing = [each.symbol for each in members if each.pk not in there]
     record = _record(dataset, wish, started, brought.tallies)

@@ -7,14 +7,17 @@ adjusted closes before it: the return of the ex-date would lack it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from fractions import Fraction
 from uuid import UUID
 
 from marketdata.calculations import bar_gate
 from marketdata.calculations.adjusted import lacking
+from marketdata.calculations.splits import exact_ratio
 from marketdata.choices import ActionKind, ActionStatus, PriceBasis
 from marketdata.models import CorporateAction, DailyBar, Instrument
 from marketdata.providers.base import BarRow, SymbolHistory
 from marketdata.selectors import corporate_actions as actions
+from marketdata.selectors import undone_splits
 from marketdata.selectors.corporate_actions import NEAR
 from marketdata.services import restatement
 
@@ -28,7 +31,10 @@ class Paid:
 
 
 def applied(instruments: Iterable[Instrument], *, since: date) -> dict[UUID, list[Paid]]:
-    """The applied dividends of instruments from a day on, oldest first; three queries at most."""
+    """The applied dividends of instruments from a day on, oldest first; three queries at most.
+
+    A split that never was, and what took it back, changed the shares of books and of no price.
+    """
     known = list(instruments)
     rows = CorporateAction.objects.filter(
         instrument__in=[each.pk for each in known],
@@ -37,7 +43,7 @@ def applied(instruments: Iterable[Instrument], *, since: date) -> dict[UUID, lis
         ex_date__gte=since,
     ).order_by("ex_date")
     found = list(rows)
-    steps = actions.factors(instruments=known, session_date=since) if found else {}
+    steps = _splits(known) if found else {}
     paid: dict[UUID, list[Paid]] = {}
     for each in found:
         assert each.amount is not None
@@ -45,6 +51,20 @@ def applied(instruments: Iterable[Instrument], *, since: date) -> dict[UUID, lis
         amount = float(each.amount) / float(shares)
         paid.setdefault(each.instrument_id, []).append(Paid(each.ex_date, amount))
     return paid
+
+
+def _splits(instruments: Iterable[Instrument]) -> dict[UUID, list[tuple[date, Fraction]]]:
+    """The applied splits that stand in prices, by instrument: since when, new shares for one."""
+    rows = CorporateAction.objects.filter(
+        instrument__in=[each.pk for each in instruments],
+        kind=ActionKind.SPLIT,
+        status=ActionStatus.APPLIED,
+    ).order_by("ex_date")
+    found: dict[UUID, list[tuple[date, Fraction]]] = {}
+    for each, day in undone_splits.shown(rows):
+        if each.ratio is not None:
+            found.setdefault(each.instrument_id, []).append((day, exact_ratio(each.ratio)))
+    return found
 
 
 def adjust(answer: SymbolHistory, paid: Sequence[Paid]) -> SymbolHistory:

@@ -5,12 +5,14 @@ says neither that there is one nor whose it is.
 """
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from django.db.models.functions import Upper
 
 from marketdata.calculations import option_symbols
 from marketdata.choices import ActionKind, ActionStatus
 from marketdata.models import CorporateAction, Instrument, InstrumentAlias
+from marketdata.selectors.corporate_actions import symbol_before
 
 RESERVED = "symbol_reserved"  # the code of a file's rows
 REMEDY = "Use another symbol, or leave its rows out"
@@ -41,15 +43,20 @@ def take(symbol: str) -> bool:
     """
     if Instrument.objects.filter(symbol__iexact=symbol).exists():
         return False
-    spelled = InstrumentAlias.objects.filter(alias__iexact=symbol)
-    renamed = CorporateAction.objects.filter(
-        instrument__aliases__in=spelled, kind=ActionKind.SYMBOL, status=ActionStatus.APPLIED
-    )
-    former = spelled.filter(instrument__in=renamed.values("instrument"))
-    if spelled.exclude(pk__in=former.values("pk")).exists():
+    spelled = list(InstrumentAlias.objects.filter(alias__iexact=symbol))
+    if not all(each.alias in _former(each.instrument_id) for each in spelled):
         return False
-    InstrumentAlias.objects.filter(pk__in=list(former.values_list("pk", flat=True))).delete()
+    for each in spelled:
+        each.delete()
     return True
+
+
+def _former(instrument_id: UUID) -> set[str | None]:
+    """The symbols an instrument has had and left."""
+    changes = CorporateAction.objects.filter(
+        instrument=instrument_id, kind=ActionKind.SYMBOL, status=ActionStatus.APPLIED
+    )
+    return {symbol_before(each) for each in changes}
 
 
 def is_spelled(symbol: str) -> bool:

@@ -84,7 +84,11 @@ class Login(ApiView):
 
     @extend_schema(request=LoginRequest, responses=PairDocument)
     def post(self, request: Any) -> Response:
-        """A pair of tokens."""
+        """A pair of tokens.
+
+        No Idempotency-Key: the answer is a secret and is not kept; sent again it is one more
+        sign-in, which can be ended.
+        """
         asked = self.checked(LoginRequest)
         user = authenticate(
             request=request._request,
@@ -106,7 +110,11 @@ class Refresh(ApiView):
 
     @extend_schema(request=RefreshRequest, responses=PairDocument)
     def post(self, request: Any) -> Response:
-        """A new pair."""
+        """A new pair.
+
+        No Idempotency-Key: the answer is a secret and is not kept, and a token that comes twice
+        ends its sign-in. Whoever lost the answer signs in again.
+        """
         return Response(
             pair_document(tokens.refresh(token=self.checked(RefreshRequest)["refresh"]))
         )
@@ -118,7 +126,10 @@ class Logout(ApiView):
 
     @extend_schema(request=LogoutRequest, responses={204: None})
     def post(self, request: Any) -> Response:
-        """Nothing; what was signed in is not any more."""
+        """Nothing; what was signed in is not any more.
+
+        No Idempotency-Key: who has signed out is nobody who could be answered again.
+        """
         asked = self.checked(LogoutRequest)
         actor = self.actor
         assert actor.user_id is not None
@@ -140,7 +151,11 @@ class ChangePassword(ApiView):
 
     @extend_schema(request=PasswordRequest, responses=PairDocument)
     def post(self, request: Any) -> Response:
-        """A pair under the new password."""
+        """A pair under the new password.
+
+        No Idempotency-Key: the answer is a secret and is not kept; sent again it changes nothing,
+        for the old password is wrong by then.
+        """
         asked = self.checked(PasswordRequest)
         user = accounts.change_password(
             user=request.user, old=asked["old_password"], new=asked["new_password"], by=self.actor
@@ -195,6 +210,10 @@ class Tickets(ApiView):
 
     @extend_schema(request=None, responses={201: dict})
     def post(self, request: Any) -> Response:
-        """The ticket, shown once."""
+        """The ticket, shown once.
+
+        No Idempotency-Key: the answer is a secret and is not kept; a ticket that was lost ends by
+        itself.
+        """
         ticket = tokens.make_ticket(user_id=request.user.pk)
         return Response({"ticket": ticket, "expires_in": tokens.TICKET_S}, 201)

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from etftrader.core.api import parameters, versions
+from etftrader.core.api import parameters, tags
 from etftrader.core.api.fields import StrictSerializer
 from etftrader.core.api.idempotent import once
 from etftrader.core.api.registry import REQUIRED, Op, operation
@@ -105,15 +105,13 @@ class OnePortfolio(ApiView):
     def get(self, request: Any, portfolio_id: UUID) -> Response:
         """The portfolio, with its entity tag."""
         row = access.portfolio_for(self.actor, portfolio_id)
-        if versions.is_unchanged(request, row):
-            return Response(status=304)
-        return self._answer(row)
+        return tags.read(request, row, self._document(row))
 
     @extend_schema(request=ChangedPortfolio, responses={200: dict})
     def patch(self, request: Any, portfolio_id: UUID) -> Response:
         """The changed portfolio."""
         row = access.portfolio_for(self.actor, portfolio_id, Action.MANAGE)
-        version = versions.check(request, row, required=True)
+        version = tags.check(request, row, required=True)
         asked = self.checked(ChangedPortfolio)
         done = write.update(portfolio_id=row.pk, if_match_version=version, by=self.actor, **asked)
         return self._answer(done)
@@ -122,13 +120,17 @@ class OnePortfolio(ApiView):
     def delete(self, request: Any, portfolio_id: UUID) -> Response:
         """The closed portfolio; it stays readable."""
         row = access.portfolio_for(self.actor, portfolio_id, Action.MANAGE)
-        version = versions.check(request, row)
+        version = tags.check(request, row)
         done = write.close(portfolio_id=row.pk, if_match_version=version, by=self.actor)
         return self._answer(done)
 
-    def _answer(self, row: Portfolio) -> Response:
+    def _document(self, row: Portfolio) -> dict[str, Any]:
         newest = snapshots.latest(portfolio_id=row.pk, until=sessions.latest())
-        return versions.tagged(Response(documents.portfolio(row, snapshot=newest)), row)
+        return documents.portfolio(row, snapshot=newest)
+
+    def _answer(self, row: Portfolio) -> Response:
+        told = self._document(row)
+        return tags.tagged(Response(told), row, told)
 
 
 @operation(post=Op("portfolio:halt", "Stop trading in a portfolio"))

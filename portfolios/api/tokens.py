@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from etftrader.core.api.fields import MomentField, StrictSerializer, moment
+from etftrader.core.api.idempotent import REPLAYED, once
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import NotFound
@@ -15,6 +16,7 @@ from portfolios.models import ApiToken
 from portfolios.services import tokens
 
 ADDRESS = "/api/v1/auth/tokens"
+SHOWN_ONCE = "shown_once"  # why a token's text is not in an answer
 
 
 class TokenRequest(StrictSerializer):
@@ -43,9 +45,7 @@ def document(row: ApiToken) -> dict[str, Any]:
 
 @operation(
     get=Op("signed_in", summary="The caller's personal tokens"),
-    post=Op(
-        "signed_in:admin", summary="Make a personal token; its text is shown once", keyed=False
-    ),
+    post=Op("signed_in:admin", summary="Make a personal token; its text is shown once"),
 )
 class Tokens(ApiView):
     """GET, POST /api/v1/auth/tokens."""
@@ -59,11 +59,25 @@ class Tokens(ApiView):
 
     @extend_schema(request=TokenRequest, responses={201: dict})
     def post(self, request: Any) -> Response:
-        """The token; keep it, we keep only a hash."""
+        """The token; keep it, we keep only a hash.
+
+        Sent again under its Idempotency-Key it makes no second one, and `token` is null: the text
+        is in no kept answer. Whoever lost it revokes the token and makes another.
+        """
         asked = self.checked(TokenRequest)
-        row, text = tokens.create_personal(user=request.user, by=self.actor, **asked)
-        body = document(row) | {"token": text}
-        return Response(body, 201, headers={"Location": body["url"]})
+        texts: list[str] = []
+
+        def effect() -> Response:
+            row, text = tokens.create_personal(user=request.user, by=self.actor, **asked)
+            texts.append(text)
+            hidden = {"token": None, "reasons": {"token": SHOWN_ONCE}}
+            return Response(document(row) | hidden, 201)
+
+        answer = once(request, effect)
+        if texts and REPLAYED not in answer:
+            # only now: what the effect answers is kept
+            answer.data = answer.data | {"token": texts[-1], "reasons": {}}
+        return answer
 
 
 @operation(

@@ -83,7 +83,11 @@ class Register(ApiView):
 
     @extend_schema(request=RegisterRequest, responses={201: PairDocument})
     def post(self, request: Any) -> Response:
-        """A first pair of tokens; 403 `registration_closed` by default."""
+        """A first pair of tokens; 403 `registration_closed` by default.
+
+        No Idempotency-Key: the answer is a secret and is not kept; sent again it finds the
+        address in use. Whoever lost the answer signs in.
+        """
         if not settings.REGISTRATION_OPEN:
             raise NotAllowed("Registration is closed.", code="registration_closed")
         asked = self.checked(RegisterRequest)

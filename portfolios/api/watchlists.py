@@ -168,7 +168,7 @@ class OneWatchlist(Lists):
         """The list with its entity tag; its symbols are at `items_url`."""
         row = self.row(watchlist_id)
         if versions.is_unchanged(request, row):
-            return Response(status=304)
+            return versions.tagged(Response(status=304), row)
         return versions.tagged(Response(self.document(row)), row)
 
     @extend_schema(request=WholeList, responses={200: dict})

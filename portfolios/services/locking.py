@@ -1,10 +1,9 @@
 """The one lock of money and holdings: portfolio rows, always in the order of their ids."""
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from etftrader.core.errors import NotFound
-from portfolios.models import Portfolio, PortfolioSnapshot
+from portfolios.models import Portfolio
 
 
 def lock_portfolios(*ids: UUID) -> list[Portfolio]:
@@ -17,9 +16,3 @@ def lock_portfolios(*ids: UUID) -> list[Portfolio]:
     if len(found) != len(wanted):
         raise NotFound("There is no such portfolio.")
     return found
-
-
-def lock_snapshots(ids: Iterable[int]) -> None:
-    """Lock snapshots for the rest of the transaction: figures of theirs are written by one."""
-    rows = PortfolioSnapshot.objects.select_for_update().filter(pk__in=list(ids)).order_by("pk")
-    list(rows.values_list("pk"))

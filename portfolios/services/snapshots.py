@@ -1,14 +1,13 @@
 """What portfolios were worth at the close of sessions: taken once, revised only when changed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Min, Q
+from django.db.models import Min
 
 from etftrader.core import clock
-from marketdata.choices import PriceClass
 from marketdata.models import Instrument
 from marketdata.selectors import prices
 from marketdata.selectors.prices import Mark
@@ -19,7 +18,6 @@ from portfolios.models import (
     Portfolio,
     PortfolioSnapshot,
     Position,
-    PositionSnapshot,
 )
 from portfolios.selectors import holdings
 from portfolios.selectors import ledger as books
@@ -28,6 +26,8 @@ from portfolios.selectors.holdings import DayBooking, Traded
 from portfolios.selectors.price_tape import PriceTape
 from portfolios.services import locking, snapshot_rows
 from portfolios.services.snapshot_rows import Day
+
+AT_ONCE = 40  # sessions a transaction takes again: a booking of the book waits that long
 
 
 @transaction.atomic
@@ -80,24 +80,35 @@ def retake(*, portfolio_id: UUID, start: date) -> list[PortfolioSnapshot]:
     return _walk(locking.lock_portfolios(portfolio_id), sessions)
 
 
-def retake_doubted(*, instrument_id: UUID, since: date | None = None) -> set[UUID]:
-    """Take snapshots again in which a name was in doubt, or an option on it, or had no price.
+def retake_in_parts(
+    *, portfolio_id: UUID, first: date, last: date | None = None, at_once: int = AT_ONCE
+) -> int:
+    """Take a portfolio's existing snapshots from a session on again; counts those that changed.
 
-    With `since` all from that session on that hold it: it may be in doubt by now. The answer
-    names their portfolios.
+    Each part of `at_once` sessions is a transaction of its own: bookings of the book pass between.
+    With `last` the walk ends at the first part behind that session in which nothing changed.
     """
-    own = Q(instrument=instrument_id)
-    named = own | Q(instrument__option__underlying=instrument_id)
-    if since is not None:
-        wanted = named & Q(snapshot__session_date__gte=since)
-    else:
-        wanted = (named & Q(price_class=PriceClass.SUSPECT)) | (own & Q(price__isnull=True))
-    rows = PositionSnapshot.objects.filter(wanted, snapshot__kind=SnapshotKind.ACTUAL)
-    whose = rows.order_by().values_list("snapshot__portfolio")
-    found = dict(whose.annotate(first=Min("snapshot__session_date")))
-    for portfolio_id in sorted(found):
-        retake(portfolio_id=portfolio_id, start=found[portfolio_id])
-    return set(found)
+    changed, start = 0, first
+    while True:
+        days, differ = _retake_part(portfolio_id, start, at_once)
+        changed += differ
+        settled = last is not None and bool(days) and days[0] > last and not differ
+        if len(days) < at_once or settled:
+            return changed
+        start = days[-1] + timedelta(days=1)
+
+
+@transaction.atomic
+def _retake_part(portfolio_id: UUID, start: date, at_once: int) -> tuple[list[date], int]:
+    """The next sessions that have a snapshot, and how many of these are other ones now."""
+    portfolios = locking.lock_portfolios(portfolio_id)
+    rows = PortfolioSnapshot.objects.filter(
+        portfolio_id=portfolio_id, session_date__gte=start, kind=SnapshotKind.ACTUAL
+    ).order_by("session_date")
+    before = dict(rows.values_list("session_date", "revision")[:at_once])
+    taken = _walk(portfolios, list(before))
+    differ = sum(each.revision != before[each.session_date] for each in taken)
+    return list(before), differ
 
 
 def add_risk(

@@ -13,7 +13,7 @@ from etftrader.core.api.fields import MoneyField, StrictSerializer
 from etftrader.core.api.idempotent import once
 from etftrader.core.api.registry import REQUIRED, TAGGED, Op, operation
 from etftrader.core.api.views import ApiView
-from etftrader.core.errors import BadInput, Conflict, NotFound
+from etftrader.core.errors import Conflict, NotFound
 from etftrader.core.money import plain
 from marketdata.selectors import sessions
 from portfolios.api.owned import OF_PORTFOLIO, OwnedView
@@ -26,8 +26,6 @@ from risk.selectors import editing, var
 from risk.selectors import limits as limit_rows
 from risk.selectors.limits import LimitInForce
 from risk.services import limits
-
-WHY = {"reason": "Why the limit ends; it is kept with it. It may stand in a body instead."}
 
 
 class LimitRequest(StrictSerializer):
@@ -48,6 +46,12 @@ class LimitChange(StrictSerializer):
     unit = serializers.ChoiceField(choices=Unit.choices, required=False)
     watch = serializers.FloatField(required=False, min_value=0.01, max_value=0.99)
     hard = serializers.BooleanField(required=False)
+    reason = serializers.CharField(max_length=300)
+
+
+class LimitEnd(StrictSerializer):
+    """Why a limit ends; in a body, for addresses stand in logs."""
+
     reason = serializers.CharField(max_length=300)
 
 
@@ -131,13 +135,7 @@ class Limits(ApiView):
 @operation(
     get=Op("portfolio:view", summary="One limit row", versions=TAGGED),
     patch=Op("portfolio:manage", summary="Change a limit", versions=REQUIRED),
-    delete=Op(
-        "portfolio:manage",
-        summary="Let the default hold again",
-        query=WHY,
-        needs=("reason",),
-        versions=REQUIRED,
-    ),
+    delete=Op("portfolio:manage", summary="Let the default hold again", versions=REQUIRED),
 )
 class Limit(ApiView):
     """GET, PATCH, DELETE /portfolios/{portfolio_id}/risk/limits/{limit_id}; If-Match required."""
@@ -176,18 +174,16 @@ class Limit(ApiView):
             **given,
         )
 
+    @extend_schema(request=LimitEnd, responses={204: None})
     def delete(self, request: Any, portfolio_id: Any, limit_id: Any) -> Response:
-        """Close this row; the reason stands in the body or the query."""
+        """Close this row; the reason stands in the body."""
         portfolio = editing.portfolio_to_limit(self.actor, portfolio_id)
         row = _row(self.actor, portfolio, limit_id)
-        given = request.data.get("reason") if isinstance(request.data, dict) else None
-        reason = str(given or request.query_params.get("reason", ""))
-        if not reason.strip():
-            raise BadInput("Say why the limit is removed.", attr="reason")
+        reason = self.checked(LimitEnd)["reason"]
         with versions.telling(lambda: _current(portfolio, row.measure)):
             versions.check(request, _head(portfolio, row), required=True)
             limits.remove(
-                limit_id=row.pk, reason=reason[:300], if_match_version=row.version, by=self.actor
+                limit_id=row.pk, reason=reason, if_match_version=row.version, by=self.actor
             )
         return Response(status=204)
 

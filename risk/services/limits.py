@@ -123,7 +123,9 @@ def evaluate(
     before = selector.last_states(portfolio_ids=asked)
     as_of = calendar.close_time(session_date)
     found: dict[UUID, list[LimitStanding]] = {}
-    for portfolio_id, snapshot in snapshots.items():
+    # an alert locks its portfolio: in the order of their ids, as everybody does
+    for portfolio_id in sorted(snapshots):
+        snapshot = snapshots[portfolio_id]
         equity = float(snapshot.nav)
         found[portfolio_id] = standings(
             limits=limits[portfolio_id],

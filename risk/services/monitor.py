@@ -70,9 +70,10 @@ def revalue_one(*, portfolio_id: UUID, moment: Moment) -> PortfolioRisk | None:
     return _revalue_some([portfolio_id], moment).get(portfolio_id)
 
 
-def revalue_holders(*, instrument_id: UUID, moment: Moment) -> dict[UUID, PortfolioRisk]:
-    """Every open book that holds a name, or an option on it: like one of them, all at once."""
-    return _revalue_some(holdings.holders(instrument_id=instrument_id), moment)
+def revalue_holders(*, instrument_ids: Iterable[UUID], moment: Moment) -> dict[UUID, PortfolioRisk]:
+    """Every open book that holds one of these names, or an option on it, each once, all at once."""
+    found = {pk for key in instrument_ids for pk in holdings.holders(instrument_id=key)}
+    return _revalue_some(found, moment)
 
 
 def _revalue_some(portfolio_ids: Iterable[UUID], moment: Moment) -> dict[UUID, PortfolioRisk]:

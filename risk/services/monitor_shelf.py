@@ -1,16 +1,19 @@
 """Books kept between bars: read again when their ledger moves, their options valued together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Count, Max
+
+from etftrader.core import clock
 from marketdata.choices import InstrumentKind, PriceClass, Source
 from marketdata.live import MarketState
-from marketdata.models import Instrument
-from marketdata.selectors import calendar, option_marks, prices, suspects
+from marketdata.models import DailyBar, Instrument
+from marketdata.selectors import calendar, open_doubts, option_marks, prices, suspects
 from marketdata.selectors.option_marks import Revaluation
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
@@ -20,6 +23,8 @@ from portfolios.selectors import holdings
 from risk.choices import CovarianceKind
 from risk.selectors import covariance as matrices
 from risk.selectors.covariance import Matrix
+
+ASK_AGAIN = timedelta(minutes=1)  # by the wall clock: bars may be played fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +60,16 @@ class Shelf:
         self.options: Revaluation | None = None  # none is held
         self.simulated: set[str] = set()  # options whose volatility nobody quoted
         self.matrices: tuple[Any, Matrix | None, Matrix | None] = (None, None, None)
+        self.asked: tuple[tuple[Any, ...], datetime] | None = None  # open doubts then, and when
 
     def refresh(self, heads: Mapping[UUID, int], moment: Moment) -> None:
         """Read the books whose ledger moved; a fixed number of queries for any number of them.
 
-        Names without a price, or with one in doubt, are asked about anew: a person or a source
-        may have settled it, and no ledger moves then.
+        A name that is new and has no recent close costs one more. Names without a price, or with
+        one in doubt, are asked about again where something may have settled it, for no ledger
+        moves then; until then they cost two small queries, however many they are.
         """
-        open_questions = [
-            self.instruments[symbol]
-            for symbol, each in self.closes.items()
-            if each.price is None or each.price_class == PriceClass.SUSPECT
-        ]
+        open_questions = self._open_questions(moment)
         if open_questions:
             self._price(open_questions, moment)
         moved = [
@@ -76,6 +79,33 @@ class Shelf:
         ]
         if moved:
             self._read(moved, moment)
+
+    def _open_questions(self, moment: Moment) -> list[Instrument]:
+        """Names whose price is missing or in doubt, and may be another one by now."""
+        unpriced: dict[UUID, Instrument] = {}
+        unsure: list[Instrument] = []
+        for symbol, mark in self.closes.items():
+            each = self.instruments[symbol]
+            if mark.price is None and each.kind != InstrumentKind.OPTION:
+                unpriced[each.pk] = each
+            elif mark.price is None or mark.price_class == PriceClass.SUSPECT:
+                unsure.append(each)
+        if not unsure:
+            self.asked = None
+        elif not self._ask_again():
+            unsure = []
+        return unsure + [unpriced[key] for key in _priced_now(unpriced, moment)]
+
+    def _ask_again(self) -> bool:
+        """Whether a doubt came or went since prices were asked about last, or it is long ago."""
+        held = open_doubts.rows().aggregate(count=Count("pk"), newest=Max("created_at"))
+        doubts, now = tuple(held.values()), clock.now()
+        if self.asked is not None:
+            before, at = self.asked
+            if doubts == before and now - at < ASK_AGAIN:
+                return False
+        self.asked = doubts, now
+        return True
 
     def _read(self, moved: Sequence[UUID], moment: Moment) -> None:
         opening = _opening(moved, moment)
@@ -103,13 +133,15 @@ class Shelf:
 
     def _price(self, asked: Sequence[Instrument], moment: Moment) -> None:
         marks = prices.newest_closes(instruments=asked, session_date=moment.session_date)
-        self.closes.update({each.symbol: each for each in marks.values()})
-        self._price_options(asked, moment)
+        found = {each.symbol: each for each in marks.values()}
+        changed = {symbol for symbol, each in found.items() if self.closes.get(symbol) != each}
+        self.closes.update(found)
+        options = {s for s in changed if self.instruments[s].kind == InstrumentKind.OPTION}
+        if options or not changed.isdisjoint(self.underlyings.values()):
+            self._take_options(moment)
 
-    def _price_options(self, new: Sequence[Instrument], moment: Moment) -> None:
-        """Take new contracts in: all of them are valued in one pass a bar, for all books."""
-        if not any(each.kind == InstrumentKind.OPTION for each in new):
-            return
+    def _take_options(self, moment: Moment) -> None:
+        """Take contracts in as they are known now: all are valued in one pass, for all books."""
         held = {
             each.pk: each.symbol
             for each in self.instruments.values()
@@ -169,6 +201,14 @@ class Shelf:
             if any(each.outdates(since, price) for each in told.waiting):
                 found.add(names[key])
         return found
+
+
+def _priced_now(unpriced: Collection[UUID], moment: Moment) -> list[UUID]:
+    """Which of these names have a close by now: one query."""
+    if not unpriced:
+        return []
+    bars = DailyBar.objects.filter(instrument__in=unpriced, session_date__lte=moment.session_date)
+    return list(bars.order_by().values_list("instrument_id", flat=True).distinct())
 
 
 def _opening(portfolio_ids: Sequence[UUID], moment: Moment) -> dict[UUID, Opening]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -15,6 +16,7 @@ from etftrader.core.money import to_money
 from marketdata.choices import InstrumentKind, PriceClass, Pricing
 from marketdata.selectors import calendar, prices, suspects
 from portfolios.models import Position
+from portfolios.selectors.price_tape import PriceTape
 from portfolios.services import locking
 from risk.calculations import stop_loss as kernel
 from risk.choices import AlertKind, Severity, StopEventKind, StopState
@@ -24,7 +26,7 @@ from risk.services import alerts, stop_news, stop_units, stop_walk
 from risk.services.stop_units import Steps
 from risk.services.stop_walk import History, Walk
 
-NOT_EVALUATED = ":not_evaluated"
+NOT_EVALUATED, NO_PRICE = ":not_evaluated", "no_price"
 Raised = set[tuple[UUID, str]]  # conditions that are open
 MODES = (kernel.TABLE, kernel.VOL_SCALED)
 
@@ -34,9 +36,9 @@ def evaluate(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[str, 
 
     A new or reopened position is walked from its opening on, a known one from where it stood; the
     same close twice changes nothing. A stop triggers on real closes only. Where a close is missing
-    the stop is not evaluated and says so in an alert.
+    the stop is not evaluated and says so in an alert; one in doubt ends the walk before it.
     """
-    asked = list(portfolio_ids)
+    asked = sorted(portfolio_ids)  # locks in id order
     positions = _positions(asked)
     rules = {each.portfolio_id: each for each in StopLossRule.objects.filter(portfolio__in=asked)}
     levels: dict[UUID, dict[UUID, StopLossLevel]] = defaultdict(dict)
@@ -53,9 +55,11 @@ def evaluate(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[str, 
     for position in positions:
         held[position.portfolio_id].append(position)
     raised = alerts.open_keys(portfolio_ids=asked)
+    before: dict[UUID, list[dict[str, Any]]] = {}
     for portfolio_id in asked:
         rule = rules.get(portfolio_id) or StopLossRule(portfolio_id=portfolio_id)
-        before = stop_news.shown(levels[portfolio_id].values())
+        if levels[portfolio_id] or (rule.enabled and held[portfolio_id]):
+            before[portfolio_id] = stop_news.shown(levels[portfolio_id].values())
         with transaction.atomic():
             _drop_closed(
                 portfolio_id, held[portfolio_id], levels[portfolio_id], session_date, raised
@@ -68,7 +72,8 @@ def evaluate(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[str, 
                 state = _evaluate_one(position, known, rule, history, session_date, raised, steps)
                 counts["evaluated"] += 1
                 counts[state] = counts.get(state, 0) + 1
-            stop_news.tell(portfolio_id, before)
+    for portfolio_id in sorted(before):
+        stop_news.tell(portfolio_id, before[portfolio_id])
     return counts
 
 
@@ -139,7 +144,6 @@ def _history(
         for each in positions
         if each.instrument_id in splits
     }
-    doubted = _doubted(positions, session_date)
     columns = {
         symbol: [
             float(x) * since.get(symbol, 1.0) if np.isfinite(x) else None
@@ -147,21 +151,26 @@ def _history(
         ]
         for place, symbol in enumerate(panel.symbols)
     }
-    if panel.sessions.size and panel.sessions[-1].item() == session_date:
-        for symbol in doubted:
-            columns[symbol][-1] = None  # no stop acts on a price in doubt
     vix = stop_walk.carried(columns[VIX_SYMBOL])
-    return History(panel.sessions.tolist(), columns, vix, doubted)
+    days: list[date] = panel.sessions.tolist()
+    return History(days, columns, vix, _undecided(positions, days, session_date))
 
 
-def _doubted(positions: Sequence[Position], session_date: date) -> frozenset[str]:
-    """Names of which nothing newer is believed than a price that is held back."""
+def _undecided(
+    positions: Sequence[Position], days: Sequence[date], session_date: date
+) -> dict[str, frozenset[date]]:
+    """Sessions whose close is in doubt, by symbol: as the record of each session marks it."""
     held = {each.instrument_id: each.instrument for each in positions}
     waiting = suspects.waiting(held, until=session_date)
-    asked = [held[key] for key in waiting]
-    marks = prices.closing_marks(instruments=asked, session_date=session_date) if asked else {}
-    found = (each for each in marks.values() if each.price_class == PriceClass.SUSPECT)
-    return frozenset(each.symbol for each in found)
+    if not waiting or not days:
+        return {}
+    tape = PriceTape([held[key] for key in waiting], days[0], days[-1])
+    found: dict[str, set[date]] = defaultdict(set)
+    for day in days:
+        for each in tape.at(day).values():
+            if each.price_class == PriceClass.SUSPECT:
+                found[each.symbol].add(day)
+    return {symbol: frozenset(mine) for symbol, mine in found.items()}
 
 
 def _from(position: Position, level: StopLossLevel | None, session_date: date) -> date:
@@ -198,14 +207,12 @@ def _evaluate_one(
         _resolve(position, "", session_date, raised)
         _resolve(position, NOT_EVALUATED, session_date, raised)
     stop_walk.over(walk, position.instrument.symbol, rule, history, start)
-    in_doubt = position.instrument.symbol in history.doubted
-    reason = suspects.PRICE_SUSPECT if in_doubt else "no_price"
     if walk.stop.stop_price is None:
-        _not_evaluated(position, session_date, reason)
+        _not_evaluated(position, session_date, walk.waits_for)
         return str(StopState.NOT_EVALUATED)
     if walk.day is None or walk.day < session_date:
-        walk.reason = reason
-        _not_evaluated(position, session_date, walk.reason)
+        walk.reason = suspects.PRICE_SUSPECT if walk.waits_for else NO_PRICE
+        _not_evaluated(position, session_date, walk.waits_for)
     else:
         _resolve(position, NOT_EVALUATED, session_date, raised)
     _keep(position, level, walk, entry, session_date)
@@ -304,16 +311,19 @@ def _tell(position: Position, walk: Walk, session_date: date, raised: Raised) ->
     )
 
 
-def _not_evaluated(position: Position, session_date: date, reason: str) -> None:
+def _not_evaluated(position: Position, session_date: date, waits_for: date | None) -> None:
     symbol = position.instrument.symbol
-    why = "The close is in doubt" if reason == suspects.PRICE_SUSPECT else "There is no close"
+    if waits_for is None:
+        why = f"There is no close for {session_date} ({NO_PRICE})."
+    else:
+        why = f"The close is in doubt for {waits_for} ({suspects.PRICE_SUSPECT})."
     alerts.raise_once(
         portfolio_id=position.portfolio_id,
         kind=AlertKind.STOP,
         key=f"stop:{symbol}{NOT_EVALUATED}",
         severity=Severity.WARNING,
         title=f"The stop of {symbol} was not evaluated",
-        detail=f"{why} for {session_date} ({reason}).",
+        detail=why,
         symbol=symbol,
         as_of=calendar.close_time(session_date),
         session_date=session_date,

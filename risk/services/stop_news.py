@@ -8,21 +8,34 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from portfolios.services import portfolios
 from risk import live
 from risk.models import StopLossLevel
 from risk.selectors import stop_loss as stops
 
+# every close has its own, and a scaled distance follows the VIX: no stop has moved by that alone
+_OF_A_CLOSE = ("close", "distance", "vix", "stop_fraction", "session_date")
+
 
 def shown(levels: Iterable[StopLossLevel]) -> list[dict[str, Any]]:
-    """What people see of stops, in a fixed order."""
-    return sorted((live.stop_data(each) for each in levels), key=lambda stop: stop["symbol"])
+    """What is news of stops once it differs: level, state and reference, in a fixed order."""
+    kept = [
+        {name: value for name, value in live.stop_data(each).items() if name not in _OF_A_CLOSE}
+        for each in levels
+    ]
+    return sorted(kept, key=lambda stop: stop["symbol"])
 
 
 def tell(portfolio_id: UUID, before: list[dict[str, Any]]) -> None:
-    """Announce a portfolio's stops if one differs from `before`; within the transaction."""
+    """Announce a portfolio's stops if one has moved since `before`.
+
+    Locks the portfolio then, and only then: of several, call it in the order of their ids.
+    """
     levels = stops.levels(portfolio_id=portfolio_id)
     if shown(levels) == before:
         return
-    portfolios.next_alert_number(portfolio_id)
-    live.publish_stops(portfolio_id, levels)
+    with transaction.atomic():
+        portfolios.next_alert_number(portfolio_id)
+        live.publish_stops(portfolio_id, levels)

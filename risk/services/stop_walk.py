@@ -1,7 +1,7 @@
 """A stop on its way over real closes: where it stands, and what happened at which close."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from risk.calculations import stop_loss as kernel
@@ -17,7 +17,8 @@ class History:
     sessions: list[date]
     closes: dict[str, list[float | None]]
     vix: list[float | None]
-    doubted: frozenset[str] = frozenset()  # names whose last close has another waiting behind it
+    # sessions of a name whose close nobody has decided about
+    undecided: Mapping[str, frozenset[date]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class Walk:
     triggered_on: date | None
     happened: list[tuple[StopEventKind, date, kernel.TrailingStop, float | None]]
     reason: str = ""
+    waits_for: date | None = None  # the undecided session at which it ended
 
 
 def begin(side: str, entry: float) -> Walk:
@@ -62,10 +64,16 @@ def carried(levels: Sequence[float | None]) -> list[float | None]:
 
 
 def over(walk: Walk, symbol: str, rule: StopLossRule, history: History, start: date) -> None:
-    """Take every close of a symbol from a day on, in order."""
-    closes = history.closes[symbol]
+    """Take every close of a symbol from a day on, in order, up to the first undecided session.
+
+    What a later close does to a stop hangs on that one: the walk goes on there once it is decided.
+    """
+    closes, undecided = history.closes[symbol], history.undecided.get(symbol, ())
     for place, day in enumerate(history.sessions):
         close = closes[place]
+        if day >= start and day in undecided:
+            walk.waits_for = day
+            return
         if day < start or close is None:
             continue
         before = next((c for c in reversed(closes[:place]) if c is not None), None)

@@ -59,7 +59,7 @@ def compute(
     daily = matrices.in_force(session_date=session_date)
     stressed = matrices.in_force(session_date=session_date, kind=CovarianceKind.STRESSED)
     with transaction.atomic():
-        return _compute(_snapshots(portfolio_ids, [session_date]), daily, stressed, session_date)
+        return _compute(list(portfolio_ids), daily, stressed, session_date)
 
 
 def compute_range(*, portfolio_ids: Iterable[UUID], sessions: Sequence[date]) -> dict[str, int]:
@@ -90,7 +90,7 @@ def compute_range(*, portfolio_ids: Iterable[UUID], sessions: Sequence[date]) ->
         if daily is not None and (stressed is None or stressed.labels != daily.labels):
             made = covariance.stressed_of(daily, day)
             stressed = matrices.of_row(covariance.store_stressed(session_date=day, computed=made))
-        todays = [each for each in rows if each.session_date == day]
+        todays = [each.portfolio_id for each in rows if each.session_date == day]
         with transaction.atomic():
             done = _compute(todays, daily, stressed, day, parts=day in kept)
         runs += len(done)
@@ -190,15 +190,16 @@ def _holdings(found: Sequence[PortfolioSnapshot]) -> dict[int, list[Holding]]:
 
 
 def _compute(
-    found: Sequence[PortfolioSnapshot],
+    portfolio_ids: Sequence[UUID],
     daily: Matrix | None,
     stressed: Matrix | None,
     session_date: date,
     *,
     parts: bool = True,
 ) -> dict[UUID, RiskMetric]:
-    # whoever else measures this session waits here, and finds the runs this one keeps
-    locking.lock_snapshots(each.pk for each in found)
+    # a snapshot is revised, and a run is kept, by one at a time
+    locking.lock_portfolios(*portfolio_ids)
+    found = _snapshots(portfolio_ids, [session_date])
     held = _holdings(found)
     measured = {
         each.portfolio_id: book_risk.of(held[each.pk], daily, stressed, session_date)
@@ -250,7 +251,7 @@ def _run(
 
 
 def _runs(made: Sequence[RiskMetric]) -> dict[UUID, RiskMetric]:
-    """Keep the runs of one session; a run that stands keeps its id. The snapshots are locked."""
+    """Keep the runs of one session; a run that stands keeps its id. The portfolios are locked."""
     standing = {
         each.portfolio_id: each
         for each in RiskMetric.objects.filter(

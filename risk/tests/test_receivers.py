@@ -5,6 +5,7 @@ from celery import current_app
 from marketdata.events import doubt_raised, doubt_settled, prices_arrived
 from portfolios.events import positions_changed
 from risk import receivers, tasks
+from risk.services import revaluations
 
 
 def test_a_changed_book_is_revalued_by_a_task_that_exists():
@@ -19,3 +20,5 @@ def test_a_name_in_doubt_no_more_is_revalued_by_a_task_that_exists():
     assert receivers.take_in in prices_arrived.listeners
     assert tasks.revalue_holders.name == receivers.REVALUE_HOLDERS
     assert receivers.REVALUE_HOLDERS in current_app.tasks
+    assert tasks.retake_closes.name == revaluations.JOB
+    assert revaluations.JOB in current_app.tasks

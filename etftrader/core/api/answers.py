@@ -53,7 +53,13 @@ REFUSALS: dict[int, tuple[str, str, str]] = {
         "The database, the live store or a source is away or busy. Nothing was done.",
     ),
 }
-_WAITS = (409, 429, 503)
+_WAITS = (429, 503)
+# of the conflicts only one passes by itself
+_IN_PROGRESS = {
+    "description": "Only with `code` idempotency_in_progress: seconds until the request that came "
+    "first, with the same key, has ended. No other conflict goes away by waiting.",
+    "schema": _WHOLE,
+}
 _GIVEN = {
     "200": "What is there, or was done.",
     "201": "What was made.",
@@ -195,8 +201,11 @@ def _refusal(status: int) -> dict[str, Any]:
         ]
     if status == 413:
         words += f" JSON has at most {parsers.MAX_BYTES // 1_000_000} MB."
+    headers: dict[str, Any] = {name: _header(name) for name in names}
+    if status == 409:
+        headers["Retry-After"] = dict(_IN_PROGRESS)
     return {
         "description": words,
-        "headers": {name: _header(name) for name in names},
+        "headers": headers,
         "content": {"application/problem+json": {"schema": _PROBLEM, "example": example}},
     }

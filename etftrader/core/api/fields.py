@@ -1,6 +1,7 @@
 """Serializer fields of the wire: exact amounts as strings, finite estimates, bounded integers."""
 
 import math
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
@@ -121,5 +122,5 @@ class MomentField(serializers.DateTimeField):
 
 
 def moment(value: Any) -> str:
-    """The text of an aware moment: 2026-11-20T19:32:08.114Z."""
-    return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """The text of an aware moment of any zone: 2026-11-20T19:32:08.114Z."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

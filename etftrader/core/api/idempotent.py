@@ -12,6 +12,7 @@ from etftrader.core.api.registry import declared
 from etftrader.core.api.renderers import FiniteJSONRenderer
 
 REPLAYED = "Idempotent-Replayed"
+_KEY = "HTTP_IDEMPOTENCY_KEY"
 
 
 def once(
@@ -47,7 +48,7 @@ def once(
     answer = idempotency.once(
         user_id=user_id,
         operation=_operation(request),
-        key=request.META.get("HTTP_IDEMPOTENCY_KEY"),
+        key=request.META.get(_KEY),
         print_of=idempotency.fingerprint(request.path.rstrip("/"), body),
         effect=lambda: _plain(effect()),
         money=bool(wanted and wanted.money),
@@ -62,6 +63,14 @@ def once(
     if answer.replayed:
         response[REPLAYED] = "true"
     return response
+
+
+def check_unused(request: Any, view: Any) -> None:
+    """Refuse a malformed key where no answer is kept under one, as anywhere. Raises BadInput."""
+    wanted = declared(view, request.method)
+    key = request.META.get(_KEY)
+    if key is not None and request.method == "POST" and wanted and not wanted.keyed:
+        idempotency.check_key(key)
 
 
 def _operation(request: Any) -> str:

@@ -9,6 +9,7 @@ HOW = """Samples of Python stand behind these lines:
 
 ```python
 import os
+import uuid
 
 import requests
 
@@ -16,10 +17,14 @@ URL = os.environ["ETFTRADER"]  # such as https://etftrader.example
 KNOWN = {"Authorization": f"Token {os.environ['ETFTRADER_TOKEN']}"}
 ```
 
-Every answer carries the four X-RateLimit headers. Money, prices and quantities are decimal text,
-estimates are numbers, fractions are never percentages unless a name ends in `_pct`. A figure that
-cannot be computed is null, and a reason stands beside it. Moments are UTC, trading dates those of
-the exchange. The figures of the examples are examples."""
+Each request with an effect has an Idempotency-Key of its own; send the same one again only to try
+the same request again. Every answer carries the four X-RateLimit headers. Money, prices and
+quantities are decimal text, estimates are numbers, fractions are never percentages unless a name
+ends in `_pct`. A figure that cannot be computed is null, and a reason stands beside it. Moments are
+UTC, trading dates those of the exchange. Examples with NEWCO or NEWETF, and ids, are made up; the
+others show the bundled history, and what is computed from it."""
+# a new one for every request
+_KEY = "Idempotency-Key"
 _ID = "7d3f0a52-5c1e-4d0c-9a51-1f2b3c4d5e6f"
 # a value of each parameter samples may have to fill in; ids are made up
 VALUES: dict[str, Any] = {
@@ -71,8 +76,8 @@ def of_operation(
             query[each["name"]] = value
         elif each["name"] == "If-Match" and each.get("required"):
             headers["If-Match"] = '"v1"'
-        elif each["name"] == "Idempotency-Key":
-            headers["Idempotency-Key"] = "example-key-1"
+        elif each["name"] == _KEY:
+            headers[_KEY] = ""
     kinds = list(operation.get("requestBody", {}).get("content", {}))
     sent = _file(kinds) if "multipart/form-data" in kinds else None
     known = bool(operation.get("security"))
@@ -110,7 +115,9 @@ def _curl(
     lines = [f'curl {verb}"$ETFTRADER{path}{asked}"']
     if known:
         lines.append('-H "Authorization: Token $ETFTRADER_TOKEN"')
-    lines += [f"-H '{name}: {value}'" for name, value in headers.items()]
+    for name, value in headers.items():
+        # only within double quotes the shell asks uuidgen
+        lines.append(f'-H "{name}: $(uuidgen)"' if name == _KEY else f"-H '{name}: {value}'")
     if sent and sent[0]:
         lines += [f"-H 'Content-Type: {sent[0]}'", f"--data-binary @{sent[1]}"]
     elif sent:
@@ -130,7 +137,10 @@ def _python(
     sent: tuple[str, str] | None,
     known: bool,
 ) -> str:
-    extra = [f'"{name}": {value!r}' for name, value in headers.items()]
+    extra = [
+        f'"{name}": ' + ("str(uuid.uuid4())" if name == _KEY else repr(value))
+        for name, value in headers.items()
+    ]
     if sent and sent[0]:
         extra.append(f'"Content-Type": "{sent[0]}"')
     given = ["KNOWN"] if known else []

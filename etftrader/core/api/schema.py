@@ -31,7 +31,7 @@ _SECURITY = {
 class Schema(AutoSchema):
     """Summaries, query parameters and problem answers from the operation's declaration."""
 
-    _dropping = False  # a batch's DELETE is being described
+    _dropping = False  # a DELETE with a body is being described
 
     def get_summary(self) -> str | None:
         """The operation's sentence."""
@@ -99,8 +99,10 @@ class Schema(AutoSchema):
         return found
 
     def get_request_serializer(self) -> Any:
-        """A DELETE of many rows names them in its body, whatever they are."""
-        return batch.Keyed(many=True) if self._dropping else super().get_request_serializer()
+        """A DELETE of many rows names them in its body; another has the body it declares."""
+        if self.method != "DELETE" and not self._dropping:
+            return super().get_request_serializer()
+        return batch.Keyed(many=True) if self.path.endswith("/batch") else None
 
     def get_response_serializers(self) -> Any:
         """Where a document is known by example, the view's serializer is only that of its body."""
@@ -109,8 +111,8 @@ class Schema(AutoSchema):
         return super().get_response_serializers()
 
     def _get_request_body(self, direction: str = "request") -> Any:
-        """The library describes no body of a DELETE: for a batch it is asked as for a POST."""
-        if self.method != "DELETE" or not self.path.endswith("/batch"):
+        """The library describes no body of a DELETE; for one it is asked as for a POST."""
+        if self.method != "DELETE" or self.get_request_serializer() is None:
             return super()._get_request_body(direction)
         self.method, self._dropping = "POST", True
         try:
@@ -199,7 +201,11 @@ class Schema(AutoSchema):
             answers.lead(answer, "Location")
 
     def _row(self, shape: Shape) -> dict[str, Any]:
-        """The component of a document known by example."""
+        """The component of a document known by example, and those it is put together from."""
+        for name in shapes.refers(shape.example):
+            part = shapes.KNOWN.shape(name)
+            if part and not isinstance(part.example, Of):
+                self._row(part)
         if isinstance(shape.example, Of):
             return shapes.schema_of(shape.example)
         schema = shapes.schema_of(shape.example) | {"type": "object"}

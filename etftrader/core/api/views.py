@@ -1,5 +1,6 @@
 """ApiView: what every endpoint inherits."""
 
+import re
 from typing import Any
 
 from rest_framework.exceptions import APIException
@@ -8,8 +9,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from etftrader.core.actor import Actor
-from etftrader.core.api import lists
+from etftrader.core.api import idempotent, lists
 from etftrader.core.errors import VersionMismatch
+
+_VERSION = re.compile(r'"v(\d+)[".]')  # at the start of a tag; a digest may follow
 
 
 class ApiView(GenericAPIView):
@@ -34,9 +37,10 @@ class ApiView(GenericAPIView):
         self.check_throttles(request)
 
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
-        """After the framework's checks: the query."""
+        """After the framework's checks: the query, and a key under which nothing is kept."""
         super().initial(request, *args, **kwargs)
         lists.check_parameters(request, self)
+        idempotent.check_unused(request, self)
 
     def handle_exception(self, exc: Exception) -> Response:
         """A 412 carries the object as it stands now, where the address can be read."""
@@ -47,10 +51,11 @@ class ApiView(GenericAPIView):
     def _with_current(self, refusal: VersionMismatch) -> VersionMismatch:
         read = getattr(self, "get", None)
         answer = read(self.request, *self.args, **self.kwargs) if read else None
-        if answer is None or "ETag" not in answer or not answer.data:
+        tag = answer["ETag"] if answer is not None and "ETag" in answer else ""
+        named = _VERSION.match(tag)
+        if answer is None or named is None or not answer.data:
             return refusal
-        tag = answer["ETag"]
-        told: dict[str, Any] = {"current": tag, "version": int(tag.strip('"v'))}
+        told: dict[str, Any] = {"current": tag, "version": int(named[1])}
         figures: dict[str, Any] = {**refusal.figures, **told, "object": answer.data}
         return VersionMismatch(refusal.detail, **figures)
 

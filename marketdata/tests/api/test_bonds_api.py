@@ -6,6 +6,8 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from etftrader.core.records import AuditEvent
@@ -145,7 +147,7 @@ def test_a_change_needs_the_version_that_was_read(operator, bond):
     assert first["ETag"] == operator.get(url)["ETag"]
     assert first.json()["duration"] < bond["duration"]
     assert (late.status_code, late.json()["code"]) == (412, "version_mismatch")
-    assert (late.json()["version"], late.json()["current"]) == (2, '"v2"')
+    assert (late.json()["version"], late.json()["current"]) == (2, first["ETag"])
     assert late.json()["object"] == operator.get(url).json()
     assert operator.get(url).json()["ytm"] == 0.05
 
@@ -328,6 +330,34 @@ def test_a_tag_is_of_what_is_served(operator, bond):
     weak = operator.delete(url, HTTP_IF_MATCH=f"W/{done['ETag']}")
     assert weak.status_code == 412
     assert operator.delete(url, HTTP_IF_MATCH=done["ETag"]).status_code == 200
+
+
+def test_a_change_is_answered_under_the_tag_of_its_own_words(operator, bond):
+    url = bond["url"]
+    done = operator.patch(url, {"ytm": 0.05}, format="json")
+    read = operator.get(url)
+    assert (done["ETag"], done.json()) == (read["ETag"], read.json())
+
+    noted = operator.patch(url, {"ytm": 0.06, "duration": 1.0}, format="json")
+
+    assert [each["code"] for each in noted.json()["warnings"]] == ["computed_here"]
+    after = operator.get(url, HTTP_IF_NONE_MATCH=noted["ETag"])
+    assert (after.status_code, after.json()["warnings"]) == (200, [])
+    # both name the version, by which changes go
+    body = {"ytm": 0.07}
+    assert operator.patch(url, body, format="json", HTTP_IF_MATCH=noted["ETag"]).status_code == 200
+    late = operator.patch(url, body, format="json", HTTP_IF_MATCH=read["ETag"])
+    now = operator.get(url)
+    assert (late.status_code, late.json()["current"]) == (412, now["ETag"])
+    assert (late.json()["version"], late.json()["object"]) == (now.json()["version"], now.json())
+
+
+def test_a_bond_is_read_once_before_a_change_and_once_after(operator, bond):
+    with CaptureQueriesContext(connection) as asked:
+        assert operator.patch(bond["url"], {"ytm": 0.05}, format="json").status_code == 200
+
+    priced = [each for each in asked.captured_queries if '"marketdata_dailybar"' in each["sql"]]
+    assert len(priced) == 2
 
 
 def test_figures_of_a_past_close(operator, bond):

@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from etftrader.core.records import AuditEvent
 from marketdata.models import (
+    CorporateAction,
     DailyBar,
     DataRefresh,
     Instrument,
@@ -192,6 +193,36 @@ def test_doubts_are_listed_narrowed_and_paged(reader: APIClient) -> None:
         "100",
         {"close": "50.0"},
     )
+
+
+def test_figures_of_a_doubt_come_with_what_makes_them_todays(
+    operator: APIClient, django_assert_max_num_queries: Any
+) -> None:
+    aaa, bbb = fund("AAA"), fund("BBB")
+    CorporateAction.objects.create(
+        instrument=aaa, kind="split", ex_date=DAY, ratio=Decimal(4), source="csv", status="applied"
+    )
+    before = date(2020, 6, 26)
+    raw = {"close": "200.0", "volume": None, "units": "2.0", "revision": 3}
+    doubt(aaa, session_date=before, value="200.0", raw=raw)
+    held = doubt(aaa, session_date=date(2020, 6, 25), value="400.0")
+    doubt(bbb)
+
+    with django_assert_max_num_queries(4):
+        rows = operator.get(f"{V1}/data/quarantine").json()["results"]
+
+    assert [(each["symbol"], each["shares"]) for each in rows] == [
+        ("BBB", 1.0),
+        ("AAA", 2.0),  # it had been divided by two already
+        ("AAA", 4.0),
+    ]
+    # nothing of ours stands beside what the source gave
+    assert rows[1]["raw"] == {"close": "200.0", "volume": None}
+    one = operator.post(f"{V1}/data/quarantine/{held.pk}/reject").json()
+    assert (one["shares"], one["raw"]) == (4.0, {"close": "400.0"})
+    body = {"doubt_ids": [str(held.pk)], "verdict": "reject"}
+    several = operator.post(f"{V1}/data/quarantine/decide", body, format="json").json()
+    assert [each["shares"] for each in several["decided"]] == [4.0]
 
 
 def test_an_operator_accepts_and_the_price_is_there(operator: APIClient, reader: APIClient) -> None:

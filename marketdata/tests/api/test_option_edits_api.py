@@ -40,7 +40,9 @@ def test_how_a_contract_is_settled_is_corrected_and_its_terms_stay(operator, lis
     }
     terms = {"style": "american", "settlement": "cash", "am_settled": True}
     put = operator.put(url, same | terms, format="json", HTTP_IF_MATCH='"v2"')
-    assert (put.status_code, put.json()["settlement"], put["ETag"]) == (200, "cash", '"v3"')
+    read = operator.get(url)
+    assert (put.status_code, put.json()["settlement"], put.json()["version"]) == (200, "cash", 3)
+    assert (put["ETag"], put.json()) == (read["ETag"], read.json())
     for change, field in (
         ({"strike": "1"}, "strike"),
         ({"expiry": "2016-09-16"}, "expiry"),
@@ -51,15 +53,32 @@ def test_how_a_contract_is_settled_is_corrected_and_its_terms_stay(operator, lis
         answer = operator.patch(url, change, format="json")
         assert (answer.status_code, answer.json()["errors"][0]["attr"]) == (400, field), change
     missing = operator.put(url, {"style": "american"}, format="json")
-    assert missing.json()["errors"][0]["attr"] == "settlement"
+    assert [(each["attr"], each["code"]) for each in missing.json()["errors"]] == [
+        ("settlement", "required"),
+        ("am_settled", "required"),
+    ]
     late = operator.patch(url, {"style": "european"}, format="json", HTTP_IF_MATCH='"v1"')
-    assert (late.status_code, late.json()["object"]["version"]) == (412, 3)
+    assert (late.status_code, late.json()["object"]) == (412, read.json())
+    assert (late.json()["current"], late.json()["version"]) == (read["ETag"], 3)
+
+
+def test_a_change_with_remarks_is_answered_under_a_tag_of_its_own(operator, listed):
+    url = listed["url"]
+
+    noted = operator.patch(url, {"style": "european", "delta": 0.5}, format="json")
+
+    after = operator.get(url, HTTP_IF_NONE_MATCH=noted["ETag"])
+    assert (after.status_code, after.json()["warnings"]) == (200, [])
+    assert noted["ETag"] != after["ETag"]
+    body = {"style": "american"}
+    assert operator.patch(url, body, format="json", HTTP_IF_MATCH=noted["ETag"]).status_code == 200
 
 
 def test_a_retired_contract_stays_readable(operator, listed):
     done = operator.delete(listed["url"], HTTP_IF_MATCH='"v1"')
 
-    assert (done.status_code, done.json()["active"], done["ETag"]) == (200, False, '"v2"')
+    read = operator.get(listed["url"])
+    assert (done.status_code, done.json()["active"], done["ETag"]) == (200, False, read["ETag"])
     assert operator.get(f"{V1}/options?active=true").json()["count"] == 0
     assert operator.get(f"{V1}/options?active=false&search=spy").json()["count"] == 1
     assert operator.get(listed["url"]).json()["active"] is False

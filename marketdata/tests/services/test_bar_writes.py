@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from marketdata.models import CorporateAction, DailyBar, Instrument, PriceSeries
 from marketdata.providers.base import BarRow, SymbolHistory
@@ -144,3 +145,38 @@ def test_what_is_compared_is_what_was_asked_for() -> None:
 
     wanted = {(made[symbol].pk, day) for symbol, mine in asked.items() for day in mine}
     assert {(key, day) for key, day, *_ in found} == wanted
+
+
+def night(names: list[str]) -> int:
+    """A session's closes of some names, each with a history; how many questions that takes."""
+    days = DAYS[:6]
+    made = {
+        name: Instrument.objects.create(symbol=name, name=name, kind="etf", price_basis="close")
+        for name in names
+    }
+    for name, fund in made.items():
+        before = [row(name, day, 100.0) for day in days[:-1]]
+        bar_store.upsert(before, {name: fund})
+        bar_store.pack_series(fund, before)
+    told = [SymbolHistory(name, (row(name, days[-1], 101.0),)) for name in names]
+    brought = Brought()
+    with CaptureQueriesContext(connection) as asked:
+        bar_sync.write(made, told, until=days[-1], brought=brought)
+    assert brought.written == len(names)
+    assert brought.changed == dict.fromkeys(names, days[-1])
+    return len(asked)
+
+
+@pytest.mark.django_db
+def test_a_night_of_many_names_is_written_in_several_transactions() -> None:
+    most = bar_sync.MOST_SYMBOLS
+    told = [SymbolHistory(f"S{place}", (row(f"S{place}", EX, 1.0),)) for place in range(60)]
+    assert [len(part) for part in bar_sync._parts(told)] == [most, most, 60 - 2 * most]
+
+    alone = night(["A"])
+    one = night([f"B{place}" for place in range(most)])
+    two = night([f"C{place}" for place in range(2 * most)])
+
+    # what a further part costs beside its symbols
+    each = (one - alone) / (most - 1)
+    assert two - one - most * each <= 20

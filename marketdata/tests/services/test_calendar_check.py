@@ -2,15 +2,18 @@
 
 from datetime import date, time
 
+import pytest
+
 from marketdata.calculations.sessions import SessionCalendar
+from marketdata.models import SessionOverride
 from marketdata.selectors import calendar
 from marketdata.services import calendar_check
 
 CARTER, THANKSGIVING = date(2025, 1, 9), date(2025, 11, 28)
 
 
-def compare(shipped: SessionCalendar, in_force: SessionCalendar | None = None) -> dict:
-    return calendar_check.compare(shipped=shipped, in_force=in_force or shipped)
+def compare(shipped: SessionCalendar, *spoken: date) -> dict:
+    return calendar_check.compare(shipped=shipped, spoken=spoken)
 
 
 def changed(*, closed: tuple = (), opened: tuple = (), ends: dict | None = None) -> SessionCalendar:
@@ -44,14 +47,24 @@ def test_a_closure_an_opening_and_an_hour_are_each_named_with_the_way_out() -> N
     assert said["2026-06-16"]["detail"].startswith("2026-06-16 is closed here and a session until")
     assert "a session until 13:00 here and a session until 16:00" in said["2027-03-05"]["detail"]
     assert all("build_sessions" in each["detail"] for each in said.values())
+    # of a day we ship as closed an override is refused
+    refused = {day for day, each in said.items() if "no override opens" in each["detail"]}
+    assert refused == {"2026-06-16"}
+    assert all(("enter an override" in said[day]["detail"]) == (day not in refused) for day in said)
 
 
-def test_days_that_people_spoke_of_are_theirs() -> None:
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "said", [{"closed": True}, {"closes_at": time(13)}, {"closes_at": time(16)}]
+)
+def test_days_that_people_spoke_of_are_theirs_whatever_they_said(said: dict) -> None:
     missing = changed(opened=(CARTER,))
+    assert [each["item"] for each in compare(missing)["items"]] == [CARTER.isoformat()]
 
-    told = compare(missing, calendar.shipped())
+    # also that it is what we ship: then it is the library that is wrong
+    SessionOverride.objects.create(date=CARTER, reason="looked up", **said)
 
-    assert told["items"] == []
+    assert compare(missing, *calendar_check.overridden())["items"] == []
 
 
 def test_an_early_close_the_library_has_and_the_file_has_not_is_found() -> None:

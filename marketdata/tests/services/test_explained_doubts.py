@@ -12,7 +12,7 @@ from etftrader.testing.yahoo_server import YahooServer
 from marketdata.events import prices_revised
 from marketdata.models import DailyBar, Instrument, PriceSeries, QuarantinedPrice
 from marketdata.selectors import calendar
-from marketdata.services import corporate_actions, price_gate, price_sync
+from marketdata.services import action_guards, corporate_actions, price_gate, price_sync
 from marketdata.services.price_import import Imported
 from marketdata.tests import histories
 
@@ -151,3 +151,43 @@ def test_a_source_that_restates_its_history_comes_to_the_same(
     assert not held()
     sync(AFTER, shares=1, splits={EX: 4})
     assert_one_series(AFTER)
+
+
+def test_a_split_whose_doubts_it_explains_waits_for_nobody(path: Path) -> None:
+    bring(path, EVE)
+    bring(path, AFTER)
+    histories.split(spy(), 4, EX, latest=AFTER)
+    before = list(QuarantinedPrice.objects.order_by("pk").values())
+    lines = AuditEvent.objects.count()
+
+    assert action_guards.held(session_date=AFTER) == []
+
+    # it is foreseen, and nothing is done
+    assert list(QuarantinedPrice.objects.order_by("pk").values()) == before
+    assert (AuditEvent.objects.count(), DailyBar.objects.count()) == (lines, DAYS.index(EX))
+    assert apply(AFTER)["counts"] == {"applied": 1, "failed": 0}
+
+
+def test_a_split_that_does_not_explain_its_doubt_waits_for_a_person(path: Path) -> None:
+    bring(path, EVE)
+    bring(path, AFTER)
+    histories.split(spy(), 20, EX, latest=AFTER)
+
+    [(action, problem)] = action_guards.held(session_date=AFTER)
+
+    assert (action.ex_date, problem.code) == (EX, "price_in_doubt")
+    assert apply(AFTER)["counts"]["held"] == 1
+
+
+def test_what_is_foreseen_stands_before_what_came_after_it(path: Path) -> None:
+    bring(path, EVE)
+    bring(path, EX)
+    fund = spy()
+    # believed before anybody knew of the split
+    DailyBar.objects.create(
+        instrument=fund, session_date=AFTER, source="csv", close=404, price_basis="close"
+    )
+    histories.split(fund, 4, EX, latest=AFTER)
+
+    assert action_guards.held(session_date=AFTER) == []
+    assert apply(AFTER)["counts"] == {"applied": 1, "failed": 0}

@@ -12,6 +12,7 @@ from etftrader.core.records import AuditEvent
 from marketdata.models import CorporateAction, Instrument, InstrumentAlias, OptionContract
 from marketdata.selectors import instruments
 from marketdata.services import bonds, corporate_actions, instrument_edits, renaming, rewinding
+from marketdata.services.instruments import create_private
 
 pytestmark = pytest.mark.django_db
 EVE, EX, NEXT = date(2020, 8, 28), date(2020, 8, 31), date(2020, 9, 1)
@@ -89,6 +90,8 @@ def test_a_former_symbol_is_left_to_something_new_that_everybody_sees(private: b
         with pytest.raises(Conflict) as refused:
             created()
         assert refused.value.code == "symbol_taken"
+        with pytest.raises(BadInput):
+            create_private(owner_id=uuid4(), symbol="AAA", name="Mine")
         assert instruments.by_symbols(["AAA"]) == {"AAA": first}
     else:
         made = created()
@@ -100,14 +103,19 @@ def test_a_bond_takes_a_former_symbol_and_no_other_spelling() -> None:
     announce(make("AAA"), "CCC")
     corporate_actions.apply_due(session_date=EX)
     InstrumentAlias.objects.create(alias="BBB", instrument=make("DDD"))
+    renamed = make("EEE")
+    InstrumentAlias.objects.create(alias="E.E", instrument=renamed)
+    announce(renamed, "FFF")
+    corporate_actions.apply_due(session_date=EX)
     terms = bonds.Terms(coupon_rate=0.05, maturity=date(2030, 1, 15))
 
     made = bonds.create(symbol="AAA", name="", currency="USD", terms=terms, by=BY)
 
     assert instruments.by_symbols(["AAA"]) == {"AAA": made.instrument}
-    with pytest.raises(BadInput) as refused:
-        bonds.create(symbol="BBB", name="", currency="USD", terms=terms, by=BY)
-    assert refused.value.code == "symbol_taken"
+    for spelling in ("BBB", "E.E"):
+        with pytest.raises(BadInput) as refused:
+            bonds.create(symbol=spelling, name="", currency="USD", terms=terms, by=BY)
+        assert refused.value.code == "symbol_taken"
 
 
 def test_a_symbol_that_is_borne_is_not_taken() -> None:

@@ -21,6 +21,10 @@ def told(event=doubt_settled):
     return [each.payload for each in OutboxEvent.objects.filter(name=event.name).order_by("pk")]
 
 
+def settled(of, day):
+    return {"instrument_id": str(of.pk), "since": day.isoformat()}
+
+
 def a_tick(of, day=DAY):
     return QuarantinedPrice.objects.create(
         instrument=of, symbol=of.symbol, dataset="quotes", session_date=day,
@@ -37,7 +41,7 @@ def test_a_rejected_price_after_the_last_close_is_told_once_and_revises_nothing(
     for _ in range(2):
         price_gate.reject(doubt_id=doubt.pk, by=BY)
 
-    assert told() == [{"instrument_id": str(acme.pk)}]
+    assert told() == [settled(acme, DAY + timedelta(days=1))]
     assert told(prices_revised) == []
     assert list(DailyBar.objects.values()) == stored
 
@@ -51,7 +55,7 @@ def test_a_second_source_of_the_last_session_is_told_too():
 
     price_gate.reject(doubt_id=doubt.pk, by=BY)
 
-    assert told() == [{"instrument_id": str(acme.pk)}]
+    assert told() == [settled(acme, DAY + timedelta(days=1))]
 
 
 def test_a_price_that_was_followed_by_a_believed_one_is_told_for_the_record_of_its_session():
@@ -61,21 +65,33 @@ def test_a_price_that_was_followed_by_a_believed_one_is_told_for_the_record_of_i
 
     price_gate.reject(doubt_id=doubt.pk, by=BY)
 
-    assert told() == [{"instrument_id": str(acme.pk)}]
+    assert told() == [settled(acme, DAY + timedelta(days=1))]
 
 
-def test_a_new_doubt_about_the_newest_price_is_told_once_with_its_session():
+def test_a_new_doubt_is_told_once_with_its_session_and_whether_it_is_the_newest_price():
     acme = instrument()
     bring_in(acme, bars(100.0, 101.0))
 
     for _ in range(2):
         bring_in(acme, bars(301.0, start=DAY + timedelta(days=2)))
-    # garbage says nothing of the price before it, and an old doubt nothing of the newest
+    # garbage says nothing of the price before it
     bring_in(acme, bars(float("nan"), start=DAY + timedelta(days=3)))
+    # an old doubt is news for the record of its session, and none for what is shown now
     bring_in(acme, bars(150.0, source="yfinance"))
 
+    newest, late = told(doubt_raised)
     since = (DAY + timedelta(days=2)).isoformat()
-    assert told(doubt_raised) == [{"instrument_id": str(acme.pk), "since": since}]
+    assert newest == {"instrument_id": str(acme.pk), "since": since, "newest": "yes"}
+    assert late == {"instrument_id": str(acme.pk), "since": DAY.isoformat(), "newest": ""}
+
+
+def test_a_doubt_in_the_middle_of_an_answer_is_older_than_its_believed_prices():
+    acme = instrument()
+
+    bring_in(acme, bars(100.0, 301.0, 101.0))
+
+    since = (DAY + timedelta(days=1)).isoformat()
+    assert told(doubt_raised) == [{"instrument_id": str(acme.pk), "since": since, "newest": ""}]
 
 
 def test_the_first_price_of_a_name_is_told_and_no_later_one():
@@ -96,7 +112,7 @@ def test_a_decided_tick_is_told_whatever_was_decided(act):
     for _ in range(2):
         act(doubt_id=doubt.pk, by=BY)
 
-    assert told() == [{"instrument_id": str(acme.pk)}]
+    assert told() == [settled(acme, DAY)]
     assert DailyBar.objects.get().close == Decimal(100)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from etftrader.core.records import AuditEvent
-from marketdata.models import DailyBar, Instrument, QuarantinedPrice
+from marketdata.models import CorporateAction, DailyBar, Instrument, QuarantinedPrice
+from marketdata.providers.base import DividendRow
 from marketdata.selectors import calendar, prices
-from marketdata.services import corporate_actions, price_gate
+from marketdata.services import corporate_actions, price_gate, stored_dividends
 from marketdata.services.price_import import Imported
 from marketdata.tests import histories
 
@@ -129,3 +130,21 @@ def test_an_opposite_split_that_takes_nothing_back_is_held(path: Path) -> None:
 
     assert (item["status"], item["reason"]["code"]) == ("skipped", "price_contradicts")
     assert stored() == expected(AFTER)
+
+
+@pytest.mark.parametrize("source", ["csv", "yfinance"])
+def test_a_dividend_between_the_two_is_of_the_shares_that_prices_are_in(
+    spy: Instrument, path: Path, source: str
+) -> None:
+    histories.split(spy, "0.25", BACK, latest=AFTER)
+    bring(path, BACK)
+    corporate_actions.apply_due(session_date=BACK)
+
+    # who restates old dividends knows nothing of a split that never was
+    rows = [DividendRow("SPY", AFTER, 1.0, "USD", "cash", source)]
+    corporate_actions.record(rows=rows, session_date=BACK)
+    assert corporate_actions.apply_due(session_date=BACK)["counts"]["applied"] == 1
+
+    assert CorporateAction.objects.get(kind="dividend").amount == 1
+    paid = stored_dividends.applied([spy], since=EVE)
+    assert paid == {spy.pk: [stored_dividends.Paid(AFTER, 1.0)]}

@@ -11,6 +11,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from etftrader.core import clock
 from etftrader.core.actor import Actor, system
+from etftrader.core.records import IdempotencyKey
 from portfolios.models import ApiToken, TokenFamily, User
 from portfolios.selectors import access
 from portfolios.services import accounts, registration, tokens
@@ -230,6 +231,49 @@ def test_a_personal_token_is_shown_once_and_kept_as_a_hash(user: User) -> None:
     assert "token" not in listed
     assert listed["prefix"] == text[:12]
     assert listed["last_used_at"] is not None
+
+
+def test_a_personal_token_is_made_once_per_key_and_its_text_is_kept_nowhere(user: User) -> None:
+    bearer = f"Bearer {sign_in()['access']}"
+    first, again = (
+        post("/auth/tokens", {"name": "nb"}, bearer, HTTP_IDEMPOTENCY_KEY="token-key-1")
+        for _ in range(2)
+    )
+
+    made, told = first.json(), again.json()
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first["Location"] == again["Location"] == made["url"]
+    assert (made["token"][:4], made["reasons"]) == ("etf_", {})
+    assert (told["token"], told["reasons"]) == (None, {"token": "shown_once"})
+    assert again["Idempotent-Replayed"] == "true"
+    assert told | {"token": made["token"], "reasons": {}} == made
+    assert ApiToken.objects.get().prefix == made["prefix"]
+    assert made["token"] not in str(IdempotencyKey.objects.values_list("body", "key").get())
+    assert get("/auth/me", f"Token {made['token']}").status_code == 200
+
+
+UNKEPT = {
+    "/auth/login": {"email": "ann@example.com", "password": PASSWORD},
+    "/auth/refresh": {"refresh": "no token"},
+    "/auth/register": {"email": "new@example.com", "password": PASSWORD},
+    "/auth/logout": {},
+    "/auth/change-password": {"old_password": PASSWORD, "new_password": "another-long-password"},
+    "/ws-tickets": {},
+}
+
+
+@pytest.mark.parametrize("path", UNKEPT)
+def test_a_malformed_key_is_refused_where_secrets_are_answered(
+    user: User, settings: Any, path: str
+) -> None:
+    settings.REGISTRATION_OPEN = True
+    bearer = f"Bearer {sign_in()['access']}"
+
+    answer = post(path, UNKEPT[path], bearer, HTTP_IDEMPOTENCY_KEY="a b")
+
+    assert (answer.status_code, answer.json()["errors"][0]["attr"]) == (400, "Idempotency-Key")
+    assert me(bearer.removeprefix("Bearer ")) == 200  # nothing was done
+    assert (User.objects.count(), TokenFamily.objects.count()) == (1, 1)
 
 
 def test_scopes_narrow_what_the_owner_may(user: User) -> None:

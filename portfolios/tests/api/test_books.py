@@ -145,6 +145,31 @@ def test_a_change_needs_the_version_it_was_thought_out_on(book, owner):
     assert owner.get(at(book), HTTP_IF_NONE_MATCH=changed["ETag"]).status_code == 304
 
 
+def test_a_tag_of_a_portfolio_is_of_its_value_too():
+    make_clock(WEDNESDAY)
+    make_closes(make_instrument("AAA"), {MONDAY: 100, TUESDAY: 110, WEDNESDAY: 99})
+    book = make_portfolio(cash=1000)
+    fill(book, make_instrument("AAA"), 5, 100)
+    snapshots.take_range(portfolio_ids=[book.pk], sessions=[MONDAY, TUESDAY])
+    owner = client_of(make_user())
+    first = owner.get(at(book))
+    assert (first.json()["nav"], first.json()["nav_session_date"]) == ("1050.00", "2016-06-21")
+
+    snapshots.take_range(portfolio_ids=[book.pk], sessions=[WEDNESDAY])
+    later = owner.get(at(book), HTTP_IF_NONE_MATCH=first["ETag"])
+
+    assert later.status_code == 200
+    assert (later.json()["nav"], later.json()["nav_session_date"]) == ("995.00", "2016-06-22")
+    assert later.json()["version"] == first.json()["version"]  # of what people change
+    same = owner.get(at(book), HTTP_IF_NONE_MATCH=later["ETag"])
+    assert (same.status_code, same["ETag"], same.content) == (304, later["ETag"], b"")
+    changed = owner.patch(at(book), {"name": "New"}, HTTP_IF_MATCH=first["ETag"])
+    assert (changed.status_code, changed["ETag"]) == (200, owner.get(at(book))["ETag"])
+    late = owner.patch(at(book), {"name": "Newer"}, HTTP_IF_MATCH=later["ETag"])
+    assert (late.status_code, late.json()["current"]) == (412, changed["ETag"])
+    assert late.json()["object"] == changed.json()
+
+
 def test_deleting_closes_and_keeps_the_books(book, owner):
     answer = owner.delete(at(book))
 

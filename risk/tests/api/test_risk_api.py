@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 from rest_framework.test import APIClient
 
+from etftrader.core.records import AuditEvent
 from etftrader.testing.rows import module_rows
 from portfolios.models import Membership, Portfolio
 from risk.models import Alert, RiskLimit, StopLossRule
@@ -135,8 +136,15 @@ def test_a_limit_is_set_changed_and_removed_with_versions(stage):
     assert client.patch(row, change, format="json", HTTP_IF_MATCH=tag).status_code == 412
 
     newest = f"{address}/{changed.json()['id']}"
-    gone = client.delete(newest + "?reason=enough", HTTP_IF_MATCH=changed["ETag"])
+    known = {"HTTP_IF_MATCH": changed["ETag"]}
+    logged = client.delete(newest + "?reason=enough", **known)  # addresses stand in logs
+    assert (logged.status_code, logged.json()["code"]) == (400, "unknown_parameter")
+    for body in ({}, {"reason": " "}, {"reason": "x" * 301}):
+        wrong = client.delete(newest, body, format="json", **known)
+        assert (wrong.status_code, wrong.json()["errors"][0]["attr"]) == (400, "reason")
+    gone = client.delete(newest, {"reason": "enough"}, format="json", **known)
     assert gone.status_code == 204
+    assert AuditEvent.objects.get(action="limit.remove").reason == "enough"
     listed = client.get(address).json()
     assert listed["results"][0]["default"] is True
     assert len(listed["history"]) == 2

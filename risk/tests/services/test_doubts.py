@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from etftrader.core import jobs, push
-from etftrader.core.records import JobRun, OutboxEvent
+from etftrader.core import push
+from etftrader.core.records import OutboxEvent
 from etftrader.testing.rows import module_rows
 from marketdata.choices import Source
 from marketdata.events import doubt_raised, doubt_settled, prices_arrived
@@ -17,11 +17,12 @@ from marketdata.tests.selectors.test_suspects import bring_in
 from portfolios.models import Portfolio, PortfolioSnapshot
 from portfolios.selectors import holdings, positions
 from portfolios.services import ledger, snapshots
-from risk import live, tasks
+from risk import live
 from risk.models import Alert, LimitBreach, RiskMetric
 from risk.selectors import var as selector
 from risk.services import covariance, limits, monitor, pretrade_inputs, var
 from risk.tests import factories
+from risk.tests.doubt_cases import carry_out
 from risk.tests.services.test_monitor import at, begun, moment_of
 from risk.tests.services.test_pretrade import judged
 
@@ -86,13 +87,6 @@ def told(event):
     return list(OutboxEvent.objects.filter(name=event.name).order_by("pk"))
 
 
-def worked_on(event):
-    """What the workers do of an announcement."""
-    tasks.revalue_holders(**event.payload, later="argument")
-    for run in JobRun.objects.filter(job="risk.compute", status="queued"):
-        assert jobs.run_now(run).status == "succeeded"
-
-
 def left_out(record):
     return {each["symbol"] for each in record.risk["components"] if each["component"] is None}
 
@@ -154,8 +148,9 @@ def test_a_doubt_that_comes_after_the_night_revises_it_and_its_end_does_too(stag
 
     doubt = bring_in(fund, START, 230.0)
     [event] = told(doubt_raised)
-    assert event.payload == {"instrument_id": str(fund.pk), "since": START.isoformat()}
-    worked_on(event)
+    since = START.isoformat()
+    assert event.payload == {"instrument_id": str(fund.pk), "since": since, "newest": "yes"}
+    carry_out(event)
 
     row = portfolio.snapshots.get(session_date=START)
     assert (row.revision, row.nav) == (before.revision + 1, before.nav)
@@ -164,7 +159,7 @@ def test_a_doubt_that_comes_after_the_night_revises_it_and_its_end_does_too(stag
 
     price_gate.reject(doubt_id=doubt.pk, by=factories.HOUSE)
     [event] = told(doubt_settled)
-    worked_on(event)
+    carry_out(event)
 
     row.refresh_from_db()
     assert row.positions.get(instrument__symbol="SPY").price_class == "eod"
@@ -172,7 +167,7 @@ def test_a_doubt_that_comes_after_the_night_revises_it_and_its_end_does_too(stag
     assert (row.quality, row.coverage) == (before.quality, before.coverage)
     assert live.load(portfolio.pk).value["price_class"] == "eod"
     # twice is once
-    worked_on(event)
+    carry_out(event)
     assert portfolio.snapshots.get(session_date=START).revision == row.revision
 
 
@@ -187,7 +182,7 @@ def test_an_old_doubt_that_is_settled_mends_the_record_of_its_session(stage):
 
     price_gate.reject(doubt_id=doubt.pk, by=factories.HOUSE)
     [event] = told(doubt_settled)
-    worked_on(event)
+    carry_out(event)
 
     row = portfolio.snapshots.get(session_date=START)
     assert row.positions.get(instrument__symbol="SPY").price_class == "eod"
@@ -240,7 +235,7 @@ def test_between_sessions_the_first_price_of_a_held_name_reaches_its_holders(sta
     [event] = told(prices_arrived)
     assert event.payload == {"instrument_ids": str(fund.pk)}
     assert holdings.held_among(instrument_ids=[fund.pk]) == {fund.pk}
-    tasks.revalue_holders(instrument_id=str(fund.pk))
+    carry_out(event)
 
     assert live.load(portfolio.pk).value["marks"]["OFF"]["price"] == "55.0000"
     assert live.load(other.pk) is None

@@ -265,3 +265,20 @@ def note(portfolio, measure, state, minute):
         portfolio=portfolio, measure=measure, from_state="within", to_state=state, observed=1.0,
         threshold=1.0, session_date=NIGHTS[0], as_of=at, recorded_at=at,
     )  # fmt: skip
+
+
+def test_alerts_of_many_books_lock_them_in_the_order_of_their_ids():
+    factories.load_bundle()
+    covariance.compute_daily(session_date=factories.START)
+    books = [factories.make_portfolio(name=f"Book {number}") for number in range(4)]
+    books.sort(key=lambda each: each.pk, reverse=True)
+    for each in books:
+        factories.hold(each, "SPY", 4_000)
+        snapshots.take(portfolio_ids=[each.pk], session_date=factories.START)
+        var.compute(portfolio_ids=[each.pk], session_date=factories.START)
+
+    limits.evaluate(portfolio_ids=[each.pk for each in books], session_date=factories.START)
+
+    told = list(LimitBreach.objects.order_by("pk").values_list("portfolio_id", flat=True))
+    assert told == sorted(told)
+    assert set(told) == {each.pk for each in books}

@@ -20,10 +20,11 @@ from marketdata.services import price_gate, stream
 from portfolios.models import Portfolio, PortfolioSnapshot
 from portfolios.selectors import holdings
 from portfolios.services import ledger, snapshots
-from risk import live, tasks
+from risk import live
 from risk.models import Alert, LimitBreach
 from risk.services import covariance, limits, monitor, var
 from risk.tests import factories
+from risk.tests.doubt_cases import carry_out
 
 pytestmark = pytest.mark.django_db
 
@@ -235,7 +236,7 @@ def test_after_a_rejection_the_books_that_hold_the_name_are_measured_again(stage
 
     price_gate.reject(doubt_id=doubt.pk, by=factories.HOUSE)
     [event] = OutboxEvent.objects.filter(name=doubt_settled.name)
-    tasks.revalue_holders(**event.payload, later="argument")
+    carry_out(event)
 
     found = live.load(portfolio.pk)
     assert (found.risk["quality"], found.value["price_class"]) == ("full", "eod")

@@ -304,7 +304,7 @@ def test_the_first_value_of_a_held_option_reaches_its_holders_between_sessions(s
         nightly_greeks.run(session_date=START, held=[made.instrument_id])
     [event] = OutboxEvent.objects.filter(name=prices_arrived.name)
     assert event.payload == {"instrument_ids": str(made.underlying_id)}
-    tasks.revalue_holders(instrument_id=event.payload["instrument_ids"])
+    tasks.revalue_holders(**event.payload)
 
     shown = live.load(portfolio.pk).value["marks"][symbol]
     assert float(shown["price"]) > 0
@@ -336,12 +336,12 @@ def test_who_holds_only_an_option_on_a_name_is_measured_with_its_holders(stage):
     )  # fmt: skip
     spy = Instrument.objects.get(symbol="SPY").pk
 
-    found = monitor.revalue_holders(instrument_id=spy, moment=factories.closing())
+    found = monitor.revalue_holders(instrument_ids=[spy], moment=factories.closing())
 
     assert set(found) == {portfolio.pk, alone.pk}
     assert found[alone.pk] == monitor.revalue_one(portfolio_id=alone.pk, moment=factories.closing())
     ids = Instrument.objects.filter(symbol=SOLD).values_list("pk", flat=True)
-    held = monitor.revalue_holders(instrument_id=ids[0], moment=factories.closing())
+    held = monitor.revalue_holders(instrument_ids=ids, moment=factories.closing())
     assert set(held) == {portfolio.pk}
 
 

@@ -15,7 +15,7 @@ from risk.tests import factories
 
 pytestmark = pytest.mark.django_db
 
-VOTE, BREXIT = date(2016, 6, 23), date(2016, 6, 24)
+VOTE, BREXIT, MONDAY = date(2016, 6, 23), date(2016, 6, 24), date(2016, 6, 27)
 
 
 def levels(portfolio):
@@ -87,6 +87,52 @@ def test_no_stop_fires_on_a_close_in_doubt_before_a_person_has_decided():
     assert (fired.state, fired.reason, fired.triggered_on) == ("triggered", "", BREXIT)
     said.refresh_from_db()
     assert said.state == "resolved"
+
+
+def test_a_later_close_lets_no_stop_pass_one_nobody_has_decided_about():
+    factories.load_bundle(MONDAY)
+    known, fresh = factories.make_rotation(), factories.make_rotation()
+    for day in (factories.START, VOTE):
+        stop_loss.evaluate(portfolio_ids=[known.pk], session_date=day)
+    doubt = QuarantinedPrice.objects.create(
+        instrument=Instrument.objects.get(symbol="VGK"), symbol="VGK", dataset="daily_bars",
+        session_date=BREXIT, source="csv", raw={"close": "50.0"}, value="50.0",
+        reason="sources_differ",
+    )  # fmt: skip
+
+    # one stop walks on from the vote, the other for the first time, from its opening day
+    stop_loss.evaluate(portfolio_ids=[known.pk, fresh.pk], session_date=MONDAY)
+
+    for portfolio in (known, fresh):
+        waits = levels(portfolio)["VGK"]
+        assert (waits.state, waits.reason, waits.session_date) == ("armed", "price_suspect", VOTE)
+        said = Alert.objects.get(portfolio=portfolio, key="stop:VGK:not_evaluated")
+        assert said.detail == "The close is in doubt for 2016-06-24 (price_suspect)."
+        assert levels(portfolio)["SPY"].session_date == MONDAY
+    assert not StopEvent.objects.filter(instrument__symbol="VGK").exists()
+
+    price_gate.reject(doubt_id=doubt.pk, by=factories.HOUSE)
+    stop_loss.evaluate(portfolio_ids=[known.pk, fresh.pk], session_date=MONDAY)
+
+    for portfolio in (known, fresh):
+        fired = levels(portfolio)["VGK"]
+        assert (fired.state, fired.reason, fired.triggered_on) == ("triggered", "", BREXIT)
+
+
+def test_a_stop_whose_opening_day_is_undecided_is_not_evaluated_at_all():
+    factories.load_bundle(MONDAY)
+    portfolio = factories.make_portfolio()
+    factories.hold(portfolio, "VGK", 100, BREXIT)
+    QuarantinedPrice.objects.create(
+        instrument=Instrument.objects.get(symbol="VGK"), symbol="VGK", dataset="daily_bars",
+        session_date=BREXIT, source="csv", raw={"close": "50.0"}, value="50.0",
+        reason="sources_differ",
+    )  # fmt: skip
+
+    counts = stop_loss.evaluate(portfolio_ids=[portfolio.pk], session_date=MONDAY)
+
+    assert counts["not_evaluated"] == 1
+    assert not StopLossLevel.objects.exists()
 
 
 def test_walking_all_closes_at_once_gives_what_the_days_gave():

@@ -32,15 +32,16 @@ def read(request: Any, row: Any, document: dict[str, Any]) -> Response:
 
 
 def tagged(response: Response, row: Any, document: dict[str, Any]) -> Response:
-    """The answer to a change, under the tag with which the document is read afterwards."""
+    """The answer to a change, under the tag of the document that it carries."""
     return versions.tagged(response, _served(row, document))
 
 
-def check(request: Any, row: Any) -> None:
-    """Refuse a change that was thought out on another version. Raises VersionMismatch."""
+def check(request: Any, row: Any, *, required: bool = False) -> int | None:
+    """Refuse a change that was thought out on another version; the rest as `versions.check`."""
     named = _TAG.findall(request.META.get("HTTP_IF_MATCH", ""))
-    if str(row.version) not in named:
-        versions.check(request, row)
+    if str(row.version) in named:
+        return row.version
+    return versions.check(request, row, required=required)
 
 
 def _served(row: Any, document: dict[str, Any]) -> _Served:
