@@ -276,14 +276,14 @@ def _one(run: JobRun, body: Any, portfolio_id: str, given: dict[str, Any]) -> di
         raise
     except Exception as error:
         logger.exception("portfolio failed", extra={"run": str(run.pk), "item": portfolio_id})
-        return {"item": portfolio_id, "status": "failed", "reason": _problem(error)}
+        return {"item": portfolio_id, "status": "failed", "reason": problem(error)}
     return _items([portfolio_id], result)[0]
 
 
 def _fail(run: JobRun, error: Exception) -> None:
     if connection.needs_rollback:
         connection.set_rollback(False)
-    _close(run, _ended_badly(run), error=_problem(error))
+    _close(run, _ended_badly(run), error=problem(error))
 
 
 def _ended_badly(run: JobRun) -> str:
@@ -302,7 +302,8 @@ def _close(run: JobRun, status: str, **changes: object) -> None:
         _note_loss(run)
 
 
-def _problem(error: Exception) -> dict[str, Any]:
+def problem(error: Exception) -> dict[str, Any]:
+    """What is kept of a failure, for whoever asked for the run."""
     if isinstance(error, DomainError):
         figures = {name: str(value) for name, value in error.figures.items()}
         return {"code": error.code, "detail": error.detail, **figures}

@@ -6,6 +6,7 @@ take long begin first, so that no process works alone at the end.
 """
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -58,17 +59,28 @@ ONCE_FILES = (
 ONCE_TESTS = ("test_after_the_last_session_there_is_no_more_history",)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even read what this run has nothing of: browser tests have names of their own."""
+    if not collection_path.name.startswith("test_"):
+        return None
+    if config.getoption("markexpr") == "browser":
+        return True if not collection_path.name.startswith("test_browser") else None
+    return True if _second() and _is_once(collection_path) else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Sort the files, and leave out what the other leg has run."""
-    if os.environ.get("ETF_SECOND_LEG"):
-        left_out = [item for item in items if _once(item)]
+    if _second():
+        left_out = [item for item in items if item.name in ONCE_TESTS]
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not _once(item)]
+        items[:] = [item for item in items if item.name not in ONCE_TESTS]
     place = {name: order for order, name in enumerate(BEGIN_FIRST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
-def _once(item: pytest.Item) -> bool:
-    where = item.path.as_posix()
-    once = item.path.name in ONCE_FILES or item.name in ONCE_TESTS
-    return once or any(part in where for part in ONCE_PLACES)
+def _second() -> bool:
+    return bool(os.environ.get("ETF_SECOND_LEG"))
+
+
+def _is_once(path: Path) -> bool:
+    return path.name in ONCE_FILES or any(part in path.as_posix() for part in ONCE_PLACES)

@@ -112,6 +112,14 @@ def test_a_door_gets_its_rows_through_the_asker(name: str) -> None:
     assert bare == [], "write Model.objects.for_actor(actor, action), or ask a selector"
 
 
+def test_browser_tests_are_told_by_their_file_names() -> None:
+    # a run of the browser tests reads no other file
+    found = {path for floor in FLOORS for path in (ROOT / floor).rglob("test_*.py")}
+    marked = {path.name for path in found if "pytest.mark." + "browser" in path.read_text()}
+
+    assert marked == {path.name for path in found if path.name.startswith("test_browser")}
+
+
 def test_rows_are_locked_in_one_place() -> None:
     locking = {name for name, text in FILES.items() if "select_for_update(" in text}
 

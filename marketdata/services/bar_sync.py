@@ -16,6 +16,7 @@ from marketdata.models import CorporateAction, DailyBar, Instrument, PriceSeries
 from marketdata.providers.base import BarRow, DividendRow, SplitRow, SymbolHistory
 from marketdata.providers.chain import Fallback, Tally
 from marketdata.selectors import calendar, coverage
+from marketdata.selectors import corporate_actions as actions
 from marketdata.services import (
     absences,
     adjusted_closes,
@@ -229,7 +230,7 @@ def _record(
     brought.unrecorded += told["warnings"]
     names = {each.pk: each.symbol for each in instruments.values()}
     for key, ex_date, *_ in before ^ set(rows.all()):
-        brought.differs(names[key], ex_date)
+        brought.differs(names[key], actions.effective(ex_date))
 
 
 @transaction.atomic

@@ -44,6 +44,7 @@ BUSY = {
     "code": "database_busy",
     "detail": "Somebody else was writing the same rows. It stays announced and is tried again.",
 }
+WAITED = ("deadlock", "lock timeout", "is locked")  # in the words of both engines
 STRIKE = Decimal("0.001")  # an option's symbol has three places
 
 
@@ -114,7 +115,7 @@ def apply_due(*, session_date: date, run_id: UUID | None = None) -> dict[str, An
             items.append({"item": item, "status": status, "reason": reason})
         except OperationalError as error:
             # a lock that was waited for too long, or two who waited for each other
-            if "lock" not in str(error):
+            if not any(word in str(error) for word in WAITED):
                 raise
             logger.warning("action not applied", extra={"action": item, "why": str(error)[:200]})
             items.append({"item": item, "status": "failed", "reason": BUSY})

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from etftrader.core import job_wishes, jobs
-from etftrader.core.errors import DomainError, LeaseLost
+from etftrader.core.errors import LeaseLost
 from marketdata.selectors import sessions
 from portfolios.selectors import doubted_lines, holdings
 from portfolios.services import snapshots
@@ -151,13 +151,7 @@ def _tried(item: str, work: Callable[[], str]) -> dict[str, Any]:
         raise
     except Exception as error:
         logger.exception("not made anew", extra={"item": item})
-        return {"item": item, "status": "failed", "reason": _problem(error)}
-
-
-def _problem(error: Exception) -> dict[str, str]:
-    if isinstance(error, DomainError):
-        return {"code": error.code, "detail": error.detail}
-    return {"code": "internal_error", "detail": f"{type(error).__name__}: {error}"[:300]}
+        return {"item": item, "status": "failed", "reason": jobs.problem(error)}
 
 
 def _words(keys: Iterable[UUID]) -> set[str]:
