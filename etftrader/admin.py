@@ -1,4 +1,4 @@
-"""The house in the admin: runs of jobs, announcements, kept answers, the audit chain."""
+"""The house in the admin: runs of jobs, announcements, kept answers, the audit, reports."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from etftrader.core.admin import ReadOnlyAdmin
 from etftrader.core.api.registry import OPERATORS
 from etftrader.core.errors import DomainError
 from etftrader.core.records import AuditEvent, IdempotencyKey, JobRun, OutboxEvent
+from etftrader.models import ReportFile, ReportRun, ReportSchedule
 from etftrader.services import acts
 
 
@@ -78,3 +79,30 @@ class AuditEventAdmin(ReadOnlyAdmin):
     search_fields = ("actor_label", "object_id", "request_id")
     date_hierarchy = "recorded_at"
     ordering = ("-id",)
+
+
+@admin.register(ReportRun)
+class ReportRunAdmin(ReadOnlyAdmin):
+    """Reports people asked for: how far, how large, when they go."""
+
+    list_display = ("kind", "file_format", "portfolio", "end", "status", "size", "created_at")
+    list_filter = ("status", "kind", "file_format")
+    search_fields = ("portfolio__name", "made_by__email")
+    ordering = ("-created_at", "-pk")
+
+
+@admin.register(ReportSchedule)
+class ReportScheduleAdmin(ReadOnlyAdmin):
+    """Reports that are made again and again."""
+
+    list_display = ("kind", "file_format", "cadence", "portfolio", "made_by", "last_session")
+    list_filter = ("cadence", "kind", "enabled")
+    ordering = ("portfolio", "kind", "pk")
+
+
+@admin.register(ReportFile)
+class ReportFileAdmin(ReadOnlyAdmin):
+    """Which reports have a file; what stands in it is for those who may see the portfolio."""
+
+    list_display = ("report",)
+    exclude = ("data",)

@@ -22,7 +22,7 @@ from marketdata.services import replay, stream, universes
 from marketdata.services.replay import ClockMoved, NoNewerSession, TooEarly
 from risk.selectors import covariance
 from risk.selectors.covariance import Matrix
-from trading.services import execution
+from trading.services import execution, spread_fills
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +111,7 @@ class Conductor:
         if self._play is None:
             push.publish("market", "market.updated", market_message(moment))
             execution.fill_waiting(moment=moment)
+            spread_fills.fill_waiting(moment=moment)
             return
         self._play.moment = moment
         show(self._play, bar)

@@ -99,6 +99,23 @@ def status(*, session_date: date) -> list[JobRun]:
     return sorted(runs, key=lambda each: (order[each.step], each.scope))
 
 
+def is_under_way(session_date: date) -> bool:
+    """Whether steps of a session work or are still to come, in whatever process the day is run.
+
+    A day is run in the order of its steps: while those that were asked for are its first ones, and
+    not all, more follow. What a session that plays has not by then, it does not get before its end.
+    """
+    known = status(session_date=session_date)
+    if any(each.status in OPEN for each in known):
+        return True
+    if sessions.moment().in_session or not (known or _runs_days()):
+        return False
+    asked = {each.step for each in known}
+    due = [step.name for step in STEPS if step.name in asked or slices.scopes(step, session_date)]
+    first = due[: len(asked)]
+    return len(first) < len(due) and asked == set(first)
+
+
 def catch_up() -> list[JobRun]:
     """Run what the latest session still lacks, if nobody has been at it for a while.
 

@@ -20,6 +20,7 @@ from portfolios.services import browser_sessions, tokens
 
 PUBLIC = ("market", "quotes", "data", "greeks")
 KINDS = ("value", "risk", "limits", "orders", "alerts", "analytics")
+OF_A_PERSON = ("jobs", "notices")
 MAX_WORDS = 300
 
 
@@ -103,8 +104,9 @@ def sort_channels(wanted: list[str], actor: Actor) -> tuple[list[str], list[dict
     granted: list[str] = []
     rejected: list[dict[str, str]] = []
     seen: dict[UUID, bool] = {}
+    own = {f"user.{actor.user_id}.{kind}" for kind in OF_A_PERSON}
     for channel in dict.fromkeys(wanted):
-        if channel in PUBLIC or channel == f"user.{actor.user_id}.jobs":
+        if channel in PUBLIC or channel in own:
             granted.append(channel)
             continue
         parsed = heads.parse(channel)

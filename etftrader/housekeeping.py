@@ -69,7 +69,7 @@ def prune(*, keep: timedelta) -> dict[str, int]:
     now = clock.now()
     before, over = now - keep, now - CLOCKS_DIFFER
     ended = Q(expires_at__lt=before) | Q(revoked_at__lt=before)
-    unbooked = ImportBatch.objects.exclude(status=ImportStatus.COMMITTED)
+    unbooked = ImportBatch.objects.exclude(status__in=(ImportStatus.COMMITTED, ImportStatus.UNDONE))
     return {
         "events": _delete(OutboxEvent.objects.filter(delivered_at__lt=before)),
         "keys": _delete(IdempotencyKey.objects.filter(money=False, created_at__lt=before)),

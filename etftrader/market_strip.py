@@ -1,11 +1,16 @@
 """What the top bar says about the market: state, moment, a few prices."""
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
-from marketdata.constants import STRIP
+from marketdata.constants import STRIP, VIX
 from marketdata.live import MarketState
+from marketdata.models import Instrument
 from marketdata.selectors import instruments, prices, rates, vix
+from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
+from marketdata.selectors.vix import VixLevel
 
 _NOTES = {
     "open": "Simulated minutes between two real closes",
@@ -39,21 +44,24 @@ def market_message(moment: Moment, state: MarketState | None = None) -> dict[str
 
 def strip(moment: Moment, state: MarketState | None = None) -> list[dict[str, Any]]:
     """A few prices with their change, VIX and the ten-year yield at the last close."""
-    rows = _prices(moment) if state is None else _live(state)
-    level = vix.level(session_date=moment.session_date)
+    rows, level = _told(moment) if state is None else (_live(state), _vix(moment))
     if level.level is not None:
         rows.append({"symbol": "VIX", "last": level.level, "change": None, "kind": "level"})
-    curve = rates.curve(session_date=moment.session_date)
-    if curve is not None and "10Y" in curve.percent:
+    rate = rates.level(tenor="10Y", session_date=moment.session_date)
+    if rate is not None:
         rows.append(
             {
                 "symbol": "10Y",
-                "last": curve.percent["10Y"] / 100,
-                "change": rates.change_bp(tenor="10Y", session_date=moment.session_date),
+                "last": rate.percent / 100,
+                "change": rate.change_bp,
                 "kind": "yield",
             }
         )
     return rows
+
+
+def _vix(moment: Moment) -> VixLevel:
+    return vix.level(session_date=moment.session_date)
 
 
 def _live(state: MarketState) -> list[dict[str, Any]]:
@@ -67,9 +75,22 @@ def _live(state: MarketState) -> list[dict[str, Any]]:
     return rows
 
 
-def _prices(moment: Moment) -> list[dict[str, Any]]:
-    found = instruments.by_symbols(STRIP)
-    marks = prices.live_marks(instruments=found.values(), moment=moment)
+def _told(moment: Moment) -> tuple[list[dict[str, Any]], VixLevel]:
+    """Prices of the moment and the VIX of its close: at a close all come with one read."""
+    found = instruments.by_symbols((*STRIP, VIX))
+    index = found.pop(VIX, None)
+    together = [index] if index is not None and moment.playing is None else []
+    marks = prices.live_marks(instruments=[*found.values(), *together], moment=moment)
+    if index is None:
+        level = vix.UNKNOWN
+    elif together:
+        level = vix.of_mark(marks[index.pk], session_date=moment.session_date)
+    else:
+        level = _vix(moment)  # a quote of the session that runs is no close
+    return _prices(found, marks), level
+
+
+def _prices(found: Mapping[str, Instrument], marks: Mapping[UUID, Mark]) -> list[dict[str, Any]]:
     rows = []
     for symbol in STRIP:
         if symbol not in found:

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
-from etftrader.core import clock
+from etftrader.core import clock, formats
 from etftrader.core.api import problems
 from etftrader.core.errors import DomainError
 from etftrader.logs import request_id
@@ -25,7 +25,10 @@ _SANE = re.compile(r"[A-Za-z0-9_.:-]{8,64}\Z")
 
 
 class RequestIdMiddleware:
-    """Takes a sane X-Request-Id or makes one; logs, problems and the answer carry it."""
+    """Takes a sane X-Request-Id or makes one; logs, problems and the answer carry it.
+
+    A request speaks of dollars until a door opens a book kept in something else.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -35,11 +38,12 @@ class RequestIdMiddleware:
         told = request.headers.get("X-Request-Id", "")
         current = told if _SANE.match(told) else secrets.token_hex(12)
         request.request_id = current  # type: ignore[attr-defined]
-        mark = request_id.set(current)
+        mark, spoken = request_id.set(current), formats.speak("USD")
         try:
             response = self.get_response(request)
         finally:
             request_id.reset(mark)
+            formats.silence(spoken)
         response["X-Request-Id"] = current
         return response
 

@@ -1,6 +1,6 @@
 """What a finished run leads to: alerts for those it concerns, and the risk of what it changed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -13,20 +13,22 @@ from etftrader.core import jobs, push
 from etftrader.core.jobs import WAITS
 from etftrader.core.records import OPEN, JobRun
 from etftrader.schedule import STEPS
+from etftrader.selectors import followed
 from marketdata.choices import InstrumentKind, QuarantineState
 from marketdata.models import QuarantinedPrice
-from marketdata.selectors import calendar, sessions
+from marketdata.selectors import calendar, lookups, sessions
 from marketdata.services import action_guards, calendar_check
 from portfolios.models import Portfolio, Position
 from risk.choices import AlertKind, Severity
 from risk.models import Alert
+from risk.selectors import var as measured
 from risk.services import alerts, revaluations, var
 
 AUDIT = "etftrader.check_audit"
 DOUBTS, HELD_BACK, NAMED = "prices_held", "actions_held", 5
 ACTIONS = "marketdata.apply_actions"
 # what may change earlier sessions; what differs stands in the result
-CHANGING = (ACTIONS, "marketdata.sync_prices", "marketdata.import_files")
+CHANGING = (ACTIONS, "marketdata.sync_prices", "marketdata.import_files", lookups.JOB)
 DAY = "etftrader.run_day"
 GREEKS, CHAINS = "marketdata.compute_greeks", "marketdata.sync_chains"
 REVISED = (JobRun.Status.SUCCEEDED, JobRun.Status.PARTIAL)
@@ -71,6 +73,13 @@ def heed(*, run_id: UUID) -> None:
         # nights that a late booking overtook were taken again, and lost their risk
         portfolio_ids = [UUID(each) for each in run.portfolio_ids]
         var.measure_later(portfolio_ids=portfolio_ids, until=calendar.previous(run.as_of))
+
+
+def follow_cancelled() -> None:
+    """Follow what runs had changed before somebody cancelled them: that end is not announced."""
+    left = JobRun.objects.filter(job__in=CHANGING, status=JobRun.Status.CANCELLED)
+    for run in left.filter(result__has_key="changed").exclude(result__changed={}):
+        _ask_again(run)
 
 
 def tell_of_doubts() -> None:
@@ -139,11 +148,12 @@ def _tell(run: JobRun) -> None:
     as_of = sessions.moment().as_of
     for portfolio_id, (code, detail) in bad.items():
         found = code in FOUND
+        grave = found or run.status == "dead" or code == revaluations.GIVEN_UP
         alerts.raise_once(
             portfolio_id=portfolio_id,
             kind=AlertKind.BOOKS if found else AlertKind.DATA,
             key=key,
-            severity=Severity.CRITICAL if found or run.status == "dead" else Severity.WARNING,
+            severity=Severity.CRITICAL if grave else Severity.WARNING,
             title=(FOUND | SAID).get(code, f"{LABELS.get(run.job, run.job)} failed"),
             detail=f"{detail} (session {run.as_of})",
             as_of=as_of,
@@ -156,7 +166,7 @@ def _tell(run: JobRun) -> None:
             alerts.resolve(portfolio_id=portfolio_id, key=key, as_of=as_of)
 
 
-def _concerned(run: JobRun) -> tuple[Mapping[UUID | None, Problem], set[UUID] | None]:
+def _concerned(run: JobRun) -> tuple[Mapping[UUID | None, Problem], Collection[UUID | None] | None]:
     """Portfolios it failed for, each with its problem, and those it went well for (None: all).
 
     No portfolio stands for the house: what failed concerns every book, and no owner can mend it.
@@ -176,6 +186,9 @@ def _concerned(run: JobRun) -> tuple[Mapping[UUID | None, Problem], set[UUID] | 
             return ({} if problem[0] == WAITS else dict.fromkeys(asked, problem)), set()
         known = Portfolio.objects.filter(pk__in=bad).values_list("pk", flat=True)
         return {key: bad[key] for key in known}, asked - set(failed)
+    if run.job == revaluations.JOB and (bad or run.status in REVISED):
+        known = Portfolio.objects.filter(pk__in=bad).values_list("pk", flat=True)
+        return {key: bad[key] for key in known}, {None, *_went_well(run)}
     if run.status not in ("failed", "dead"):
         return {}, None
     if run.job == AUDIT:
@@ -185,6 +198,11 @@ def _concerned(run: JobRun) -> tuple[Mapping[UUID | None, Problem], set[UUID] | 
     if problem[0] == WAITS or run.job not in LABELS:
         return {}, set()
     return {None: problem}, set()
+
+
+def _went_well(run: JobRun) -> set[UUID]:
+    items = {each["item"] for each in run.items if each["status"] == "ok"}
+    return {UUID(item) for item in items if _is_portfolio(item)}
 
 
 def _problem(reason: Any) -> Problem:
@@ -225,25 +243,43 @@ def _price_again(run: JobRun) -> None:
 
 
 def _follow(run: JobRun) -> None:
-    """Snapshots on demand are followed by their risk, and that by the limits of now."""
+    """Snapshots on demand are followed by their risk, and that by the limits of now.
+
+    A range takes the closes behind it again too. A newest close of which only money is another
+    one keeps its risk: its limits are compared at once.
+    """
     portfolio_ids = [UUID(each) for each in run.portfolio_ids]
+    latest = sessions.latest()
     if run.job == SNAPSHOTS:
         start = date.fromisoformat(run.inputs.get("start") or str(run.as_of))
-        var.measure_later(portfolio_ids=portfolio_ids, start=start, until=run.as_of)
-    if (
-        run.job == RISK
-        and run.as_of == sessions.latest()
-        and run.status in ("succeeded", "partial")
-    ):
+        var.measure_later(
+            portfolio_ids=portfolio_ids, start=start, until=run.as_of, lost_until=latest
+        )
+    if run.job in (SNAPSHOTS, revaluations.JOB):
+        among = portfolio_ids if run.job == SNAPSHOTS else None
+        revised = measured.revised(session_date=latest, since=run.created_at, among=among)
+        _compare(revised, latest, run)
+    if run.job == RISK and run.as_of == latest and run.status in ("succeeded", "partial"):
+        _compare(portfolio_ids, latest, run)
+
+
+def _compare(portfolio_ids: Collection[UUID], latest: date, run: JobRun) -> None:
+    """Request the limits of the newest close; a comparison that works may have passed the run."""
+    if portfolio_ids:
         jobs.request(
-            LIMITS, as_of=run.as_of, portfolio_ids=portfolio_ids, requested_by=run.requested_by
+            LIMITS,
+            as_of=latest,
+            portfolio_ids=sorted(portfolio_ids),
+            inputs={"after": str(run.pk)},
+            requested_by=run.requested_by,
         )
 
 
 def _ask_again(run: JobRun) -> None:
-    """Ask for the books since a run's changes to be valued again; nothing where it made none."""
-    if run.error:
-        return  # what stands in the result is an earlier attempt's
+    """Ask for the books since a run's changes to be valued again; nothing where it made none.
+
+    What an attempt that broke off had changed by then is followed too.
+    """
     told = run.result.get("changed") or {}
     since = {symbol: date.fromisoformat(first) for symbol, first in told.items()}
     if run.step:
@@ -253,8 +289,16 @@ def _ask_again(run: JobRun) -> None:
         # a revision begins with this step, and does not ask for itself
         own = _revisions_around(run)
         since = {each: first for each, first in since.items() if not _covers(own, each, first)}
+    if since and run.job == lookups.JOB and not followed.touched(since):
+        since = {}  # most of what is looked up nobody holds yet
     if since:
         revision.ask(changed=since)
+    if told:
+        # once; what an attempt that began meanwhile changes is followed at its end
+        same = {"pk": run.pk, "status": run.status, "attempt": run.attempt}
+        JobRun.objects.filter(**same, result__changed=told).update(
+            result={**run.result, "changed": {}, "followed": told}
+        )
 
 
 def _revisions_around(run: JobRun) -> list[Mapping[str, str]]:

@@ -12,7 +12,7 @@ from marketdata.providers.base import Bar
 from marketdata.selectors.sessions import Moment
 from marketdata.services import stream
 from risk.services import monitor
-from trading.services import execution
+from trading.services import execution, spread_fills
 
 logger = logging.getLogger(__name__)
 
@@ -39,4 +39,5 @@ def show(play: Play, bar: Bar) -> None:
         live.publish_quotes(play.state)
     push.publish("market", "market.updated", market_message(play.moment, play.state))
     execution.fill_waiting(moment=play.moment)
+    spread_fills.fill_waiting(moment=play.moment)
     monitor.revalue(state=play.state, moment=play.moment)

@@ -9,7 +9,7 @@ from etftrader.core.actor import Actor
 from etftrader.core.records import JobRun
 from etftrader.selectors import followed
 from marketdata.selectors import option_inputs, sessions
-from marketdata.services import bar_sync
+from marketdata.services import late_changes
 
 JOB, SNAPSHOTS = "etftrader.revise", "portfolios.take_snapshots"
 
@@ -26,7 +26,7 @@ def ask(*, changed: Mapping[str, date], by: Actor | None = None) -> JobRun:
         since = {symbol: date.fromisoformat(first) for symbol, first in told}
         for symbol, first in changed.items():
             since[symbol] = min(first, since.get(symbol, first))
-        return {"changed": bar_sync.in_words(since)}
+        return {"changed": late_changes.in_words(since)}
 
     asker = {"requested_by": by.user_id, "request_id": by.request_id} if by else {}
     return job_wishes.ask(JOB, as_of=sessions.latest(), merged=merged, **asker)[0]
@@ -35,6 +35,11 @@ def ask(*, changed: Mapping[str, date], by: Actor | None = None) -> JobRun:
 def revise(*, changed: Mapping[str, date], by: Actor) -> list[JobRun]:
     """Book, match and value again from the first changed session on, where a book is touched.
 
+    It takes its turn after the steps of the newest session, which would find their needs undone
+    and books valued before their fills: NotYet while there are any to come. A session that was
+    closed meanwhile rests on what is made anew here, so that it is asked for once more. What is
+    valued later, before the runs that are asked for here have ended, they take again themselves.
+
     `changed` names symbols with the session from which on their prices may differ. Greeks that
     lacked such a price are computed where no book is touched, too. Risk and limits follow the
     valuations; the answer lists the runs.
@@ -42,6 +47,8 @@ def revise(*, changed: Mapping[str, date], by: Actor) -> list[JobRun]:
     if not changed:
         return []
     latest = sessions.latest()
+    if day.is_under_way(latest):
+        raise jobs.NotYet(f"Waits for the steps of {latest}.")
     since = followed.touched(changed)
     steps = ["actions", "bookings", "covariance"]
     if followed.options()["watched"] if since else _lacked(changed, latest):
@@ -58,6 +65,8 @@ def revise(*, changed: Mapping[str, date], by: Actor) -> list[JobRun]:
                 requested_by=by.user_id,
             )
         )
+    if sessions.latest() != latest:
+        ask(changed=changed, by=by)
     return runs
 
 

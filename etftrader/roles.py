@@ -9,7 +9,7 @@ from django.contrib.contenttypes.models import ContentType
 
 from etftrader.core.admin import ReadOnlyAdmin
 
-READERS = ("Risk manager", "Operator", "Admin")
+READERS = ("Risk manager", "Operator", "Admin", "Auditor")
 # what operators keep in order; administrators edit whatever the admin lets anybody edit
 OPERATED = (
     "marketdata.Instrument",
@@ -17,6 +17,7 @@ OPERATED = (
     "marketdata.SessionOverride",
     "marketdata.Universe",
     "marketdata.UniverseMember",
+    "portfolios.ImportAlias",
     "trading.CostModel",
 )
 WRITES = ("add", "change", "delete")

@@ -8,9 +8,10 @@ from uuid import UUID
 from celery import shared_task
 from celery.signals import worker_ready
 
-from etftrader import bookings, day, housekeeping, outcomes, revision, slow_runs
+from etftrader import bookings, day, housekeeping, outcomes, report_times, revision, slow_runs
 from etftrader.core import audit, clock, events, job_sweep, jobs
 from etftrader.core.actor import system
+from etftrader.services import reports
 from marketdata.providers.sources import BARS, VIX
 from marketdata.selectors import calendar, sessions
 from marketdata.services import calendar_check, fundamentals
@@ -65,6 +66,7 @@ def sweep(**later: object) -> None:
     """Deliver, requeue and catch up what a crash or an outage left behind."""
     delivered = events.sweep()
     counts = job_sweep.sweep()
+    outcomes.follow_cancelled()
     outcomes.tell_of_doubts()
     slow_runs.tell()
     outcomes.tell_of_actions()
@@ -160,12 +162,19 @@ def check_audit(**later: object) -> dict[str, Any]:
 def heed_run(*, run_id: str, **later: object) -> None:
     """Alerts and follow-ups of a run that ended."""
     outcomes.heed(run_id=UUID(run_id))
+    report_times.after(run_id=UUID(run_id))
+
+
+@shared_task(name=reports.JOB)
+def build_report(*, report_id: str, **later: object) -> dict[str, Any]:
+    """Make a report and keep its file."""
+    return reports.build(report_id=UUID(report_id))
 
 
 @shared_task(name="etftrader.heed_prices")
 def heed_prices(*, symbol: str, since: str, **later: object) -> None:
-    """Ask for the revision of what hangs on a symbol's prices."""
-    revision.ask(changed={symbol: date.fromisoformat(since)})
+    """Ask for the revision of what hangs on a symbol's prices, or on several symbols'."""
+    revision.ask(changed=dict.fromkeys(symbol.split(","), date.fromisoformat(since)))
 
 
 @shared_task(name="etftrader.prune")

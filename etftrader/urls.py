@@ -20,6 +20,7 @@ from etftrader.views import (
     price_files,
     quarantine,
     quote_chain,
+    reports,
     schedules,
     update,
     words,
@@ -53,6 +54,13 @@ pages = [
     path("jobs/<uuid:job_id>/retry/", jobs.retry, name="job_retry"),
     path("jobs/<uuid:job_id>/retry-failed/", jobs.mend, name="job_mend"),
     path("jobs/<uuid:job_id>/cancel/", jobs.cancel, name="job_cancel"),
+    path("reports/", reports.page, name="reports"),
+    path("reports/<uuid:report_id>/download/", reports.download, name="report_download"),
+    *(
+        path(f"reports/<uuid:report_id>/{act}/", reports.act, {"act": act}, name=f"report_{act}")
+        for act in ("again", "remove")
+    ),
+    path("reports/schedules/<uuid:schedule_id>/end/", reports.unschedule, name="report_unschedule"),
     path("glossary/", words.glossary, name="glossary"),
     path("favicon.ico", icon.favicon, name="favicon"),
     path("styleguide/", styleguide, name="styleguide"),

@@ -10,9 +10,9 @@ from celery.signals import task_prerun
 from marketdata.selectors import calendar, sessions
 from marketdata.services import (
     action_sync,
-    bar_sync,
     calendar_check,
     fundamentals,
+    late_changes,
     nightly_greeks,
     price_import,
     price_sync,
@@ -56,10 +56,11 @@ def sync_prices(
     until = date.fromisoformat(end or session_date)
     if only is not None:
         symbols, datasets = price_sync.named(only)
+    run = UUID(run_id) if run_id else None
     synced = price_sync.sync(
         session_date=until,
         again_from=calendar.previous(calendar.next(until), again) if again else None,
-        run_id=UUID(run_id) if run_id else None,
+        run_id=run,
         symbols=symbols,
         datasets=datasets,
         start=date.fromisoformat(start) if start else None,
@@ -70,7 +71,7 @@ def sync_prices(
             for each in synced.outcomes
         ],
         "counts": {name: record.written for name, record in synced.records.items()},
-        "changed": bar_sync.in_words(synced.changed),
+        "changed": late_changes.in_words(late_changes.in_run(run, synced.changed)),
         "applied": synced.applied,
     }
 
@@ -143,13 +144,12 @@ def import_files(
     **later: object,
 ) -> dict[str, Any]:
     """Bring in files of the watched folder, one item a file; `only` those of an earlier attempt."""
+    run = UUID(run_id) if run_id else None
     told = price_import.import_files(
-        names=only or files,
-        known=files,
-        until=date.fromisoformat(session_date),
-        run_id=UUID(run_id) if run_id else None,
+        names=only or files, known=files, until=date.fromisoformat(session_date), run_id=run
     )
-    return told | {"changed": bar_sync.in_words(told["changed"])}
+    changed = late_changes.in_run(run, told["changed"])
+    return told | {"changed": late_changes.in_words(changed)}
 
 
 @shared_task(name="marketdata.watch_files")
@@ -169,12 +169,14 @@ def resolve_symbols(
     *, session_date: str, symbols: list[str], run_id: str = "", **later: object
 ) -> dict[str, Any]:
     """Look symbols up at the sources and fetch their prices, one item a symbol."""
+    run = UUID(run_id) if run_id else None
     outcomes = resolving.bring_in(
-        symbols=symbols,
-        session_date=date.fromisoformat(session_date),
-        run_id=UUID(run_id) if run_id else None,
+        symbols=symbols, session_date=date.fromisoformat(session_date), run_id=run
     )
-    return {"items": [{"item": e.item, "status": e.status, "reason": e.reason} for e in outcomes]}
+    return {
+        "items": [{"item": e.item, "status": e.status, "reason": e.reason} for e in outcomes],
+        "changed": late_changes.in_words(late_changes.in_run(run, {})),
+    }
 
 
 @shared_task(name="marketdata.sync_fundamentals")

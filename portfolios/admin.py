@@ -13,22 +13,25 @@ from etftrader.core.admin import AuditedAdmin, ReadOnlyAdmin
 from etftrader.core.errors import DomainError
 from marketdata.selectors import sessions
 from portfolios.constants import Action
+from portfolios.import_admin import ImportAliasAdmin as ImportAliasAdmin
 from portfolios.models import (
     Account,
     ApiToken,
     CashTransaction,
     Customer,
-    ImportBatch,
-    ImportRow,
+    Invitation,
     LedgerEntry,
     Membership,
     Portfolio,
+    PortfolioBenchmark,
     PortfolioSnapshot,
     Position,
     PositionSnapshot,
     PositionTag,
+    SavedView,
     Tag,
     TokenFamily,
+    Transfer,
     User,
     UserPreference,
     Watchlist,
@@ -220,6 +223,17 @@ class MembershipAdmin(ReadOnlyAdmin):
     list_select_related = ("portfolio", "user")
 
 
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    """Parts on offer; sent and withdrawn by the owner."""
+
+    list_display = ("portfolio", "email", "role", "can_trade", "state", "sent_at", "expires_at")
+    list_filter = ("state", "role")
+    search_fields = ("portfolio__name", "email")
+    exclude = ("hash",)
+    list_select_related = ("portfolio",)
+
+
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ReadOnlyAdmin):
     """The books, leg by leg."""
@@ -232,6 +246,15 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     search_fields = ("source", "portfolio__name")
     list_select_related = ("portfolio", "instrument")
     ordering = ("-id",)
+
+
+@admin.register(Transfer)
+class TransferAdmin(ReadOnlyAdmin):
+    """What went from one book to another."""
+
+    list_display = ("origin", "target", "instrument", "quantity", "amount", "session_date")
+    search_fields = ("origin__name", "target__name", "instrument__symbol")
+    list_select_related = ("origin", "target", "instrument")
 
 
 @admin.register(CashTransaction)
@@ -281,10 +304,12 @@ class PositionSnapshotAdmin(ReadOnlyAdmin):
 class TagAdmin(AuditedAdmin):
     """Words people put on positions."""
 
-    list_display = ("name", "kind", "user", "colour")
+    list_display = ("name", "kind", "user", "colour", "archived_at")
     list_filter = ("kind",)
     search_fields = ("name", "user__email")
-    readonly_fields = ("user", "version", "created_at", "updated_at")
+    readonly_fields = (
+        "user", "last_used_at", "archived_at", "version", "created_at", "updated_at",
+    )  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """People make their own."""
@@ -299,23 +324,21 @@ class PositionTagAdmin(ReadOnlyAdmin):
     list_select_related = ("tag", "position")
 
 
-@admin.register(ImportBatch)
-class ImportBatchAdmin(ReadOnlyAdmin):
-    """Files people brought."""
+@admin.register(PortfolioBenchmark)
+class PortfolioBenchmarkAdmin(ReadOnlyAdmin):
+    """What portfolios are compared with; their owners set it."""
 
-    list_display = ("file_name", "portfolio", "user", "status", "session_date", "committed_at")
-    list_filter = ("status", "kind")
-    search_fields = ("file_name", "file_hash", "portfolio__name")
-    list_select_related = ("portfolio", "user")
+    list_display = ("portfolio", "place", "instrument")
+    list_select_related = ("portfolio", "instrument")
 
 
-@admin.register(ImportRow)
-class ImportRowAdmin(ReadOnlyAdmin):
-    """Every row with its verdict."""
+@admin.register(SavedView)
+class SavedViewAdmin(ReadOnlyAdmin):
+    """Ways of looking at positions that people keep."""
 
-    list_display = ("batch", "ordinal", "verdict", "source")
-    list_filter = ("verdict",)
-    list_select_related = ("batch",)
+    list_display = ("name", "user", "is_default", "updated_at")
+    search_fields = ("name", "user__email")
+    list_select_related = ("user",)
 
 
 @admin.register(ApiToken)

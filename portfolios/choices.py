@@ -23,7 +23,8 @@ class TrackingMode(TextChoices):
 
 class PortfolioStatus(TextChoices):
     ACTIVE = "active"
-    CLOSED = "closed"
+    CLOSED = "closed"  # nothing is held
+    ARCHIVED = "archived"  # put away as it is, holdings and all
 
 
 class PortfolioState(TextChoices):
@@ -38,6 +39,13 @@ class Role(TextChoices):
     VIEWER = "viewer"
 
 
+class InvitationState(TextChoices):
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
 class EntryKind(TextChoices):
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
@@ -49,16 +57,21 @@ class EntryKind(TextChoices):
     DIVIDEND = "dividend"  # owed from the ex-date on
     PAYMENT = "payment"  # what was owed, in cash
     SETTLEMENT = "settlement"  # an expired contract, at its intrinsic value
+    INTEREST = "interest"  # received on cash
+    TAX = "tax"
+    BORROW_FEE = "borrow_fee"  # for shares lent to the book
+    TRANSFER = "transfer"  # from or to another book of the same owner
 
 
 class LedgerAccount(TextChoices):
     CASH = "cash"
     HOLDING = "holding"
     MARKET = "market"
-    FEES = "fees"
+    FEES = "fees"  # and taxes
     EXTERNAL = "external"
+    CARRIED = "carried"  # gain a holding had made in the book it came from
     ACCRUED = "accrued"  # dividends to come (+) and to be paid (-)
-    INCOME = "income"
+    INCOME = "income"  # dividends and interest
 
 
 class CashType(TextChoices):
@@ -66,6 +79,10 @@ class CashType(TextChoices):
     WITHDRAWAL = "withdrawal"
     FEE = "fee"
     DIVIDEND = "dividend"
+    INTEREST = "interest"
+    TAX = "tax"
+    BORROW_FEE = "borrow_fee"
+    TRANSFER = "transfer"
 
 
 class SnapshotKind(TextChoices):
@@ -75,15 +92,28 @@ class SnapshotKind(TextChoices):
 
 class ImportStatus(TextChoices):
     CHECKED = "checked"
+    BOOKING = "booking"  # a long file, a part after the other
     COMMITTED = "committed"
     DISCARDED = "discarded"
+    UNDOING = "undoing"  # a long file, a part after the other
+    UNDONE = "undone"
 
 
 class RowVerdict(TextChoices):
     NEW = "new"
+    UPDATE = "update"  # of something that is held
+    UNCHANGED = "unchanged"  # held exactly so
     WARNING = "warning"
     DUPLICATE = "duplicate"
     ERROR = "error"
+
+
+class Duplicates(TextChoices):
+    """What becomes of a row that was read before, or that has a twin of the same day."""
+
+    SKIP = "skip"
+    IMPORT = "import"
+    MERGE = "merge"
 
 
 class Quality(TextChoices):
@@ -100,3 +130,8 @@ class ItemState(TextChoices):
     RESOLVED = "resolved"
     LOOKING_UP = "looking_up"
     UNRESOLVED = "unresolved"
+
+
+class TagKind(TextChoices):
+    REGULAR = "regular"
+    STRATEGY = "strategy"  # the legs of one idea

@@ -1,9 +1,10 @@
 """What the books hear and answer of market data. Imported once, when every app is ready."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from etftrader.core import jobs
-from marketdata.events import follower, holder, instruments_created
+from marketdata.events import follower, holder, instruments_created, keeper
 from portfolios.selectors import holdings
 from portfolios.services import watched_symbols, watchlists
 
@@ -28,3 +29,9 @@ def why_held(instrument_id: UUID) -> str:
     """The number of books that hold it, or an option on it."""
     books = len(holdings.holders(instrument_id=instrument_id))
     return f"{books} {'portfolio holds' if books == 1 else 'portfolios hold'} it" if books else ""
+
+
+@keeper
+def held(instrument_ids: Collection[UUID]) -> set[UUID]:
+    """Those that some book holds, itself or by an option on it."""
+    return holdings.held_among(instrument_ids=instrument_ids)

@@ -7,12 +7,20 @@ from uuid import UUID
 
 from celery import shared_task
 
+from etftrader.core.jobs import InParts
 from marketdata.selectors import calendar
 from portfolios.models import Portfolio
-from portfolios.services import csv_import, snapshots, verification, watchlists
+from portfolios.services import (
+    import_parts,
+    import_symbols,
+    import_undo,
+    snapshots,
+    verification,
+    watchlists,
+)
 
 
-@shared_task(name="portfolios.take_snapshots")
+@shared_task(name="portfolios.take_snapshots", base=InParts)
 def take_snapshots(
     *,
     session_date: str,
@@ -26,7 +34,7 @@ def take_snapshots(
     wanted = _portfolios(portfolio_ids)
     if start:
         sessions = calendar.between(date.fromisoformat(start), day)
-        taken = snapshots.take_range(portfolio_ids=wanted, sessions=sessions)
+        taken = snapshots.take_in_parts(portfolio_ids=wanted, sessions=sessions)
     else:
         taken = snapshots.take(portfolio_ids=wanted, session_date=day)
     weak = [each for each in taken if each.warnings]
@@ -60,14 +68,24 @@ def commit_import(
     *, session_date: str, batch_id: str, partial: bool = False, run_id: str = "", **later: object
 ) -> dict[str, Any]:
     """Book a checked file that is too long for a request."""
-    batch = csv_import.commit_queued(batch_id=UUID(batch_id), partial=partial)
+    batch = import_parts.book(batch_id=UUID(batch_id), partial=partial)
     return {"counts": batch.result}
+
+
+@shared_task(name="portfolios.undo_import")
+def undo_import(
+    *, session_date: str, batch_id: str, reason: str, run_id: str = "", **later: object
+) -> dict[str, Any]:
+    """Take a booked file back that is too long for a request."""
+    batch = import_undo.undo_in_parts(batch_id=UUID(batch_id), reason=reason)
+    return {"counts": {"rows": batch.result.get("booked", 0)}}
 
 
 @shared_task(name="portfolios.attach_symbols")
 def attach_symbols(**later: object) -> None:
-    """Give symbols that wait on watchlists the instruments that exist by now."""
+    """Give symbols that wait on watchlists and in files the instruments that exist by now."""
     watchlists.attach()
+    import_symbols.attach()
 
 
 def _checked(portfolio_id: UUID, problems: Sequence[str]) -> dict[str, Any]:

@@ -34,6 +34,9 @@ VERDICT_LIFE_S = 60  # on the market clock
 FRACTION_LOT = Decimal("0.000001")  # smallest quantity where fractions are allowed
 MAX_QUANTITY = Decimal("1000000000")
 
+GATE_PATHS = 10_000  # of the full revaluation of option books, quant.md 6.10
+OPTION_SHARE = 0.05  # of gross delta exposure, above which a book is one of options, quant.md 6.10
+
 # stops, quant.md 17
 STOP_NEAR = 0.02  # distance at or below which a stop warns, of the close
 STOP_REARM = 0.04  # distance above which it is armed again

@@ -5,8 +5,11 @@ from uuid import UUID
 
 from celery import shared_task
 
+from etftrader.core.errors import NotEnoughData
+from etftrader.core.jobs import InParts
 from marketdata.selectors import sessions
 from portfolios.models import Portfolio
+from portfolios.selectors import holdings
 from risk.services import covariance, limits, monitor, revaluations, stop_loss, var
 
 
@@ -14,9 +17,17 @@ from risk.services import covariance, limits, monitor, revaluations, stop_loss, 
 def compute_covariance(
     *, session_date: str, portfolio_ids: list[str] | None = None, run_id: str = "", **later: object
 ) -> dict:
-    """The daily matrix of a session; the stressed one when the universe changed."""
+    """The daily matrix of a session; the stressed one when the universe changed.
+
+    Before anything is held and has a history there is none, and nobody has to see to it.
+    """
     day = date.fromisoformat(session_date)
-    daily = covariance.compute_daily(session_date=day)
+    try:
+        daily = covariance.compute_daily(session_date=day)
+    except NotEnoughData as reason:
+        if holdings.anything_held():
+            raise
+        return {"counts": {"names": 0}, "covariance": None, "reason": reason.code}
     stressed = covariance.ensure_stressed(session_date=day)
     return {
         "counts": {"names": len(daily.labels), "observations": daily.observations},
@@ -26,7 +37,7 @@ def compute_covariance(
     }
 
 
-@shared_task(name="risk.compute")
+@shared_task(name="risk.compute", base=InParts)
 def compute(
     *,
     session_date: str,
@@ -45,7 +56,7 @@ def compute(
     return {"counts": {"portfolios": len(found), "without_var": len(missing)}}
 
 
-@shared_task(name="risk.check_limits")
+@shared_task(name="risk.check_limits", base=InParts)
 def check_limits(
     *, session_date: str, portfolio_ids: list[str] | None = None, run_id: str = "", **later: object
 ) -> dict:
@@ -93,6 +104,7 @@ def retake_closes(
     arrived: list[str],
     books: dict[str, str],
     live: list[str],
+    failed: dict[str, int] | None = None,
     only: list[str] | None = None,
     run_id: str = "",
     **later: object,
@@ -103,8 +115,8 @@ def retake_closes(
         arrived=[UUID(each) for each in arrived],
         books=_days(books),
         live=[UUID(each) for each in live],
+        failed={UUID(key): runs for key, runs in (failed or {}).items()},
         only=only or (),
-        run_id=run_id,
     )
 
 

@@ -11,7 +11,7 @@ from etftrader.core.actor import Actor
 from etftrader.core.admin import AuditedAdmin, ReadOnlyAdmin
 from etftrader.core.api.registry import OPERATORS
 from etftrader.core.errors import DomainError
-from trading.models import CostModel, Order, OrderEvent, Trade, TradingHalt
+from trading.models import Basket, CostModel, Order, OrderEvent, Trade, TradingHalt
 from trading.services import halts
 
 
@@ -32,6 +32,18 @@ class OrderAdmin(ReadOnlyAdmin):
     list_filter = ("state", "side", "source")
     search_fields = ("client_order_id", "instrument__symbol", "portfolio__name")
     list_select_related = ("portfolio", "instrument", "placed_by")
+    date_hierarchy = "session_date"
+    ordering = ("-created_at", "-pk")
+
+
+@admin.register(Basket)
+class BasketAdmin(ReadOnlyAdmin):
+    """Every basket and spread; its orders say where it stands."""
+
+    list_display = ("placed_as_of", "portfolio", "kind", "spread_name", "placed_by")
+    list_filter = ("kind", "spread_name")
+    search_fields = ("client_basket_id", "portfolio__name")
+    list_select_related = ("portfolio", "placed_by")
     date_hierarchy = "session_date"
     ordering = ("-created_at", "-pk")
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from etftrader.core.money import plain
 from etftrader.core.push import publish
-from trading.models import Order, OrderEvent, Trade
+from trading.models import Basket, Order, OrderEvent, Trade
 
 API = "/api/v1"
 
@@ -53,8 +53,13 @@ def trade_url(trade_id: UUID) -> str:
     return f"{API}/trades/{trade_id}"
 
 
-def check_url(order: Order) -> str:
-    """Where the check that counted for an order can be read."""
+def basket_url(basket_id: UUID) -> str:
+    """The canonical address of a basket."""
+    return f"{API}/baskets/{basket_id}"
+
+
+def check_url(order: Order | Basket) -> str:
+    """Where the check that counted for an order or a basket can be read."""
     return f"{API}/portfolios/{order.portfolio_id}/pre-trade-checks?id={order.check_made_id}"
 
 

@@ -1,10 +1,15 @@
-"""What trading answers when market data asks: which orders still wait for an instrument."""
+"""What trading answers market data and the books: what still waits, what files have brought."""
 
 from uuid import UUID
 
 from marketdata.events import holder
+from portfolios.events import recorder, returner
 from trading.models import Order
 from trading.selectors.orders import WORKING
+from trading.services import imported
+
+recorder(imported.record)
+returner(imported.take_back)
 
 
 @holder

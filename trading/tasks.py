@@ -7,7 +7,7 @@ from uuid import UUID
 from celery import shared_task
 
 from marketdata.selectors import sessions
-from trading.services import execution, expiry
+from trading.services import execution, expiry, spread_fills
 
 
 def _ids(portfolio_ids: list[str] | None) -> list[UUID] | None:
@@ -25,6 +25,7 @@ def fill_waiting(
     warnings = []
     if moment.session_date == day and not moment.in_session:
         trades = execution.fill_waiting(moment=moment, portfolio_ids=ids)
+        trades += spread_fills.fill_waiting(moment=moment, portfolio_ids=ids)
     else:
         # a run that comes late must not fill at a close the market has left behind
         warnings.append({"code": "session_passed", "detail": "Nothing was filled at its close."})

@@ -13,6 +13,7 @@ from etftrader.core.api.idempotent import once
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.services import actions as write
+from marketdata.api import as_of
 from marketdata.api.asked import MAX_SYMBOL, Words
 from marketdata.choices import ActionKind, ActionStatus
 from marketdata.models import CorporateAction
@@ -97,7 +98,9 @@ class Rejection(StrictSerializer):
 
 
 @operation(
-    get=Op("signed_in", summary="Splits, dividends and symbol changes", lists=True),
+    get=Op(
+        "signed_in", summary="Splits, dividends and symbol changes", lists=True, query=as_of.AS_OF
+    ),
     post=Op("operator:trade", summary="Enter a split, a dividend or a symbol change by hand"),
 )
 class Actions(ApiView):
@@ -110,7 +113,7 @@ class Actions(ApiView):
 
     def get(self, request: Any) -> Response:
         """Newest ex-date first; a replay's sessions to come are not told."""
-        rows = corporate_actions.listed(actor=self.actor, moment=sessions.moment())
+        rows = corporate_actions.listed(actor=self.actor, moment=as_of.shown(request))
         return self.listing(rows, ActionSerializer)
 
     @extend_schema(request=NewAction, responses={201: ActionSerializer})

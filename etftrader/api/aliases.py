@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from etftrader.api import data
 from etftrader.core.api.routes import route
 from marketdata.api import market
-from portfolios.api import portfolios, positions, reports
+from portfolios.api import performance, portfolios, positions
 from risk.api import var
 from trading.api import trades
 
@@ -23,7 +23,7 @@ alias_urlpatterns = [
     *route("positions/<uuid:portfolio_id>", positions.PortfolioPositions, "alias-positions"),
     *route("trades", trades.Trades, "alias-trades"),
     *route("trades/<uuid:portfolio_id>", trades.PortfolioTrades, "alias-portfolio-trades"),
-    *route("performance/<uuid:portfolio_id>", reports.Performance, "alias-performance"),
+    *route("performance/<uuid:portfolio_id>", performance.Performance, "alias-performance"),
     *route("risk/vix/history", market.VixHistory, "alias-vix-history"),
     *route("risk/<uuid:portfolio_id>", var.Risk, "alias-risk"),
     *route("data/update", data.DataUpdate, "alias-data-update"),

@@ -4,9 +4,8 @@ Everything is read-only, bounded, and of books the caller may see.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,21 +13,20 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from etftrader.api.raw_prices import of_book
 from etftrader.core.api import parameters
 from etftrader.core.api.fields import moment as told
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
-from marketdata import live
-from marketdata.api import asked
-from marketdata.models import DailyBar, Fundamental, Instrument
-from marketdata.selectors import bar_rows, calendar, coverage, fundamentals, quotes, sessions
+from marketdata.api import as_of
+from marketdata.models import Fundamental, Instrument
+from marketdata.selectors import coverage, fundamentals, sessions
 from portfolios.api import documents, positions, reports
-from portfolios.api.owned import OF_PORTFOLIO, OwnedView
+from portfolios.api.owned import OF_PORTFOLIO
 from portfolios.models import Portfolio, Position
-from portfolios.selectors import access, cash, holdings, snapshots
-from portfolios.selectors import positions as read
+from portfolios.selectors import access, cash, snapshots
 from portfolios.selectors.positions import Worth
 from risk.api import var as risk_api
 from risk.selectors import var
@@ -38,12 +36,7 @@ from trading.selectors import trades
 MOST_POSITIONS = 1_000
 MOST_PAPERS = 200  # trades and cash movements of a whole portfolio
 MOST_SNAPSHOTS = 252
-MOST_BARS = 25_000
-QUARTER = timedelta(days=91)
 NEEDED = {"volatility_60": 61, "betas_252": 253}  # sessions an estimate asks for
-STRETCH = asked.SPAN | {
-    "start": parameters.day("The first day, YYYY-MM-DD; a quarter before `end` without it.")
-}
 PARTS = (
     "portfolio",
     "summary",
@@ -65,7 +58,7 @@ PARTS = (
                 f"The parts to send, separated by commas: {', '.join(PARTS)}; all without it.",
                 enum=list(PARTS),
             ),
-            **asked.AS_OF,
+            **as_of.AS_OF,
         },
         refuses=(422,),
     )
@@ -93,7 +86,14 @@ class Complete(ApiView):
         )
 
 
-@operation(get=Op("portfolio:view", summary="Prices, ages and histories under a portfolio"))
+@operation(
+    get=Op(
+        "portfolio:view",
+        summary="Prices, ages and histories under a portfolio",
+        query=as_of.AS_OF,
+        refuses=(422,),
+    )
+)
 class PortfolioQuality(ApiView):
     """GET /data/portfolio/{portfolio_id}/data-quality."""
 
@@ -101,11 +101,11 @@ class PortfolioQuality(ApiView):
     def get(self, request: Any, portfolio_id: UUID) -> Response:
         """Each holding with its price, its history and the estimates that history is enough for."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
-        moment = sessions.moment()
-        worth = read.now(portfolio=portfolio, moment=moment)
+        worth = reports.worth_of(request, portfolio)
         _require_few(len(worth.valuation.lines), portfolio)
-        held = holdings.held_instruments(portfolio_id=portfolio.pk)
-        series = {each.symbol: each for each in coverage.qualities(of=held, moment=moment)}
+        held = of_book(worth)
+        known = coverage.qualities(of=held, moment=as_of.shown(request))
+        series = {each.symbol: each for each in known}
         return Response(
             {
                 "portfolio_id": str(portfolio.pk),
@@ -136,127 +136,33 @@ class DetailRow(serializers.Serializer):
 
 
 @operation(
-    get=Op("signed_in", summary="Positions with their instruments", lists=True, query=OF_PORTFOLIO)
+    get=Op(
+        "signed_in",
+        summary="Positions with their instruments",
+        lists=True,
+        query=OF_PORTFOLIO | as_of.AS_OF,
+    )
 )
-class PositionDetails(OwnedView):
+class PositionDetails(positions.SeveralView):
     """GET /data/positions/details: of one portfolio, or of all you may see."""
 
     serializer_class = DetailRow
     queryset = Position.objects.none()
 
     def get(self, request: Any) -> Response:
-        """A page by portfolio and symbol, valued now."""
-        moment = sessions.moment()
-        one = self.asked_portfolio("portfolio")
-        books = [one] if one else list(Portfolio.objects.for_actor(self.actor).open())
-        self.shown(books)
-        books.sort(key=lambda each: (each.name, str(each.pk)))
+        """A page by portfolio and symbol, valued now or at a past close."""
+        until = as_of.asked(request).until
         rows = []
-        for book in books:
-            worth = read.now(portfolio=book, moment=moment)
+        for worth in self.worths(request):
             rows += list(zip(positions.written(worth), worth.valuation.lines, strict=True))
-        page = self.paginate_queryset(rows) or []
-        keys = [each.line.instrument_id for _, each in page]
-        known = fundamentals.with_latest(instrument_ids=keys, until=moment.session_date)
-        found = [row | detail(*known[each.line.instrument_id]) for row, each in page]
-        return self.get_paginated_response(DetailRow(found, many=True).data)
 
+        def tell(part: Sequence[Any]) -> Any:
+            keys = [each.line.instrument_id for _, each in part]
+            known = fundamentals.with_latest(instrument_ids=keys, until=until)
+            found = [row | detail(*known[each.line.instrument_id]) for row, each in part]
+            return DetailRow(found, many=True).data
 
-@operation(get=Op("portfolio:view", summary="Past prices of what a portfolio holds", query=STRETCH))
-class HistoricalPrices(ApiView):
-    """GET /data/prices/historical/{portfolio_id}: the last quarter without `start`."""
-
-    @extend_schema(responses={200: dict})
-    def get(self, request: Any, portfolio_id: UUID) -> Response:
-        """Bars by symbol, oldest first; 400 where they would be too many for one answer."""
-        portfolio = access.portfolio_for(self.actor, portfolio_id)
-        held = holdings.held_instruments(portfolio_id=portfolio.pk)
-        return Response({"portfolio_id": str(portfolio.pk), **history(request, held)})
-
-
-@operation(
-    get=Op(
-        "signed_in",
-        summary="Newest quotes with their quality",
-        query=asked.SYMBOLS,
-        needs=("symbols",),
-    )
-)
-class RawQuotes(ApiView):
-    """GET /data/prices/quotes?symbols=SPY,TLT."""
-
-    @extend_schema(responses={200: dict})
-    def get(self, request: Any) -> Response:
-        """One entry a symbol asked for; a price that is not there is null with a reason."""
-        moment = sessions.moment()
-        wanted = asked.symbols(request)
-        found = quotes.latest(wanted=wanted, actor=self.actor, moment=moment)
-        rows = [live.quote(each, now=moment.as_of) for each in found.values()]
-        missing = {row["symbol"]: row["reason"] for row in rows if row["price"] is None}
-        return Response(
-            {
-                "as_of": told(moment.as_of),
-                "session_date": moment.current,
-                "simulated": moment.simulated,
-                "quotes": rows,
-                "data_quality": {
-                    "asked": len(wanted),
-                    "priced": len(rows) - len(missing),
-                    "by_class": Counter(row["quality"] for row in rows if row["quality"]),
-                    "missing": missing,
-                },
-            }
-        )
-
-
-@operation(
-    get=Op("signed_in", summary="Past prices of the funds that stand for factors", query=STRETCH)
-)
-class FactorPrices(ApiView):
-    """GET /data/factors/etf-prices: the last quarter without `start`."""
-
-    @extend_schema(responses={200: dict})
-    def get(self, request: Any) -> Response:
-        """Bars by symbol, oldest first, each with the factor it stands for."""
-        funds = bar_rows.factor_funds(actor=self.actor)
-        return Response(history(request, funds))
-
-
-def history(request: Any, of: list[Instrument]) -> dict[str, Any]:
-    """Bars of instruments over the stretch asked for. Raises BadInput for too many."""
-    moment = sessions.moment()
-    start, end = asked.span(request, moment)
-    start = start or end - QUARTER
-    days = len(calendar.between(start, end))
-    if days * len(of) > MOST_BARS:
-        raise BadInput(
-            f"{len(of)} symbols over {days} sessions are more than {MOST_BARS:,} prices. "
-            f"Ask for at most {MOST_BARS // len(of)} sessions at once.",
-            attr="start",
-            code="too_many_rows",
-        )
-    found = bar_rows.of_many(instruments=of, start=start, until=end)
-    return {
-        "start": start,
-        "end": end,
-        "sessions": days,
-        "instruments": [
-            {
-                "symbol": each.symbol,
-                "name": each.name,
-                "currency": each.currency,
-                "factor": each.factor_tilt or None,
-                "prices": [_bar(bar) for bar in found.get(each.pk, ())],
-            }
-            for each in of
-        ],
-        "data_quality": {
-            "expected": days * len(of),
-            "there": sum(len(rows) for rows in found.values()),
-            "without_prices": [each.symbol for each in of if each.pk not in found],
-            "incomplete": [each.symbol for each in of if 0 < len(found.get(each.pk, ())) < days],
-        },
-    }
+        return self.listed(rows, tell)
 
 
 def quality(worth: Worth) -> dict[str, Any]:
@@ -301,14 +207,22 @@ def _risk(portfolio: Portfolio, worth: Worth) -> dict[str, Any]:
     """The newest figures of risk up to the valuation; null with a reason where none is."""
     moment = sessions.moment()
     if worth.session_date < moment.current:
-        moment = sessions.at_close(worth.session_date)
-    found = var.current(portfolio_id=portfolio.pk, moment=moment)
+        found = var.at(portfolio_id=portfolio.pk, session_date=worth.session_date)
+    else:
+        found = var.current(portfolio_id=portfolio.pk, moment=moment)
     record = found.record
     if record is None:
         return {"data": None, "reason": "not_computed"}
     return risk_api.answer(
         portfolio, dict(record.risk), record.limits, found.metric, live=found.is_live
     )
+
+
+def _portfolio(portfolio: Portfolio, worth: Worth) -> dict[str, Any]:
+    row = worth.snapshot
+    if row is not None and worth.session_date < sessions.moment().current:
+        return documents.portfolio_at(portfolio, "", row)
+    return documents.portfolio(portfolio, snapshot=row)
 
 
 def _snapshots(portfolio: Portfolio, worth: Worth) -> list[dict[str, Any]]:
@@ -320,17 +234,18 @@ def _snapshots(portfolio: Portfolio, worth: Worth) -> list[dict[str, Any]]:
 
 def _trades(portfolio: Portfolio, worth: Worth) -> Any:
     rows = trades.of_portfolio(portfolio.pk).filter(session_date__lte=worth.session_date)
-    return TradeSerializer(rows[:MOST_PAPERS], many=True).data
+    at = None if worth.session_date == sessions.moment().current else worth.as_of
+    return TradeSerializer(rows[:MOST_PAPERS], many=True, context={"at": at}).data
 
 
 def _cash(portfolio: Portfolio, worth: Worth) -> list[dict[str, Any]]:
     rows = cash.papers(portfolio_id=portfolio.pk, until=worth.session_date)
     newest = rows.order_by("-ledger_seq", "-pk")[:MOST_PAPERS]
-    return [documents.cash_paper(row) for row in newest]
+    return [documents.cash_paper(row, worth.session_date) for row in newest]
 
 
 SECTIONS: Mapping[str, Callable[[Portfolio, Worth], Any]] = {
-    "portfolio": lambda book, worth: documents.portfolio(book, snapshot=worth.snapshot),
+    "portfolio": _portfolio,
     "summary": lambda book, worth: reports.summary(book, worth)["data"],
     "exposures": lambda book, worth: reports.exposures(worth)["data"],
     "positions": lambda book, worth: positions.written(worth),
@@ -369,14 +284,4 @@ def _history(series: coverage.Quality | None) -> dict[str, Any] | None:
     return asdict(series) | {
         "coverage": series.coverage,
         "enough_for": {name: series.sessions >= need for name, need in NEEDED.items()},
-    }
-
-
-def _bar(bar: DailyBar) -> dict[str, Any]:
-    return {
-        "session_date": bar.session_date,
-        "close": plain(bar.close),
-        "adj_close": plain(bar.adj_close),
-        "volume": bar.volume,
-        "source": bar.source,
     }

@@ -1,6 +1,17 @@
 """The addresses of the roof's endpoints under /api/v1/."""
 
-from etftrader.api import actions, data, house, jobs, market, price_files, raw_data, schedules
+from etftrader.api import (
+    actions,
+    data,
+    house,
+    jobs,
+    market,
+    price_files,
+    raw_data,
+    raw_prices,
+    reports,
+    schedules,
+)
 from etftrader.core.api.routes import route
 
 roof_urlpatterns = [
@@ -24,11 +35,11 @@ roof_urlpatterns = [
     *route("data/positions/details", raw_data.PositionDetails, "api-raw-positions"),
     *route(
         "data/prices/historical/<uuid:portfolio_id>",
-        raw_data.HistoricalPrices,
+        raw_prices.HistoricalPrices,
         "api-raw-history",
     ),
-    *route("data/prices/quotes", raw_data.RawQuotes, "api-raw-quotes"),
-    *route("data/factors/etf-prices", raw_data.FactorPrices, "api-raw-factors"),
+    *route("data/prices/quotes", raw_prices.RawQuotes, "api-raw-quotes"),
+    *route("data/factors/etf-prices", raw_prices.FactorPrices, "api-raw-factors"),
     *route("market/sectors", market.Sectors, "api-market-sectors"),
     *route("market/refresh", market.Refresh, "api-market-refresh"),
     *route(
@@ -43,6 +54,19 @@ roof_urlpatterns = [
     *route("schedules", schedules.Schedules, "api-schedules"),
     *route("schedules/<int:schedule_id>", schedules.OneSchedule, "api-schedule"),
     *route("schedules/<int:schedule_id>/run", schedules.RunSchedule, "api-schedule-run"),
+    *route("reports", reports.Reports, "api-reports"),
+    *route("reports/templates", reports.ReportTemplates, "api-report-templates"),
+    *route("reports/schedules", reports.ReportSchedules, "api-report-schedules"),
+    *route(
+        "reports/schedules/<uuid:report_schedule_id>",
+        reports.OneReportSchedule,
+        "api-report-schedule",
+    ),
+    *route("reports/<uuid:report_id>", reports.OneReport, "api-report"),
+    *route("reports/<uuid:report_id>/status", reports.ReportState, "api-report-status"),
+    *route("reports/<uuid:report_id>/download", reports.ReportDownload, "api-report-download"),
+    *route("reports/<uuid:report_id>/rerun", reports.ReportAgain, "api-report-rerun"),
+    *route("export/history", reports.ExportHistory, "api-export-history"),
     *route("audit", house.Audit, "api-audit"),
     *route("audit/verify", house.AuditVerify, "api-audit-verify"),
     *route("search", house.Search, "api-search"),

@@ -8,7 +8,7 @@ import sys
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-ITEMS = ("covariance", "var", "aggregation", "options", "database", "live")
+ITEMS = ("covariance", "var", "aggregation", "metrics", "options", "database", "live", "imports")
 
 
 def main(arguments: list[str] | None = None) -> int:

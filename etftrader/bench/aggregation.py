@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 
 from etftrader.bench.harness import Case, Growth, Side
 from portfolios.calculations import aggregation
+from portfolios.calculations.cube import Cube
 
 GREEKS = ("delta", "gamma", "theta", "vega", "rho")
 UNDERLYINGS, TAGS, LOOPED = 1_000, 200, 10_000
 ZERO = Decimal(0)
 # positions: goal against Decimal, against pandas
 GOALS = {10_000: (300, 100), 1_000_000: (150, 10)}
+# the same of the groupings together
+TOGETHER = {"underlying": UNDERLYINGS, "sector": 12, "type": 4, "account": 3, "asset_class": 4}
+GOALS_TOGETHER = {10_000: (100, 10), 1_000_000: (100, 10)}
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,105 @@ def cases(quick: bool) -> Iterator[Case | Growth]:
             lambda f=frame, p=pairs, b=book: abs(group(f, p)[0] / (b.sums().gross / 1e4) - 1.0),
             1e-12,
         )
+    for size in sizes:
+        yield from _together(size)
     yield Growth(f"per position, {sizes[0]:,} to {sizes[-1]:,}: not dearer", sizes, sides, 1.5)
+
+
+def _together(size: int) -> Iterator[Case]:
+    """Exposures, long and short, by underlying, sector, type, account and asset class at once."""
+    columns = _columns(size)
+    labels, cube = _labels(columns), _cube(columns)
+    goals = GOALS_TOGETHER.get(size, (1, 1))
+    first = _first(columns, min(size, LOOPED))
+    few = {name: each[: first.signed.size] for name, each in labels.items()}
+    rows = [
+        (Decimal(f"{value:.2f}"), *(int(each[place]) for each in few.values()))
+        for place, value in enumerate(first.signed.tolist())
+    ]
+    yield Case(
+        f"{len(TOGETHER)} groupings of {size:,} positions together, Decimal loop",
+        Side(lambda rows=rows: add_up_together(rows), len(rows)),
+        Side(cube.sums, size),
+        goals[0],
+        lambda rows=rows, few=few, first=first: _differs_together(
+            add_up_together(rows), Cube(_sides(first), _sized(few)).sums()
+        ),
+        0.0,
+    )
+    frame = _frame_together(columns, labels)
+    yield Case(
+        f"{len(TOGETHER)} groupings of {size:,} positions together, pandas",
+        Side(lambda frame=frame: group_together(frame), size),
+        Side(cube.sums, size),
+        goals[1],
+        lambda frame=frame, cube=cube: abs(
+            group_together(frame)["sector"]["long"].sum() / (cube.sums()["sector"][0].sum() / 1e4)
+            - 1.0
+        ),
+        1e-12,
+    )
+
+
+def add_up_together(rows: list[tuple[Any, ...]]) -> list[dict[int, list[Decimal]]]:
+    """The peer: one pass over tuples in Decimal, long and short of each group."""
+    found: list[dict[int, list[Decimal]]] = [{} for _ in TOGETHER]
+    for exposure, *labels in rows:
+        side = 0 if exposure > 0 else 1
+        for place, label in enumerate(labels):
+            found[place].setdefault(label, [ZERO, ZERO])[side] += exposure
+    return found
+
+
+def group_together(frame: Any) -> dict[str, Any]:
+    """The other peer: pandas with typed columns."""
+    return {name: frame.groupby(name)[["long", "short"]].sum() for name in TOGETHER}
+
+
+def _labels(columns: Columns) -> dict[str, NDArray[np.int64]]:
+    """A sector and a class belong to the underlying, a type to kind and side."""
+    rng = np.random.default_rng(7)
+    sector, kind = rng.integers(0, 12, UNDERLYINGS), rng.integers(0, 4, UNDERLYINGS)
+    return {
+        "underlying": columns.underlying,
+        "sector": sector[columns.underlying],
+        "type": 2 * columns.is_option + (columns.signed < 0),
+        "account": rng.integers(0, 3, columns.signed.size),
+        "asset_class": kind[columns.underlying],
+    }
+
+
+def _sides(columns: Columns) -> NDArray[np.int64]:
+    signed = aggregation.to_units(columns.signed)
+    return np.stack([np.maximum(signed, 0), np.minimum(signed, 0)])
+
+
+def _sized(labels: dict[str, NDArray[np.int64]]) -> dict[str, tuple[NDArray[np.int64], int]]:
+    return {name: (each, TOGETHER[name]) for name, each in labels.items()}
+
+
+def _cube(columns: Columns) -> Cube:
+    return Cube(_sides(columns), _sized(_labels(columns)))
+
+
+def _frame_together(columns: Columns, labels: dict[str, NDArray[np.int64]]) -> Any:
+    import pandas as pd
+
+    signed = columns.signed
+    sides = {"long": np.maximum(signed, 0.0), "short": np.minimum(signed, 0.0)}
+    return pd.DataFrame({**sides, **labels})
+
+
+def _differs_together(
+    exact: list[dict[int, list[Decimal]]], ours: dict[str, NDArray[np.int64]]
+) -> float:
+    """0.0 when every group is equal digit for digit, else 1.0."""
+    same = True
+    for name, groups in zip(TOGETHER, exact, strict=True):
+        for label, pair in groups.items():
+            mine = [Decimal(int(value)) / 10_000 for value in ours[name][:, label]]
+            same = same and mine == pair
+    return 0.0 if same else 1.0
 
 
 def add_up(rows: list[dict[str, Any]]) -> tuple[list[Decimal], dict[int, dict[str, Any]], dict]:

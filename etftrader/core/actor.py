@@ -7,7 +7,7 @@ from uuid import UUID
 READ, TRADE, ADMIN = "read", "trade", "admin"
 ALL_SCOPES = frozenset({READ, TRADE, ADMIN})
 # site groups whose staff may look at what belongs to others
-READERS = frozenset({"Viewer", "Risk manager", "Operator", "Admin"})
+READERS = frozenset({"Viewer", "Risk manager", "Operator", "Admin", "Auditor"})
 
 
 @dataclass(frozen=True, slots=True)

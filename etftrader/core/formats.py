@@ -5,6 +5,7 @@ The browser has the same formats under the same names (`static/js/format.js`); b
 """
 
 from collections.abc import Callable
+from contextvars import ContextVar, Token
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
@@ -14,6 +15,25 @@ TIMES = "\u00d7"
 DASH = "—"
 NEW_YORK = ZoneInfo("America/New_York")
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+
+
+# of the book a request is about: what an amount without a currency is in
+_spoken: ContextVar[str] = ContextVar("spoken_currency", default="USD")
+
+
+def speak(currency: str) -> Token[str]:
+    """From here on amounts without a currency are in this one; `silence` ends it."""
+    return _spoken.set(currency)
+
+
+def silence(token: Token[str]) -> None:
+    """Amounts are in what they were in before."""
+    _spoken.reset(token)
+
+
+def in_currency(name: str, currency: str) -> str:
+    """The named format with its currency; what is no money stays as it is."""
+    return f"{name}:{currency}" if name.rpartition(":")[2] in ("money0", "money2") else name
 
 
 def number(value: object) -> Decimal | None:
@@ -40,7 +60,8 @@ def _with_unit(text: str, before: str) -> str:
 
 def _money(places: int) -> Callable[[Decimal, str], str]:
     def show(value: Decimal, currency: str) -> str:
-        symbol = SYMBOLS.get(currency or "USD", f"{currency} ")
+        code = currency or _spoken.get()
+        symbol = SYMBOLS.get(code, f"{code} ")
         return _with_unit(plain(value, places), symbol)
 
     return show
@@ -83,7 +104,8 @@ def _p_value(value: Decimal, _: str) -> str:
 
 
 def _signed(value: Decimal, inner: str) -> str:
-    text = NUMBER_FORMATS[inner or "pct2"](value, "")
+    name, _, argument = inner.partition(":")
+    text = NUMBER_FORMATS[name or "pct2"](value, argument)
     something = any(digit in text for digit in "123456789")
     return f"+{text}" if something and not text.startswith(MINUS) else text
 

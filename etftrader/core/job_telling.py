@@ -52,6 +52,29 @@ def progress(*, done: int, total: int, note: str = "") -> None:
     publish("job.progress", working.run)
 
 
+def hold(**kept: object) -> None:
+    """Extend the lease of the run this thread carries out; said in the transaction it guards.
+
+    Without a run nobody asks. Raises LeaseLost when it was cancelled or is somebody else's by now:
+    nothing of that transaction stays.
+    """
+    working = _working.get()
+    if working is not None:
+        renew(working.run, **kept)
+
+
+def remember(**inputs: object) -> None:
+    """Keep with the run this thread carries out what its next attempt has to know.
+
+    Raises LeaseLost: an attempt that was lost writes nothing.
+    """
+    working = _working.get()
+    if working is not None:
+        known = {**working.run.inputs, **inputs}
+        hold(inputs=known)
+        working.run.inputs = known
+
+
 def publish(event: str, run: JobRun) -> None:
     """Tell who asked for a run; those of the house are told to whoever watches the data."""
     channel = f"user.{run.requested_by}.jobs" if run.requested_by else "data"

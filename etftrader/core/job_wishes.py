@@ -20,11 +20,13 @@ def ask(
     merged: Callable[[Inputs], Inputs],
     requested_by: UUID | None = None,
     request_id: str = "",
+    queue: bool = True,
 ) -> tuple[JobRun, bool]:
     """The run that will do what is wished, and whether it waited already.
 
     `merged` makes the run's inputs out of those of one that waits to begin; of nothing, where none
     does. One that works, or worked once, may have passed what is wished: it is followed by another.
+    Without `queue` a new one is left to the sweeper, half a minute at most.
     """
     for _ in range(_TRIES):
         fresh = JobRun.objects.filter(job=job, as_of=as_of, status=JobRun.Status.QUEUED, attempt=0)
@@ -39,15 +41,9 @@ def ask(
         inputs=_now(merged({})),
         requested_by=requested_by,
         request_id=request_id,
+        queue=queue,
     )
     return run, False
-
-
-def remember(run_id: UUID | str, **inputs: object) -> None:
-    """Keep with a run that works what its next attempt has to know."""
-    ours = JobRun.objects.filter(pk=run_id)
-    for before in ours.values_list("inputs", flat=True):
-        ours.update(inputs={**before, **inputs})
 
 
 def _now(inputs: Inputs) -> Inputs:

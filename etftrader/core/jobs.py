@@ -1,16 +1,15 @@
 """Runs of jobs: requested as rows, claimed with a lease and a fencing number, named failures."""
 
 import logging
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from celery import current_app, shared_task
+from celery import Task, current_app, shared_task
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.module_loading import autodiscover_modules
@@ -19,18 +18,22 @@ from etftrader.core import audit, clock, job_log
 from etftrader.core.actor import Actor
 from etftrader.core.errors import Conflict, DomainError, LeaseLost
 from etftrader.core.events import Event
-from etftrader.core.job_lease import claim, renew
+from etftrader.core.job_lease import NotYet, claim, heartbeat, put_back, renew
 from etftrader.core.job_queue import BrokerAway, send
-from etftrader.core.job_telling import at_work, progress, publish
+from etftrader.core.job_telling import at_work, hold, progress, publish, remember
 from etftrader.core.records import ASKED, OPEN, JobRun
 
 __all__ = [
     "BrokerAway",
+    "InParts",
+    "NotYet",
     "cancel",
     "claim",
     "enqueue",
+    "hold",
     "job_finished",
     "progress",
+    "remember",
     "renew",
     "request",
     "retry_failed",
@@ -41,12 +44,18 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_S = 10.0  # how often a run that works extends its lease
 MAX_ATTEMPTS = 5
 WAITS = "needs_failed"  # the code of what only waits for an earlier step
 FAILED = (JobRun.Status.PARTIAL, JobRun.Status.FAILED, JobRun.Status.DEAD)
 
 job_finished = Event("core.job_finished")  # run_id
+
+
+class InParts(Task):
+    """A task whose slices have transactions of their own, each of which says `hold`.
+
+    It bears being called again where it was cut short.
+    """
 
 
 def request(
@@ -157,10 +166,13 @@ def carry_out(run: JobRun) -> None:
 
 def _do(run: JobRun) -> None:
     try:
-        with _heartbeat(run), at_work(run):
+        with heartbeat(run), at_work(run):
             items, result = _work(run)
     except LeaseLost:
         _note_loss(run)
+        return
+    except NotYet as wait:
+        _put_back(run, str(wait))
         return
     except Exception as error:  # a job's failure is kept with the run
         logger.exception("job failed", extra={"run": str(run.pk), "job": run.job})
@@ -172,6 +184,14 @@ def _do(run: JobRun) -> None:
 def _note_loss(run: JobRun) -> None:
     """It was cancelled, or another process has it: what it would say counts no more."""
     logger.warning("lease lost", extra={"run": str(run.pk), "job": run.job})
+
+
+def _put_back(run: JobRun, why: str) -> None:
+    try:
+        put_back(run, why)
+        job_log.say(f"Waits: {why}")
+    except LeaseLost:
+        _note_loss(run)
 
 
 def _end(run: JobRun, items: list[dict[str, Any]], result: dict[str, Any]) -> None:
@@ -187,35 +207,11 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-@contextmanager
-def _heartbeat(run: JobRun) -> Iterator[None]:
-    """Extend the lease while the work goes on: a long run is not an abandoned one."""
-    done = threading.Event()
-    beating = threading.Thread(target=_beat, args=[run, done], daemon=True)
-    beating.start()
-    try:
-        yield
-    finally:
-        done.set()
-        beating.join()
-
-
-def _beat(run: JobRun, done: threading.Event) -> None:
-    while not done.wait(HEARTBEAT_S):
-        try:
-            renew(run)
-        except LeaseLost:
-            return  # the run's own next write finds out
-        except DatabaseError as error:
-            logger.warning("lease not extended", extra={"run": str(run.pk), "error": str(error)})
-        finally:
-            connection.close()  # this thread's own
-
-
 def _work(run: JobRun) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Call the task's body; slices of portfolios share a transaction with their tick.
 
-    A run that is retried does the items that are asked for anew; the others stand.
+    One `InParts` has its own. A run that is retried does the items that are asked for anew; the
+    others stand.
     """
     body = _body(run.job)
     given = {**run.inputs, "session_date": run.as_of.isoformat(), "run_id": str(run.pk)}
@@ -233,11 +229,11 @@ def _work(run: JobRun) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     if not due:
         return kept, {}
     try:
-        with transaction.atomic():
+        with _together(run.job):
             result = body(portfolio_ids=due, **given) or {}
             renew(run, done=len(run.portfolio_ids))
         return [*kept, *_items(due, result)], result
-    except (LeaseLost, KeyboardInterrupt):
+    except (LeaseLost, NotYet, KeyboardInterrupt):
         raise
     except Exception:  # one at a time, so that the bad one is named
         logger.exception("slice repeated one by one", extra={"run": str(run.pk)})
@@ -267,9 +263,15 @@ def _body(job: str) -> Callable[..., Any]:
     return current_app.tasks[job].run
 
 
+def _together(job: str) -> AbstractContextManager[Any]:
+    """What a slice and its tick share: a transaction, or none for a task that has its own."""
+    in_parts = isinstance(current_app.tasks[job], InParts)
+    return nullcontext() if in_parts else transaction.atomic()
+
+
 def _one(run: JobRun, body: Any, portfolio_id: str, given: dict[str, Any]) -> dict[str, Any]:
     try:
-        with transaction.atomic():
+        with _together(run.job):
             result = body(portfolio_ids=[portfolio_id], **given) or {}
             renew(run)
     except LeaseLost:

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
+from etftrader.core import table_files
 from etftrader.core.errors import DomainError
 
 UNPROCESSABLE = 422
@@ -56,6 +57,8 @@ def render_page(
 ) -> HttpResponse:
     """Answer with the page, or with the panel named by `?panel=` when htmx asks.
 
+    `?export=` names a table of the page: the answer is that table as a file.
+
     Parameters
     ----------
     request : HttpRequest
@@ -79,6 +82,8 @@ def render_page(
     Http404
         htmx asked for a panel this page does not have.
     """
+    if status < UNPROCESSABLE and table_files.wanted(request):
+        return table_files.answer(request, context)
     name = request.GET.get("panel", "")
     if name and is_fragment(request):
         if name not in (panels or {}):

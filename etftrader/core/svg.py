@@ -30,6 +30,16 @@ class Scale:
         return round(self.start + share * (self.end - self.start), 1)
 
 
+@dataclass(frozen=True, slots=True)
+class LogScale(Scale):
+    """Equal steps for equal ratios; both ends and every value are positive."""
+
+    def __call__(self, value: float) -> float:
+        """The coordinate of one value, to a tenth of a unit."""
+        plain = Scale(math.log(self.low), math.log(self.high), self.start, self.end)
+        return plain(math.log(value))
+
+
 def finite(values: Iterable[float | None]) -> list[float]:
     """Only the values that are numbers, as floats."""
     return [float(value) for value in values if value is not None and math.isfinite(value)]
@@ -46,6 +56,12 @@ def padded(low: float, high: float, *, share: float = 0.08) -> tuple[float, floa
     span = high - low
     air = span * share if span > 0 else max(abs(high) * 0.05, 1e-9)
     return low - air, high + air
+
+
+def log_padded(low: float, high: float, *, share: float = 0.08) -> tuple[float, float]:
+    """`padded` for a scale of ratios: both ends stay positive."""
+    bottom, top = padded(math.log(low), math.log(high), share=share)
+    return math.exp(bottom), math.exp(top)
 
 
 def ticks(low: float, high: float, *, most: int = 5) -> list[float]:

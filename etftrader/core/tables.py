@@ -156,13 +156,17 @@ def _check(line: int, count: int, cells: Sequence[str]) -> None:
 
 
 def guard(text: str) -> str:
-    """Put an apostrophe before text a spreadsheet would run as a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """Put an apostrophe before text a spreadsheet would run as a formula.
+
+    Text that begins with apostrophes before such a sign gets one too: `unguard` gives back every
+    text as it was.
+    """
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
 
 
 def unguard(text: str) -> str:
     """Take back the apostrophe `guard` put there."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+    return text[1:] if text.startswith("'") and guard(text[1:]) == text else text
 
 
 def write(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:

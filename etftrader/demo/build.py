@@ -61,12 +61,12 @@ def build(*, say: Say) -> bool:
 
 
 def reset(*, say: Say) -> None:
-    """Close the demo's books, put the clock back, and build them anew under the same people."""
+    """Archive the demo's books, put the clock back, and build them anew under the same people."""
     _refuse_if_others_traded()
     start = settings.REPLAY_START
     old = list(Portfolio.objects.filter(account__customer__user__is_demo=True).open())
     for portfolio in old:
-        portfolio_service.close(portfolio_id=portfolio.pk, by=BY, reason="demo started over")
+        portfolio_service.archive(portfolio_id=portfolio.pk, by=BY, reason="demo started over")
     monitor.forget()
     risk_live.forget([portfolio.pk for portfolio in old])
     if sessions.moment().current != start:
@@ -139,6 +139,7 @@ def _book(demo: DemoBook, owner: User, start: date) -> Portfolio:
             watch=0.8,
             hard=True,
             reason="The owner's choice",
+            as_of=calendar.open_time(calendar.previous(start, demo.opened_ago)),
             if_match_version=None,
             by=actor,
         )

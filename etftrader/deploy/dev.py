@@ -24,7 +24,7 @@ from venvs import ROOT, say
 
 LOCK = (
     "uv pip compile --universal --fork-strategy fewest --python-version 3.11 "
-    "--generate-hashes --no-header --quiet"
+    "--generate-hashes --no-header --quiet --override etftrader/deploy/overrides.txt"
 ).split()
 LISTS = {
     "etftrader/deploy/requirements.in": "requirements.txt",

@@ -18,7 +18,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 DEPLOY = ROOT / "etftrader" / "deploy"
 LISTS = {"run": ROOT / "requirements.txt", "test": DEPLOY / "requirements-dev.txt"}
-INSTALL = ["install", "--require-hashes", "--only-binary=:all:", "--no-binary=mibian"]
+# the lists name every package, so nothing is resolved anew
+INSTALL = ["install", "--require-hashes", "--no-deps", "--only-binary=:all:", "--no-binary=mibian"]
 
 
 class Unready(Exception):

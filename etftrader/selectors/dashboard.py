@@ -21,7 +21,7 @@ from portfolios.choices import SnapshotKind
 from portfolios.models import Portfolio, PortfolioSnapshot
 from risk.live import PortfolioRisk
 from risk.models import Alert, StopLossLevel
-from risk.selectors import limits
+from risk.selectors import limits, past_alerts
 from risk.selectors.limits import LimitStanding
 from trading.models import Trade
 
@@ -42,6 +42,7 @@ class BookRow:
     nearest_stop: float | None  # distance, of the close
     live: PortfolioRisk | None  # of the session that runs
     spark: tuple[float, ...]
+    stop_reason: str = "no stop is evaluated"
 
     @property
     def nav(self) -> Decimal | None:
@@ -101,9 +102,16 @@ Lines = dict[UUID, list[tuple[date, Decimal]]]
 
 
 def books(
-    *, portfolios: Sequence[Portfolio], moment: Moment, lines: Lines | None = None
+    *,
+    portfolios: Sequence[Portfolio],
+    moment: Moment,
+    lines: Lines | None = None,
+    is_past: bool = False,
 ) -> list[BookRow]:
-    """One row per portfolio, in four queries for any number; three where NAVs are known."""
+    """One row per portfolio, in four queries for any number; three where NAVs are known.
+
+    At a past close: against the limits that bound then, and without stops.
+    """
     ids = [portfolio.pk for portfolio in portfolios]
     history = lines or navs(portfolio_ids=ids, until=moment.session_date, sessions=SPARK_SESSIONS)
     newest = {
@@ -114,8 +122,8 @@ def books(
             session_date__in={line[-1][0] for line in history.values() if line},
         ).order_by("session_date")
     }
-    in_force = limits.in_force_many(portfolio_ids=ids)
-    stops = _nearest_stops(ids)
+    in_force = limits.in_force_many(portfolio_ids=ids, as_of=moment.as_of if is_past else None)
+    stops = {} if is_past else _nearest_stops(ids)
     rows = []
     for portfolio in portfolios:
         snapshot = newest.get(portfolio.pk)
@@ -131,6 +139,7 @@ def books(
                 spark=tuple(
                     float(nav) for _, nav in history.get(portfolio.pk, [])[-SPARK_SESSIONS:]
                 ),
+                **({"stop_reason": "levels are kept of now only"} if is_past else {}),
             )
         )
     return rows
@@ -153,15 +162,18 @@ def navs(
     return {each: line[::-1] for each, line in found.items()}
 
 
-def attention(*, actor: Actor, moment: Moment, limit: int = 12) -> list[Alert]:
-    """Open alerts of every visible portfolio, worst and newest first."""
+def attention(*, actor: Actor, close: datetime | None = None, limit: int = 12) -> list[Alert]:
+    """Open alerts of all visible portfolios, now or at a past close; worst and newest first."""
     rank = {"critical": 0, "warning": 1, "info": 2}
-    rows = (
-        Alert.objects.for_actor(actor)
-        .filter(Q(portfolio__isnull=True) | Q(portfolio__status="active"), state="open")
-        .select_related("portfolio")
-        .order_by("-last_seen", "-pk")[:200]
+    alerts = Alert.objects.for_actor(actor).filter(
+        Q(portfolio__isnull=True) | Q(portfolio__status="active")
     )
+    alerts = alerts.select_related("portfolio")
+    if close is None:
+        rows = list(alerts.filter(state="open").order_by("-last_seen", "-pk")[:200])
+    else:
+        then = past_alerts.unresolved(alerts, at=close).order_by("-first_seen", "-pk")[:200]
+        rows = [past_alerts.restored(each) for each in then]
     return sorted(rows, key=lambda each: rank.get(each.severity, 3))[:limit]
 
 
@@ -208,11 +220,22 @@ def activity(*, portfolios: Sequence[Portfolio], until: datetime) -> list[Activi
 
 
 def totals(rows: Sequence[BookRow]) -> dict[str, Any]:
-    """NAV and day P&L of all books together, where each is known."""
+    """NAV and day P&L of all books together, where each is known; of one currency only."""
+    currencies = {row.portfolio.base_currency for row in rows}
+    if len(currencies) > 1:
+        why = f"the books are kept in {' and '.join(sorted(currencies))}"
+        missing = ("nav", "day_pnl", "day_return")
+        return dict.fromkeys(missing) | {f"{name}_reason": why for name in missing}
     nav = sum((row.nav for row in rows if row.nav is not None), Decimal(0))
     pnl = sum((row.day_pnl for row in rows if row.day_pnl is not None), Decimal(0))
     base = sum((row.base for row in rows if row.base is not None), Decimal(0))
-    return {"nav": nav, "day_pnl": pnl, "day_return": float(pnl / base) if base else None}
+    share = float(pnl / base) if base else None
+    return {
+        "nav": nav,
+        "day_pnl": pnl,
+        "day_return": share,
+        "currency": min(currencies, default="USD"),
+    }
 
 
 def _var_standing(

@@ -14,7 +14,8 @@ from etftrader.core.errors import DomainError, NotFound
 from etftrader.selectors.sectors import SECTOR_FUND
 from marketdata.choices import InstrumentKind
 from marketdata.models import Fundamental, Instrument, Quote
-from marketdata.selectors import contracts, instruments, option_inputs, prices
+from marketdata.selectors import contracts, exchange_rates, instruments, option_inputs, prices
+from marketdata.selectors.exchange_rates import Rates
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
 from portfolios.constants import Action
@@ -73,6 +74,7 @@ class Mine:
 
     portfolio_id: UUID
     name: str
+    currency: str  # of its figures
     may_trade: bool
     quantity: Decimal  # zero: none
     exposure: Decimal | None
@@ -160,7 +162,7 @@ def fundamental(*, instrument: Instrument, moment: Moment) -> Fundamental | None
     return rows.order_by("-as_of", "-pk").first()
 
 
-def mine(*, actor: Actor, instrument: Instrument, mark: Mark) -> list[Mine]:
+def mine(*, actor: Actor, instrument: Instrument, mark: Mark, moment: Moment) -> list[Mine]:
     """The actor's own open portfolios by name, with what each holds of the instrument."""
     person = replace(actor, is_staff=False, is_superuser=False)
     held = Position.objects.filter(portfolio=OuterRef("pk"), instrument=instrument)
@@ -171,26 +173,32 @@ def mine(*, actor: Actor, instrument: Instrument, mark: Mark) -> list[Mine]:
         basis=Subquery(held.values("cost_basis")[:1]),
         may_trade=Exists(trading),
     )
-    return [_mine(row, instrument, mark) for row in rows.order_by("name", "pk")]
+    books = list(rows.order_by("name", "pk"))
+    currencies = {instrument.currency, *(each.base_currency for each in books)}
+    rates = exchange_rates.live(currencies=currencies, moment=moment)
+    return [_mine(each, instrument, mark, rates) for each in books]
 
 
-def _mine(row: Portfolio, instrument: Instrument, mark: Mark) -> Mine:
+def _mine(row: Portfolio, instrument: Instrument, mark: Mark, rates: Rates) -> Mine:
     line = HeldLine(
         instrument_id=instrument.pk,
         symbol=instrument.symbol,
         kind=instrument.kind,
         sector=instrument.sector,
+        currency=instrument.currency,
         quantity=row.held or ZERO,  # type: ignore[attr-defined]
         cost_basis=row.basis or ZERO,  # type: ignore[attr-defined]
         multiplier=instrument.multiplier,
         opened_on=None,
         position_id=None,
     )
-    valued = valuation.value(book=Book(row.pk, 0, ZERO, (line,)), marks={instrument.pk: mark})
+    book = Book(row.pk, row.base_currency, 0, ZERO, (line,))
+    valued = valuation.value(book=book, marks={instrument.pk: mark}, rates=rates)
     [told] = valued.lines
     return Mine(
         portfolio_id=row.pk,
         name=row.name,
+        currency=row.base_currency,
         may_trade=row.may_trade,  # type: ignore[attr-defined]
         quantity=line.quantity,
         exposure=told.exposure,

@@ -49,6 +49,7 @@ LOGGING = {
         "django.db.backends": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},  # forty lines a font of each report
         "celery.worker.strategy": {"level": "WARNING"},  # one line a task says nothing new
         "celery.app.trace": {"level": "WARNING"},
         "django_celery_beat": {"level": "WARNING"},

@@ -38,7 +38,11 @@ def _axis_label(value: float, step: float, fmt: str) -> str:
 
 @register.simple_tag
 def line_chart(chart: Chart | None) -> SafeString:
-    """One or more lines over time, with limit, watch band and events; and its table."""
+    """One or more lines over time, with limit, watch band and events; and its table.
+
+    `log` draws equal ratios as equal steps; `floor` is a value the area of a single line stands
+    on. A series may be drawn as another's `n`, with a `dash`, and `quiet`, without its last value.
+    """
     if not chart or not chart.get("x") or not _has_points(chart):
         text = (chart or {}).get("empty", "Nothing to draw yet.")
         return render_to_string("ui/empty.html", {"text": text})
@@ -47,12 +51,16 @@ def line_chart(chart: Chart | None) -> SafeString:
     xs = [svg.seconds(moment) for moment in chart["x"]]
     marks = [chart.get("limit"), chart.get("watch")]
     levels = [float(mark["value"]) for mark in marks if mark and mark["value"] is not None]
-    bounds = svg.extent(levels, *(each["values"] for each in series))
-    low, high = svg.padded(*(bounds or (0.0, 1.0)))
+    if chart.get("floor") is not None:
+        levels.append(chart["floor"])
+    bounds = svg.extent(levels, *(each["values"] for each in series)) or (0.0, 1.0)
+    is_log = chart.get("log") and bounds[0] > 0.0
+    low, high = svg.log_padded(*bounds) if is_log else svg.padded(*bounds)
     first, last = chart.get("span") or (chart["x"][0], chart["x"][-1])
     plot = {"left": LEFT, "right": width - RIGHT, "top": TOP, "bottom": height - BOTTOM}
     across = svg.Scale(svg.seconds(first), svg.seconds(last), plot["left"], plot["right"])
-    up = svg.Scale(low, high, plot["bottom"], plot["top"])
+    up = (svg.LogScale if is_log else svg.Scale)(low, high, plot["bottom"], plot["top"])
+    floor = plot["bottom"] if chart.get("floor") is None else up(chart["floor"])
     context = {
         "chart": chart,
         "fmt": chart.get("fmt", "moneyk"),
@@ -63,7 +71,7 @@ def line_chart(chart: Chart | None) -> SafeString:
         "label_x": plot["right"] + 8,
         "grid": _grid(low, high, up, chart.get("fmt", "")),
         "time": _time_axis(chart, across),
-        "lines": _lines(series, xs, across, up, chart.get("fmt", "moneyk"), plot["bottom"]),
+        "lines": _lines(series, xs, across, up, chart.get("fmt", "moneyk"), floor),
         "levels": _levels(chart, up, plot),
         "events": _events(chart, xs, series, across, up, plot),
         "table": _line_table(chart, series, xs),
@@ -117,7 +125,10 @@ def _lines(
             continue
         drawn.append(
             {
-                "n": index,
+                "n": each.get("n", index),
+                "values": each["values"],
+                "dash": each.get("dash", ""),
+                "quiet": each.get("quiet", False),
                 "name": each["name"],
                 "d": svg.path(at_x, at_y, across, up, step=each.get("step", False)),
                 "area": svg.area(at_x, at_y, across, up, floor=floor) if len(series) == 1 else "",
@@ -128,8 +139,9 @@ def _lines(
         )
     for each in drawn:
         each["label"] = f"{each['name']} {each['last']}" if len(drawn) > 1 else each["last"]
-        values = series[each["n"] - 1]["values"]
-        each["top"] = _top(each, xs, values, across, up) if len(drawn) > 1 else each["end_y"]
+        each["top"] = (
+            _top(each, xs, each["values"], across, up) if len(drawn) > 1 else each["end_y"]
+        )
     placed = svg.spread([each["top"] for each in drawn], gap=PLOT_GAP)
     for each, label_y in zip(drawn, placed, strict=True):
         each["label_y"] = label_y

@@ -144,9 +144,16 @@ def _table(chart: Chart, moves: Sequence[float], spot: float) -> dict[str, Any]:
 
 @register.simple_tag
 def heat_map(chart: Chart) -> SafeString:
-    """Gains in cells, losses and gains on a scale that has zero in the panel's colour."""
+    """Gains in cells, losses and gains on a scale that has zero in the panel's colour.
+
+    `fmt` and `short` format a figure in the table and in its cell; `most` is where the colour is
+    strongest, the largest value without it.
+    """
     values: Sequence[Sequence[float | None]] = chart["values"]
-    most = max((abs(each) for each in svg.finite(v for row in values for v in row)), default=0.0)
+    known = svg.finite(v for row in values for v in row)
+    most = chart.get("most") or max((abs(each) for each in known), default=0.0)
+    fmt = chart.get("fmt", "signed:money0")
+    formats = (fmt, chart.get("short", "moneyk"))
     top = 22
     width = len(chart["columns"]) * CELL_WIDTH + 70
     height = top + len(values) * CELL_HEIGHT + 6
@@ -157,7 +164,7 @@ def heat_map(chart: Chart) -> SafeString:
             "text_y": top + line * CELL_HEIGHT + CELL_HEIGHT / 2 + 4,
             "label_x": len(chart["columns"]) * CELL_WIDTH + 10,
             "cells": [
-                _cell(value, place * CELL_WIDTH, most, f"{column}, {label}")
+                _cell(value, place * CELL_WIDTH, most, f"{column}, {label}", formats)
                 for place, (value, column) in enumerate(zip(row, chart["columns"], strict=True))
             ],
         }
@@ -165,6 +172,8 @@ def heat_map(chart: Chart) -> SafeString:
     ]
     context = {
         "chart": chart,
+        "fmt": fmt.removeprefix("signed:"),
+        "money": "money" in fmt,
         "width": width,
         "height": height,
         "cell_width": CELL_WIDTH - 2,
@@ -188,15 +197,18 @@ def heat_map(chart: Chart) -> SafeString:
     return render_to_string("charts/heatmap.svg", context)
 
 
-def _cell(value: float | None, x: float, most: float, where: str) -> dict[str, Any]:
-    exact = show(value, "signed:money0")
-    step = 0 if value is None or most <= 0.0 else round(abs(value) / most * STEPS)
+def _cell(
+    value: float | None, x: float, most: float, where: str, formats: tuple[str, str]
+) -> dict[str, Any]:
+    exact = show(value, formats[0])
+    share = 0.0 if value is None or most <= 0.0 else min(abs(value) / most, 1.0)
+    step = round(share * STEPS)
     return {
         "x": x,
         "text_x": x + CELL_WIDTH / 2 - 1,
         "css": "" if not step else ("pos" if (value or 0.0) > 0 else "neg"),
         "opacity": f"{step / STEPS * STRONGEST:.1f}",
-        "text": show(value, "moneyk"),
+        "text": show(value, formats[1]),
         "exact": exact,
         "title": f"{where}: {exact}",
     }

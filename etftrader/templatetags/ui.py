@@ -10,7 +10,8 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from etftrader import glossary
-from etftrader.core.formats import DASH, moment_of, number, show, tone_of
+from etftrader.core import table_files
+from etftrader.core.formats import DASH, in_currency, moment_of, number, show, tone_of
 
 register = template.Library()
 
@@ -108,19 +109,25 @@ def term(key: str, label: str = "") -> dict[str, Any]:
     return {"term": entry, "label": label or (entry.label if entry else _capitalised(key))}
 
 
-@register.simple_tag
-def data_table(table: Mapping[str, Any]) -> SafeString:
-    """A table from columns and rows; each cell formatted by its column."""
+@register.simple_tag(takes_context=True)
+def data_table(context: Context, table: Mapping[str, Any]) -> SafeString:
+    """A table from columns and rows; each cell formatted by its column.
+
+    The panel around it gets the menu that offers the table as a file.
+    """
+    request = context.get("request")
+    if request is not None and SLOTS in context and (files := table_files.menu(request, table)):
+        context[SLOTS].setdefault("exports", []).append({"of": table["caption"], "items": files})
     columns = [_column(column, table) for column in table["columns"]]
     rows = [_row(row, columns, table) for row in table["rows"]]
     totals = table.get("totals")
-    context = {
+    values = {
         "table": table,
         "columns": columns,
         "rows": rows,
         "totals": [_total(totals, column) for column in columns] if totals else None,
     }
-    return render_to_string("ui/table.html", context)
+    return render_to_string("ui/table.html", values)
 
 
 def _column(column: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,6 +173,8 @@ def _cell(
     row: Mapping[str, Any], column: dict[str, Any], table: Mapping[str, Any]
 ) -> dict[str, Any]:
     key, fmt = column["key"], column.get("fmt") or "text"
+    if row.get("currency"):
+        fmt = in_currency(fmt, row["currency"])
     value = row.get(key)
     kind = column.get("kind", "") if key in row else ""
     text = "" if kind else show(value, fmt)

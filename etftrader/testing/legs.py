@@ -54,6 +54,14 @@ ONCE_FILES = (
     "test_openapi_examples.py",
     "test_bench.py",
     "test_t20_access.py",
+    "test_openapi_fields.py",
+    "test_openapi_figures.py",
+    "test_permission_table.py",
+    "test_viewer_walk.py",
+    "test_t27_csv_in.py",
+    "test_t27_generated.py",
+    "test_t28_files_out.py",
+    "test_year_of_trades.py",
 )
 # a week played to its end: every step of a day has run on both engines before it
 ONCE_TESTS = ("test_after_the_last_session_there_is_no_more_history",)

@@ -21,9 +21,12 @@ NAMES = {
     "object_id": "portfolio_id",
     "actor_id": "user_id",
     "member_id": "member_id",
+    "invitation_id": "invitation_id",
     "token_id": "token_id",
     "sign_in_id": "sign_in_id",
     "transaction_id": "transaction_id",
+    "transfer_id": "transfer_id",
+    "to": "portfolio_id",
     "import_id": "import_id",
     "position_id": "position_id",
     "account_id": "account_id",
@@ -31,6 +34,7 @@ NAMES = {
     "limit_id": "limit_id",
     "alert_id": "alert_id",
     "order_id": "order_id",
+    "basket_id": "basket_id",
     "trade_id": "trade_id",
     "job_id": "job_id",
     "id": "check_id",
@@ -39,12 +43,18 @@ NAMES = {
     "symbols": "symbol",
     "instrument__symbol": "symbol",
     "instrument": "symbol",
+    "benchmark": "symbol",
     "underlying": "symbol",
     "price_id": "price_id",
     "valuation_id": "valuation_id",
     "watchlist_id": "watchlist_id",
     "watchlist": "watchlist_id",
     "item_id": "item_id",
+    "tag_id": "tag_id",
+    "view_id": "view_id",
+    "report_id": "report_id",
+    "report_schedule_id": "report_schedule_id",
+    "positions": "position_id",
     "customer": "customer_id",
 }
 # everybody's, or the house's own: there is no foreign one
@@ -57,6 +67,8 @@ MEANS = {
     ("patch", "api/v1/valuations/batch", "id"): "valuation_id",
     ("patch", "api/v1/watchlists/batch", "id"): "watchlist_id",
     ("patch", "api/v1/watchlist-items/batch", "id"): "item_id",
+    ("patch", "api/v1/tags/batch", "id"): "tag_id",
+    ("patch", "api/v1/accounts/batch", "id"): "account_id",
 }
 # names that stand for something else at one operation
 ELSEWHERE = {
@@ -70,28 +82,35 @@ ELSEWHERE = {
     ("post", "api/v1/bonds/batch", "instrument"): "the new bond's own symbol",
     ("post", "api/v1/options", "instrument"): "the new contract's own symbol",
     ("post", "api/v1/options/batch", "instrument"): "the new contract's own symbol",
+    ("put", "api/v1/imports/<uuid:import_id>/mapping", "symbols"): "tickers of the file, renamed",
     ("post", "api/v1/options", "symbol"): "the new contract's own symbol",
     ("post", "api/v1/options/batch", "symbol"): "the new contract's own symbol",
 }
 PLAIN = set(
     """
-    action active add_symbols adj_close allow_short am_settled amount as_of as_of_date
-    as_of_date__gte as_of_date__lte asset_class assumed_dividend_yield assumed_half_spread_bp
-    assumed_volume average_price base_currency basis bs_price can_trade change_pct check
-    client_order_id close closed commission confirm_duplicate content context convexity country
-    coupon_rate currency cursor dataset date delimiter delta description discount_rate duration
-    email enabled encoding end equity_value ev everywhere ex_date exchange executed_at__gte
-    executed_at__lt expires_at expiry expiry__gte expiry__lte face_value factor_tilt file file_name
-    frequency gamma growth_rate hard high horizon_days implied_volatility interval issued job kind
-    limit liquidity_class low maturity maturity__gte maturity__lte maturity_years measure method
-    minutes mode multiples multiplier name name__icontains new_password new_symbol note notes
-    object_type offset old_password open option_type order order_type ordering partial password
-    pay_date pricing q quantity range ratchet ratio reason recorded_at__gte recorded_at__lt refresh
-    resolved rho risk_free_rate role scopes search sections sector segment session_date
-    session_date__gte session_date__lte settlement severity side simulated source start state
-    state__in status step strike style symbol__in target_price theta time timestamp to_state type
-    unit updated_at__gt value vega verdict version vol_shift volatility volume watch whole_shares
-    ytm
+    account_type action active add add_symbols adj_close allow_short am_settled amount archived
+    as_of as_of_date as_of_date__gte as_of_date__lte asset_class assumed_dividend_yield
+    assumed_half_spread_bp assumed_volume average_price base_currency basis bs_price cadence
+    can_trade cells change_pct check client_basket_id client_order_id close closed colour columns
+    commission commission_minimum commission_per_contract commission_per_share
+    commission_per_trade confirm_duplicate content context convexity country coupon_rate
+    created_at__gte created_at__lt currency cursor dataset date decimal_comma decision delimiter
+    delta description discount_rate duplicates duration email enabled encoding end entry_date
+    entry_price equity_value ev everywhere ex_date exchange executed_at__gte executed_at__lt
+    expires_at expiry expiry__gte expiry__lte external_flow face_value factor_tilt file
+    file_format file_name format frequency gamma group_by growth_rate half_spread_bp hard high
+    horizon_days impact_y implied_volatility interval is_default issued job kind legs limit
+    limit_price liquidity_class low maturity maturity__gte maturity__lte maturity_years
+    max_participation measure message method minutes mode multiples multiplier name
+    name__icontains new_password new_symbol note notes object_type offset old_password open
+    option_type order order_type order_type__in ordering partial password pay_date period preset
+    price pricing q quality quantity query range ratchet ratio reason recorded_at__gte
+    recorded_at__lt refresh remove resolved rho risk_free_rate role row scopes search sections
+    sector segment session_date session_date__gte session_date__lte settlement severity side
+    simulated source start state state__in status step stop_price strategy strike style symbol__in
+    tag tag_mode tags target_price target_weight theta time time_in_force timestamp to_state token
+    tracking_mode type unit updated_at__gt value vega verdict version vol_shift volatility volume
+    watch whole_shares ytm
     """.split()
 )
 

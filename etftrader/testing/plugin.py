@@ -4,6 +4,7 @@ It acts on import, because Django's settings read the environment when they load
 """
 
 import atexit
+import gc
 import importlib
 import os
 import shutil
@@ -140,6 +141,13 @@ def pytest_configure(config: pytest.Config) -> None:
     socket.getaddrinfo = _guarded_lookup
 
 
+def pytest_collection_finish() -> None:
+    """What was collected lives to the end: the collector of garbage need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Open it again."""
     socket.socket.connect = _connect  # type: ignore[method-assign]
@@ -186,9 +194,11 @@ def _flush_lifts_triggers() -> Iterator[None]:
     def teardown(self: TransactionTestCase) -> None:
         with lift_triggers(connection):
             plain(self)
-        # the flush also took the rows that a migration made
-        migration = importlib.import_module("portfolios.migrations.0002_groups")
-        migration.add(apps, None)
+        # the flush also took the rows that migrations made
+        for name in ("0002_groups", "0011_invitations"):
+            importlib.import_module(f"portfolios.migrations.{name}").add(apps, None)
+        for name in ("0007_import_wizard", "0012_import_orders"):
+            importlib.import_module(f"portfolios.migrations.{name}").spell(apps, None)
 
     TransactionTestCase._fixture_teardown = teardown
     yield

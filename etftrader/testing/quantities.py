@@ -52,7 +52,6 @@ NOT_YET = frozenset(
         "stress.conditional",
         "stress.positions",
         "surveillance.zscore",
-        "var.full_revaluation_mc",
         "var.liquidity",
     }
 )

@@ -9,6 +9,7 @@ from marketdata.calculations import correlation, covariance, live_covariance
 from risk.calculations import (
     backtest,
     decomposition,
+    full_revaluation,
     historical,
     pretrade,
     stop_loss,
@@ -126,6 +127,23 @@ def _tail(figure: Any) -> dict[str, Any]:
     return asdict(figure) | {"var": figure.value_at_risk, "es": figure.expected_shortfall}
 
 
+def _full_revaluation(i: dict[str, Any]) -> dict[str, Any]:
+    if i["type"] not in ("call", "put"):
+        raise ValueError(f"type: {i['type']!r} is neither call nor put")
+    figure = full_revaluation.of_one_option(
+        i["quantity"],
+        i["multiplier"],
+        *(i[name] for name in ("S", "K", "r", "q", "sigma", "T")),
+        i["type"] == "call",
+        daily_volatility=i["daily_vol"],
+        confidence=i["confidence"],
+        horizon=i.get("horizon_days", 1),
+        count=i.get("n_paths", full_revaluation.PATHS),
+        seed=i["seed"],
+    )
+    return {"var": figure.value_at_risk}
+
+
 def _cornish_fisher(i: dict[str, Any]) -> dict[str, Any]:
     figure = var.cornish_fisher(**i)
     return asdict(figure) | {"var": figure.value_at_risk}
@@ -215,6 +233,7 @@ RISK: dict[str, Callable[[dict[str, Any]], Any]] = {
         historical.historical(given.numbers(i["pnl"]), i["confidence"])
     ),
     "var.filtered_historical": _filtered,
+    "var.full_revaluation_mc": _full_revaluation,
     "var.kupiec": lambda i: backtest.kupiec(i["n"], i["x"], i["p"]),
     "var.christoffersen": _christoffersen,
     "var.traffic_light": lambda i: backtest.traffic_light(i["n"], i["x"], i["confidence"]),

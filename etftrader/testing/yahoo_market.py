@@ -43,10 +43,19 @@ class YahooMarket(YahooServer):
         self.listed = dict(listed)
         self.days = [moment.date() for moment in self.opens]
         self.spoiled: dict[tuple[str, date], float] = {}
+        self.late: dict[str, date] = {}
 
     def spoil(self, symbol: str, day: date, factor: float) -> None:
         """Tell a wrong bar of a symbol from now on."""
         self.spoiled[symbol, day] = factor
+
+    def keep_back(self, symbol: str, since: date) -> None:
+        """Tell no bar of a symbol from a session on, until `tell` is called."""
+        self.late[symbol] = since
+
+    def tell(self, symbol: str) -> None:
+        """Tell every bar of a symbol from now on."""
+        del self.late[symbol]
 
     def closes(self, symbol: str) -> "np.ndarray[Any, np.dtype[np.float64]]":
         """The walk of a symbol, one close a session, rounded to cents."""
@@ -90,6 +99,7 @@ class YahooMarket(YahooServer):
             (moment, float(close) * self.spoiled.get((symbol, moment.date()), 1.0))
             for moment, close in zip(self.opens, closes, strict=True)
             if first <= moment.timestamp() < until
+            and moment.date() < self.late.get(symbol, date.max)
         ]
         prices = [round(close, 2) for _, close in rows]
         told = self.listed[symbol]

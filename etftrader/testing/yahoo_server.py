@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 JSON = "application/json;charset=utf-8"
 CHARTS = "v8_chart_{}_1d_2020H1.json"
 CHAIN = "v7_options_TWX_20140605.json"
+MOST_HELD_S = 120.0
 NO_SUCH = {"chart": {"result": None, "error": {"code": "Not Found", "description": "No data"}}}
 
 
@@ -57,6 +59,7 @@ class ReplayServer:
         self.asked: list[Asked] = []
         self.sent_bytes = 0
         self._script: list[tuple[str, list[Reply]]] = []
+        self._held: dict[str, threading.Event] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         serve = self._server.serve_forever
@@ -74,6 +77,16 @@ class ReplayServer:
     def forget(self, part: str) -> None:
         """Answer paths that contain `part` as before they were scripted."""
         self._script = [each for each in self._script if each[0] != part]
+
+    @contextmanager
+    def hold(self, part: str) -> Iterator[None]:
+        """Keep who asks for paths that contain `part` waiting until the block ends."""
+        self._held[part] = free = threading.Event()
+        try:
+            yield
+        finally:
+            del self._held[part]
+            free.set()
 
     def count(self, part: str) -> int:
         """How many requests had `part` in their path."""
@@ -96,6 +109,11 @@ class ReplayServer:
         self._server.shutdown()
         self._server.server_close()
 
+    def _wait(self, asked: Asked) -> None:
+        for part, free in list(self._held.items()):
+            if part in asked.path:
+                free.wait(MOST_HELD_S)
+
     def _scripted(self, asked: Asked) -> Reply | None:
         for part, replies in self._script:
             if part in asked.path:
@@ -112,6 +130,7 @@ class ReplayServer:
                     self.command, unquote(parts.path), parse_qs(parts.query), dict(self.headers)
                 )
                 server.asked.append(asked)
+                server._wait(asked)
                 self._send(server._scripted(asked) or server.reply(asked))
 
             do_POST = do_GET

@@ -34,3 +34,8 @@ def growth(chromium, product):
 @pytest.fixture(scope="session")
 def balanced(chromium, product):
     return Person(chromium, product, "demo_balanced")
+
+
+@pytest.fixture(scope="session")
+def value(chromium, product):
+    return Person(chromium, product, "demo_value")

@@ -17,6 +17,7 @@ LISTED = {
     "CHNX": Listed("A fund with options", "ETF", 42.0),
     "NEWX": Listed("A fund nobody knew", "ETF", 42.0),
     "ODDX": Listed("A fund with a wrong price", "ETF", 80.0),
+    "LATX": Listed("A fund told of late", "ETF", 31.0),
     "ILLX": Listed("A fund whose source is ill", "ETF", 25.0),
     "^VIX": Listed("Volatility", "INDEX", 16.0, 0.05),
     "^IRX": Listed("13 weeks", "INDEX", 3.9, 0.001),
@@ -152,6 +153,38 @@ def test_an_update_shows_its_progress_its_failure_and_its_retry(owner, market):
     expect(panel.or_(page.locator("#panel-run"))).to_contain_text("Succeeded", timeout=90_000)
     # what had come was not asked for again
     assert market.count("/chart/SPY") == asked
+    assert owner.complaints == []
+
+
+def test_an_update_shows_how_far_it_is_while_the_source_takes_its_time(owner, market):
+    page = owner.page
+    market.keep_back("LATX", market.days[-3])
+    known, last = (f"{market.closes('LATX')[place]:.2f}" for place in (-4, -1))
+    owner.open("/watchlists/")
+    add(page, "LATX")
+    row = page.locator("tr[data-row=LATX]")
+    expect(row).to_contain_text(known, timeout=90_000)
+    market.tell("LATX")
+    owner.open("/data/")
+    page.evaluate("window.sameDocument = true")
+    page.get_by_label("Symbols").fill("LATX, SPY")
+    page.get_by_label("From").fill(market.days[-3].isoformat())
+    panel = page.locator("#panel-update")
+    bar = panel.get_by_role("progressbar")
+    with market.hold("/chart/LATX"):
+        page.get_by_role("button", name="Update", exact=True).click()
+        # the other lacks nothing and is done
+        expect(bar).to_have_attribute("value", "1")
+        expect(bar).to_have_attribute("max", "2")
+        expect(panel).to_contain_text("1/2")
+        expect(panel).to_contain_text("Running")
+        [run, *_] = page.request.get(urljoin(page.url, "/api/v1/jobs")).json()["results"]
+        assert run["progress"]["fraction"] == 0.5
+    expect(panel).to_contain_text("Succeeded", timeout=90_000)
+    expect(bar).to_have_count(0)
+    assert page.evaluate("window.sameDocument") is True
+    owner.open("/watchlists/")
+    expect(row).to_contain_text(last)
     assert owner.complaints == []
 
 

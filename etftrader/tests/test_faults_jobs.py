@@ -49,7 +49,7 @@ def look(*, run_id, **later):
 @pytest.mark.django_db(transaction=True)
 def test_a_long_run_keeps_its_lease_while_it_works(monkeypatch):
     monkeypatch.setattr(job_lease, "LEASE", timedelta(seconds=0.5))
-    monkeypatch.setattr(jobs, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(job_lease, "HEARTBEAT_S", 0.1)
     run = jobs.request("tests.look", as_of=WEDNESDAY, scope="long", queue=False)
 
     done = jobs.run_now(run)

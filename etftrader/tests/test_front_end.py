@@ -14,9 +14,11 @@ from etftrader import glossary
 from etftrader.deploy import vendor
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATES = sorted((ROOT / "templates").rglob("*.html")) + sorted(
-    (ROOT / "templates").rglob("*.svg")
-)
+FILES = ROOT / "templates" / "reports"  # files people take with them: nothing serves them
+TEMPLATES = [
+    *(path for path in sorted((ROOT / "templates").rglob("*.html")) if path.parent != FILES),
+    *sorted((ROOT / "templates").rglob("*.svg")),
+]
 OURS = (
     TEMPLATES
     + sorted((ROOT / "static" / "css").glob("*.css"))

@@ -48,9 +48,11 @@ APPEND_ONLY = (
     "etftrader_auditevent",
     "portfolios_ledgerentry",
     "portfolios_cashtransaction",
+    "portfolios_transfer",
     "risk_limitbreach",
     "risk_stopevent",
     "risk_pretradecheck",
+    "trading_basket",
     "trading_orderevent",
     "trading_trade",
 )

@@ -30,11 +30,15 @@ NEEDED = {
     "/api/v1/market/current-prices": {"symbols"},
     "/api/v1/data/prices/quotes": {"symbols"},
     "/api/v1/search": {"q"},
+    "/api/v1/positions/grouped": {"group_by"},
+    "/api/v1/portfolios/{portfolio_id}/positions/grouped": {"group_by"},
 }
 VERSION_REQUIRED = {
     "PATCH /api/v1/portfolios/{portfolio_id}",
     "PATCH /api/v1/portfolios/{portfolio_id}/risk/limits/{limit_id}",
     "DELETE /api/v1/portfolios/{portfolio_id}/risk/limits/{limit_id}",
+    "PUT /api/v1/portfolios/{portfolio_id}/benchmarks",
+    "PUT /api/v1/portfolios/{portfolio_id}/costs",
     "PUT /api/v1/portfolios/{portfolio_id}/stop-loss",
     "PATCH /api/v1/schedules/{schedule_id}",
 }
@@ -61,7 +65,10 @@ TYPES = {
         "maxItems": 200,
     },
     ("GET", "/api/v1/bonds", "maturity__gte"): {"type": "string", "format": "date"},
-    ("GET", "/api/v1/bonds", "as_of"): {"type": "string", "format": "date"},
+    ("GET", "/api/v1/bonds", "as_of"): {
+        "type": "string",
+        "anyOf": [{"format": "date"}, {"format": "date-time"}],
+    },
     ("GET", "/api/v1/bonds", "active"): {"type": "boolean"},
     ("GET", "/api/v1/bonds", "frequency"): {"type": "number"},
     ("GET", "/api/v1/bonds", "updated_at__gt"): {"type": "string", "format": "date-time"},
@@ -249,7 +256,12 @@ def test_a_delete_has_a_body_where_it_reads_one(description: Description) -> Non
         for method, path, operation in operations(description)
         if method == "DELETE" and "requestBody" in operation and not path.endswith("/batch")
     }
-    assert with_bodies == {"/api/v1/portfolios/{portfolio_id}/risk/limits/{limit_id}"}
+    assert with_bodies == {
+        "/api/v1/portfolios/{portfolio_id}/risk/limits/{limit_id}",
+        "/api/v1/cash-transactions/{transaction_id}",
+        "/api/v1/positions/{position_id}",
+        "/api/v1/portfolios/{portfolio_id}/members/{member_id}",
+    }
 
 
 def test_what_is_replaced_whole_says_what_it_needs(description: Description) -> None:

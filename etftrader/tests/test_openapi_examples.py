@@ -18,7 +18,7 @@ from trading.tests import world
 pytestmark = pytest.mark.django_db
 cast = test_t20_access.cast
 scene = test_t20_access.scene
-QUERY = {"symbols": "AAA,BBB", "symbol": "AAA", "q": "a"}
+QUERY = {"symbols": "AAA,BBB", "symbol": "AAA", "q": "a", "group_by": "underlying"}
 LEAST = 65  # addresses whose documents are compared
 AMONG = {"bonds/{bond_id}", "options/{symbol}", "rates", "quotes", "data/quality", "positions"}
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")

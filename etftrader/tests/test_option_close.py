@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import time_machine
 
+from etftrader.core.records import OutboxEvent
 from etftrader.testing.yahoo_market import Listed, YahooMarket
+from marketdata.events import prices_arrived
 from marketdata.models import OptionContract, OptionGreeks, OptionQuote
 from marketdata.selectors import calendar, prices
 from marketdata.selectors.option_inputs import ASYNCHRONOUS
@@ -36,6 +38,25 @@ def wall() -> Iterator[Any]:
 def market(wall: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[YahooMarket]:
     with opened(FUNDS, settings, monkeypatch) as made:
         yield made
+
+
+def test_of_a_fetched_chain_only_what_is_held_is_told_of_as_valued_at_last(
+    market: YahooMarket,
+) -> None:
+    told = OutboxEvent.objects.filter(name=prices_arrived.name)
+    told.delete()  # of the fund itself
+    nightly_greeks.fetch(symbol="HELD", session_date=FRIDAY)
+    contract, other = OptionContract.objects.order_by("expiry", "strike", "right")[:2]
+    assert OptionGreeks.objects.filter(contract=other, price__isnull=False).exists()
+    assert not told.exists()
+
+    book = factories.make_portfolio(cash=10_000, session_date=FRIDAY)
+    factories.opening(book, contract.instrument, 1, 2, session_date=FRIDAY)
+    OptionGreeks.objects.all().delete()
+    nightly_greeks.fetch(symbol="HELD", session_date=FRIDAY)
+
+    [event] = told
+    assert event.payload == {"instrument_ids": str(contract.underlying_id)}
 
 
 def test_a_morning_s_quote_is_no_mark_of_a_close_whose_chain_failed(

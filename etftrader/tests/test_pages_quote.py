@@ -29,7 +29,7 @@ from marketdata.models import (
 from marketdata.selectors import calendar
 from marketdata.services import contracts, greeks, option_quotes
 from marketdata.tests.option_world import BY, DAY, chain, clock_at, option, spy
-from portfolios.models import Watchlist
+from portfolios.models import Position, Watchlist
 from trading.tests import world
 
 pytestmark = pytest.mark.django_db
@@ -219,6 +219,14 @@ def test_a_closed_market_shows_the_close(browser, stage):
     assert figures["Bid"]["reason"] == "not quoted by its source"
 
 
+def test_a_range_without_closes_names_the_newest_one(browser, stage):
+    DailyBar.objects.filter(instrument__symbol="AAA").update(session_date=date(2014, 6, 20))
+
+    page = browser.get("/quotes/AAA/?range=1M")
+
+    assert "No close of AAA lies in this range. The newest is of 20 Jun 2014" in text_of(page)
+
+
 def test_a_symbol_without_any_price_says_so_everywhere(browser, stage):
     world.make_instrument("NEW")
 
@@ -356,7 +364,7 @@ def test_the_chart_comes_alone_when_asked_for(browser, stage):
 def test_the_file_has_every_point(browser, stage):
     closes(stage.aaa, (date(2016, 6, 21), "90.5"), volume=7)
 
-    answer = browser.get("/quotes/AAA/?range=1M&format=csv")
+    answer = browser.get("/quotes/AAA/?range=1M&export=points")
 
     rows = list(csv.DictReader(io.StringIO(text_of(answer))))
     assert [(row["at"], Decimal(row["close"]), row["volume"], row["open"]) for row in rows] == [
@@ -511,7 +519,10 @@ def test_a_symbol_is_put_on_a_watchlist_from_its_page(browser, stage):
 
 def test_positions_and_the_ticket_lead_to_the_quote(browser, stage):
     positions = text_of(browser.get(f"/portfolios/{stage.book.pk}/positions/"))
-    assert '<a href="/quotes/AAA/">AAA</a>' in positions
+    held = Position.objects.get(portfolio=stage.book)
+    assert f'href="/portfolios/{stage.book.pk}/positions/{held.pk}/"' in positions
+    one = text_of(browser.get(f"/portfolios/{stage.book.pk}/positions/{held.pk}/"))
+    assert 'href="/quotes/AAA/"' in one
     assert f"/portfolios/{stage.book.pk}/trade/?symbol=AAA" in positions
     ticket = text_of(browser.get(f"/portfolios/{stage.book.pk}/trade/?symbol=AAA"))
     assert 'href="/quotes/AAA/"' in ticket
@@ -648,3 +659,17 @@ def test_a_chain_needs_as_many_queries_for_one_contract_as_for_three_hundred():
     assert len(many.content) <= 120 * KB
     # the quote page itself draws no chain
     assert asked_for(browser, "/quotes/SPY/") <= 12 + shell_of(browser)
+
+
+def test_a_past_close_is_seen_as_it_stood(browser, stage):
+    closes(stage.aaa, (date(2016, 6, 17), "93"))
+
+    page = browser.get("/quotes/AAA/?as_of=2016-06-19").content.decode()
+    now = browser.get("/quotes/AAA/").content.decode()
+
+    assert "Prices as they stood at the close of Fri 17 Jun 2016" in page
+    assert "The exchange was closed on Sun 19 Jun 2016" in page
+    assert "93.00" in page
+    assert "data-socket" not in page
+    assert "data-socket" in now
+    assert "300" not in page.split("In your portfolios")[1].split("</section>")[0]

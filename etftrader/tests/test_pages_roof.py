@@ -241,7 +241,34 @@ def test_a_past_session_shows_its_snapshot_and_says_so(browser, stage):
     assert kpis["NAV"] == Decimal(135_000)
     assert "Past figures" in page.content.decode()
     assert early.status_code == 200
-    assert "Past figures" in early.content.decode()
+    assert "The books begin" not in page.content.decode()
+    assert "the books begin later" in early.content.decode()
+    for text in (page.content.decode(), early.content.decode()):
+        assert "Past figures" in text
+        assert "data-socket" not in text  # nothing of now is patched in
+        assert f"{address(stage, 'risk/')}?as_of=" in text
+        assert "show now to trade" in text
+
+
+def test_the_dashboard_looks_back_too(browser, stage):
+    world.close_session({"AAA": Decimal(109)})
+    snapshots.take(portfolio_ids=[stage.book.pk], session_date=world.TODAY)
+
+    now, page = browser.get("/"), browser.get("/?as_of=2016-06-22")
+
+    rows = {each["name"]: each for each in page.context["books"]["rows"]}
+    assert rows[stage.book.name]["nav"] == Decimal(135_000)
+    assert now.context["books"]["rows"][0]["nav"] != Decimal(135_000)
+    assert "Past figures" in page.content.decode()
+    assert "data-socket" not in page.content.decode()
+
+
+@pytest.mark.parametrize("asked", ["yesterday", "2016-13-01", "1999-01-04", "2099-01-01"])
+def test_what_is_no_past_close_is_now(browser, stage, asked):
+    page = browser.get(address(stage) + f"?as_of={asked}")
+
+    assert page.status_code == 200
+    assert "Past figures" not in page.content.decode()
 
 
 def test_positions_show_marks_gains_and_live_cells(browser, stage):
@@ -278,13 +305,13 @@ def test_a_filter_that_matches_nothing_says_which_and_can_be_cleared(browser, st
 
 
 def test_the_file_holds_exactly_the_rows_on_screen(browser, stage):
-    answer = browser.get(address(stage, "positions/") + "?q=bbb&format=csv")
+    answer = browser.get(address(stage, "positions/") + "?q=bbb&export=positions-table")
 
     rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
     assert answer["Content-Type"].startswith("text/csv")
-    assert [row["symbol"] for row in rows] == ["BBB"]
-    assert Decimal(rows[0]["exposure"]) == 5_000
-    assert rows[0]["price_class"] == "live"
+    assert [row["Symbol"] for row in rows] == ["BBB"]
+    assert Decimal(rows[0]["Exposure"]) == 5_000
+    assert rows[0]["Price"] == "live"
 
 
 def test_a_position_without_a_price_says_why(browser, stage):

@@ -17,6 +17,7 @@ from marketdata.models import DailyBar, Instrument, QuarantinedPrice
 from marketdata.providers.base import BarRow
 from marketdata.selectors import calendar, sessions
 from marketdata.services import bar_sync, price_edits, price_gate, quarantine
+from marketdata.tests.option_world import bars
 from portfolios.models import Portfolio, PortfolioSnapshot
 from portfolios.services import snapshots
 from portfolios.tests import factories
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.django_db
 BY = system("tests")
 FIRST, LAST = date(2016, 6, 13), factories.WEDNESDAY
 DAYS = calendar.between(FIRST, LAST)
+NEXT = date(2016, 6, 23)
 LACKING = date(2016, 6, 17)
 
 
@@ -64,14 +66,18 @@ def navs(portfolio: Portfolio) -> dict[date, tuple[Decimal, int]]:
 
 def heed() -> list[JobRun]:
     """What the workers do of the announcements so far; the runs that took snapshots."""
+    return [jobs.run_now(run) for run in revised()]
+
+
+def revised() -> list[JobRun]:
+    """The revisions that were announced are done; the runs of snapshots they asked for."""
     for event in OutboxEvent.objects.filter(name=prices_revised.name).order_by("pk"):
         tasks.heed_prices(**event.payload)
     OutboxEvent.objects.filter(name=prices_revised.name).delete()
     for run in JobRun.objects.filter(job=revision.JOB, status="queued"):
         done = jobs.run_now(run)
         assert done.status in ("succeeded", "partial"), done.error
-    taken = JobRun.objects.filter(job=revision.SNAPSHOTS, step="", status="queued")
-    return [jobs.run_now(run) for run in taken]
+    return list(JobRun.objects.filter(job=revision.SNAPSHOTS, step="", status="queued"))
 
 
 def test_an_announcement_is_heard_by_a_task_that_exists() -> None:
@@ -107,6 +113,27 @@ def test_an_accepted_past_close_revises_the_snapshots_since_then_once(
     [again] = heed()
     assert again.status == "succeeded"
     assert navs(book) == after
+
+
+def test_a_day_that_was_valued_before_the_revised_close_begins_at_it(
+    books: tuple[Portfolio, Portfolio],
+) -> None:
+    """The clock moves on when the revision has ended, and its snapshots still wait."""
+    book, other = books
+    bar = DailyBar.objects.get(instrument__symbol="AAA", session_date=LAST)
+    price_edits.update(bar=bar, changes={"close": Decimal(110)}, revision=0, until=LAST, by=BY)
+    [run] = revised()
+    bars(bar.instrument, [(NEXT, 112.0)])
+    snapshots.take(portfolio_ids=[book.pk], session_date=NEXT)
+    day = PortfolioSnapshot.objects.get(portfolio=book, session_date=NEXT)
+    assert day.daily_pnl == 1_200  # the correction is no gain of this day
+
+    assert jobs.run_now(run).status == "succeeded"
+
+    day.refresh_from_db()
+    assert (day.daily_pnl, day.revision) == (200, 2)
+    assert day.daily_pnl == sum(each.daily_pnl for each in day.positions.all())
+    assert NEXT not in navs(other)
 
 
 def test_corrected_withdrawn_and_new_prices_revise_too(books: tuple[Portfolio, Portfolio]) -> None:

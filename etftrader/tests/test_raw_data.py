@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from etftrader.api import raw_data
+from etftrader.api import raw_data, raw_prices
 from etftrader.core.actor import Actor
 from marketdata.models import DailyBar, Instrument
 from marketdata.selectors import calendar, sessions
@@ -116,7 +116,7 @@ def test_past_prices_of_holdings_are_bounded(
     assert held["prices"][0]["close"] == "99.00"
     assert (told["sessions"], told["data_quality"]["there"]) == (2, 2)
     assert told["end"] == str(world.YESTERDAY)
-    monkeypatch.setattr(raw_data, "MOST_BARS", 1)
+    monkeypatch.setattr(raw_prices, "MOST_BARS", 1)
     bad = ask(stage, f"prices/historical/{stage.book.pk}?start={before}", 400)
     assert bad["errors"][0]["code"] == "too_many_rows"
 

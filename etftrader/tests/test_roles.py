@@ -23,7 +23,7 @@ def migrated():
     roles.assign()
 
 
-@pytest.mark.parametrize("group", ["Risk manager", "Operator", "Admin"])
+@pytest.mark.parametrize("group", ["Risk manager", "Operator", "Admin", "Auditor"])
 def test_staff_of_a_group_find_the_admin_filled(group):
     client = signed_in(group)
 
@@ -37,6 +37,13 @@ def test_operators_keep_the_kill_switch_and_nobody_edits_the_books():
     assert b"Stop trading for everybody" in signed_in("Operator").get(switch).content
     assert signed_in("Risk manager").get(switch).status_code == 302
     assert signed_in("Admin").get("/admin/portfolios/ledgerentry/add/").status_code == 403
+
+
+def test_auditors_read_everything_and_write_nothing():
+    kinds = Group.objects.get(name="Auditor").permissions.values_list("codename", flat=True)
+
+    assert len(kinds) > 30
+    assert all(each.startswith("view_") for each in kinds)
 
 
 def test_traders_have_no_place_in_the_admin():

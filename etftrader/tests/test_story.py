@@ -248,7 +248,7 @@ def test_the_overlay_s_pages_name_its_contracts(demo, client):
     assert len(grouped) == 3
     found = client.get(f"{at}positions/?q=19+aug").context["table"]["rows"]
     assert len(found) == 3
-    file = client.get(f"{at}positions/?format=csv").content.decode()
+    file = client.get(f"{at}positions/?export=positions-table").content.decode()
     assert "SPY 15 Jul 2016 202 put" in file
     for tail in ("", "risk/", "trade/?symbol=SPY160819C00212000", "trade/", "orders/"):
         answer = client.get(f"{at}{tail}")

@@ -20,9 +20,16 @@ from etftrader.core.api.registry import UNCHANGED, tags_of
 from etftrader.services import timetable
 from etftrader.services.acts import setup_schedules
 from etftrader.testing import matrix
-from etftrader.tests import market_cases
+from etftrader.tests import (
+    book_cases,
+    import_cases,
+    market_cases,
+    order_cases,
+    report_cases,
+    tag_cases,
+)
 from marketdata.models import Bond, Instrument
-from portfolios.models import Membership, Portfolio, Watchlist, WatchlistItem
+from portfolios.models import Invitation, Membership, Portfolio, Watchlist, WatchlistItem
 from risk.models import RiskLimit
 from risk.services import stop_loss
 from trading.models import Order
@@ -38,6 +45,10 @@ def of_book(stage: SimpleNamespace) -> int:
 
 def of_member(stage: SimpleNamespace) -> int:
     return Membership.objects.get(pk=stage.ids["member_id"]).version
+
+
+def of_invitation(stage: SimpleNamespace) -> int:
+    return Invitation.objects.get(pk=stage.ids["invitation_id"]).version
 
 
 def of_limit(stage: SimpleNamespace) -> int:
@@ -67,6 +78,7 @@ EDITABLE: dict[str, tuple[list[dict[str, Any]], Callable[[SimpleNamespace], int]
     f"DELETE {P}": ([{}, {}], of_book),
     f"PATCH {P}/members/<uuid:member_id>": ([{"role": "editor"}, {"role": "viewer"}], of_member),
     f"DELETE {P}/members/<uuid:member_id>": ([{}, {}], of_member),
+    f"DELETE {P}/invitations/<uuid:invitation_id>": ([{}, {}], of_invitation),
     f"PATCH {P}/risk/limits/<uuid:limit_id>": (
         [{"value": "0.4", "reason": "left"}, {"value": "0.5", "reason": "right"}],
         of_limit,
@@ -75,6 +87,7 @@ EDITABLE: dict[str, tuple[list[dict[str, Any]], Callable[[SimpleNamespace], int]
         [{"reason": "left"}, {"reason": "right"}],
         of_limit,
     ),
+    f"PUT {P}/benchmarks": ([{"symbols": ["AAA"]}, {"symbols": ["BBB"]}], of_book),
     f"PUT {P}/stop-loss": (
         [
             {"enabled": True, "mode": stop_loss.MODES[0], "ratchet": True},
@@ -95,18 +108,23 @@ EDITABLE: dict[str, tuple[list[dict[str, Any]], Callable[[SimpleNamespace], int]
     f"PUT {WI}": ([{"symbol": "AAA"}, {"symbol": "BBB"}], of_item),
     f"PATCH {WI}": ([{"note": "Left"}, {"note": "Right"}], of_item),
     **market_cases.EDITABLE,
+    **tag_cases.EDITABLE,
+    **import_cases.EDITABLE,
+    **book_cases.EDITABLE,
+    **order_cases.EDITABLE,
 }
 # their documents have computed figures: a digest stands in the tag beside the version
 FIGURED = {
     f"{method} {address}"
     for method in ("PUT", "PATCH", "DELETE")
-    for address in (P, market_cases.C, market_cases.B)
+    for address in (P, market_cases.C, market_cases.B, book_cases.ROW)
 }
 # gone when they are deleted: the second of two finds nothing
 GONE: dict[str, Callable[[SimpleNamespace], int]] = {
     f"DELETE {W}": of_list,
     f"DELETE {WI}": of_item,
     **market_cases.GONE,
+    **tag_cases.GONE,
 }
 # many rows at once: each carries its own version
 BATCHES = {
@@ -115,12 +133,16 @@ BATCHES = {
     "PATCH /api/v1/watchlist-items/batch",
     "DELETE /api/v1/watchlist-items/batch",
     *market_cases.BATCHES,
+    *tag_cases.BATCHES,
+    *book_cases.BATCHES,
 }
 # ended, not edited: they have no version, and ending them twice is ending them
 ENDED = {
     "DELETE /api/v1/auth/tokens/<uuid:token_id>",
     "DELETE /api/v1/auth/sessions",
     "DELETE /api/v1/auth/sessions/<uuid:sign_in_id>",
+    *book_cases.ENDED,
+    *report_cases.ENDED,
 }
 CHANGES = {
     str(each): each for each in matrix.operations() if each.method in ("put", "patch", "delete")
@@ -141,19 +163,46 @@ def stage(transactional_db: None, settings: Any) -> SimpleNamespace:
     bond = Bond.objects.create(
         instrument=note, coupon_rate="0.03", frequency=2, maturity="2026-06-15", face_value="100"
     )
+    invited = Invitation.objects.create(
+        portfolio=book,
+        email="guest@example.com",
+        role="viewer",
+        hash="0" * 64,
+        sent_at=datetime(2016, 6, 22, 20, tzinfo=UTC),
+        expires_at=datetime(2100, 1, 1, tzinfo=UTC),
+        invited_by=owner,
+    )
     limit = RiskLimit.objects.get(portfolio=book)
     setup_schedules()
     followed = Watchlist.objects.create(user=owner, name="Followed")
     item = WatchlistItem.objects.create(watchlist=followed, symbol="ZZZ")
+    waits = Order.objects.create(
+        portfolio=book,
+        instrument=Instrument.objects.get(symbol="AAA"),
+        client_order_id="rests",
+        side="buy",
+        quantity=1,
+        order_type="limit",
+        limit_price=90,
+        state="accepted",
+        placed_as_of=datetime(2016, 6, 22, 20, tzinfo=UTC),
+        session_date=date(2016, 6, 22),
+    )
     ids = {
+        "order_id": waits.pk,
         "watchlist_id": followed.pk,
         "item_id": item.pk,
         "portfolio_id": book.pk,
         "member_id": part.pk,
+        "invitation_id": invited.pk,
         "limit_id": limit.pk,
         "bond_id": bond.pk,
         "schedule_id": PeriodicTask.objects.get(name="day: prices").pk,
         **market_cases.make(),
+        **tag_cases.make(book, owner),
+        **import_cases.make(book, owner),
+        **book_cases.make(book),
+        **order_cases.make(book, owner),
     }
     return SimpleNamespace(book=book, owner=owner, ids=ids)
 
@@ -184,6 +233,8 @@ def edit_at_once(stage: SimpleNamespace, name: str, version: int) -> list[Any]:
         Watchlist.objects.select_for_update().get(pk=stage.ids["watchlist_id"])
         PeriodicTask.objects.select_for_update().get(pk=stage.ids["schedule_id"])
         market_cases.lock(stage.ids)
+        tag_cases.lock(stage.ids)
+        book_cases.lock(stage.ids)
         for editor in editors:
             editor.start()
         time.sleep(WAITING_S)

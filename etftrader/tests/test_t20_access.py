@@ -18,6 +18,7 @@ from etftrader.core.api import registry
 from etftrader.core.api.registry import CLASSES
 from etftrader.core.records import AuditEvent, JobRun
 from etftrader.testing import matrix, places
+from etftrader.tests import book_cases, import_cases, order_cases, report_cases, tag_cases
 from marketdata.models import Instrument, Valuation
 from marketdata.selectors import sessions
 from marketdata.services import instruments as instrument_service
@@ -27,9 +28,9 @@ from portfolios.models import (
     ApiToken,
     CashTransaction,
     Customer,
+    Invitation,
     Membership,
     Portfolio,
-    Position,
     TokenFamily,
     User,
     Watchlist,
@@ -53,7 +54,10 @@ MAY: dict[str, set[str]] = {
     "trade": {"owner", "editor_trading"},
     "calculate": {"owner"},
     "manage": {"owner"},
+    "limit": {"owner"},
     "share": {"owner"},
+    "revoke": {"owner"},
+    "leave": INSIDE - {"read_token"},
     "halt": {"owner"},
 }
 CLOSED = {"registration_closed"}
@@ -63,33 +67,40 @@ SEEN_BY = {
     "token_id": OWNER,
     "sign_in_id": OWNER,
     "symbol": OWNER,
+    "invitation_id": set(),  # to an address none of them has
     "job_id": OWNER | STAFF,
     "account_id": OWNER | STAFF,
     "watchlist_id": OWNER,
     "item_id": OWNER,
     "price_id": OWNER,
+    "tag_id": OWNER,
+    "view_id": OWNER,
     "valuation_id": OWNER,
 }
 LEAST_CHECKS = 6_000
 SECRET = "Zebra"  # in every name of the owner's things
 FILE = "ticker,quantity,entry_price,entry_date\nBBB,10,50,2016-06-22\n"
-BUY = {"symbol": "AAA", "side": "buy", "quantity": "1"}
 # bodies in which only the id decides
 BODIES: dict[str, Any] = {
     "POST /api/v1/portfolios/<uuid:portfolio_id>/cash/<uuid:transaction_id>/reverse": {
         "reason": "typing error"
     },
-    "POST /api/v1/orders": BUY,
-    "POST /api/v1/trades": BUY,
     "POST /api/v1/portfolios": {"name": "New"},
+    "POST /api/v1/portfolios/<uuid:portfolio_id>/invitations": {
+        "email": "new@example.com",
+        "role": "viewer",
+    },
     "POST /api/v1/watchlists": {"name": "New"},
+    **tag_cases.BODIES,
+    **report_cases.BODIES,
+    **import_cases.BODIES,
+    **book_cases.BODIES,
+    **order_cases.BODIES,
     "POST /api/v1/watchlist-items": {"symbol": "AAA"},
     "POST /api/v1/imports": {"content": FILE},
     "POST /api/v1/portfolios/<uuid:portfolio_id>/imports": {"content": FILE},
     "POST /api/v1/portfolios/<uuid:portfolio_id>/upload": {"content": FILE},
     "POST /api/v1/portfolio/upload": {"content": FILE},
-    "POST /api/v1/portfolios/<uuid:portfolio_id>/orders": BUY,
-    "POST /api/v1/portfolios/<uuid:portfolio_id>/orders/check": BUY,
 }
 
 
@@ -146,6 +157,7 @@ def scene(cast: matrix.Cast) -> SimpleNamespace:
         file=csv_import.read(data=FILE.encode(), user=owner),
         session_date=moment.session_date,
     )
+    batch.rows.update(ordinal=import_cases.LINE)
     tokens.issue(user=owner)
     private = Instrument.objects.create(
         symbol="QQZEBRAQQ",
@@ -166,6 +178,7 @@ def scene(cast: matrix.Cast) -> SimpleNamespace:
         "valuation_id": worth.pk,
         "order_id": order.pk,
         "import_id": batch.pk,
+        "row": import_cases.LINE,
         "cid": order.client_order_id,
         "symbol": private.symbol,
         "underlying": private.symbol,
@@ -179,7 +192,11 @@ def scene(cast: matrix.Cast) -> SimpleNamespace:
         session_date=world.YESTERDAY,
         source="t:private",
     )
-    marks = [SECRET.lower(), "owner@example.com", *(str(each).lower() for each in ids.values())]
+    marks = [
+        SECRET.lower(),
+        "owner@example.com",
+        *(str(each).lower() for each in ids.values() if not isinstance(each, int)),
+    ]
     return SimpleNamespace(cast=cast, ids=ids, marks=marks)
 
 
@@ -198,6 +215,15 @@ def _ids(book: Portfolio, owner: User) -> dict[str, Any]:
     )
     followed = Watchlist.objects.create(user=owner, name=f"{SECRET} list")
     item = WatchlistItem.objects.create(watchlist=followed, symbol="AAA", note=SECRET)
+    invited = Invitation.objects.create(
+        portfolio=book,
+        email=f"{SECRET}@example.com".lower(),
+        role="viewer",
+        hash="0" * 64,
+        sent_at=moment,
+        expires_at=datetime(2100, 1, 1, tzinfo=UTC),
+        invited_by=owner,
+    )
     job = JobRun.objects.create(
         job="etftrader.run_day",
         scope=f"{SECRET}",
@@ -210,6 +236,7 @@ def _ids(book: Portfolio, owner: User) -> dict[str, Any]:
         "user_id": owner.pk,
         "alert_id": alert.pk,
         "job_id": job.pk,
+        "invitation_id": invited.pk,
         "member_id": Membership.objects.get(portfolio=book, role="viewer").pk,
         "token_id": ApiToken.objects.filter(user=owner).first().pk,
         "sign_in_id": TokenFamily.objects.get(user=owner).pk,
@@ -220,8 +247,11 @@ def _ids(book: Portfolio, owner: User) -> dict[str, Any]:
         "item_id": item.pk,
         "limit_id": RiskLimit.objects.get(portfolio=book).pk,
         "trade_id": Trade.objects.get(portfolio=book).pk,
-        "position_id": Position.objects.get(portfolio=book).pk,
+        **tag_cases.make(book, owner, name=f"{SECRET} word"),
+        **report_cases.make(book, owner),
+        **order_cases.make(book, owner, name=SECRET),
         "check_id": PreTradeCheck.objects.filter(portfolio=book).first().pk,
+        "transfer_id": book_cases.make(book, name=f"{SECRET} kept")["transfer_id"],
     }
 
 
@@ -246,8 +276,8 @@ def _question(
     if place.kind in ("query", "filter"):
         return f"{path}?{place.name}={value}", body
     if place.kind == "batch":
-        return path, [{place.name: str(value)}]
-    asked = [str(value)] if place.name == "symbols" else str(value)
+        return path, [body | {place.name: str(value)}]
+    asked = [str(value)] if place.name in ("symbols", "positions") else str(value)
     if place.name == "symbol" and "portfolio_id" in places_of_body(operation):
         body = body | {"portfolio_id": str(scene.cast.own[asker].pk)}
     return path, body | {place.name: asked}

@@ -26,7 +26,7 @@ from etftrader.deploy import stores
 from etftrader.deploy.programs import commands
 from etftrader.testing import services
 from portfolios.models import ApiToken, Membership, Portfolio, User
-from portfolios.services import accounts, signing, tokens
+from portfolios.services import accounts, memberships, signing, tokens
 from portfolios.tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -489,7 +489,11 @@ def test_a_revoked_member_hears_nothing_more_and_stays_connected(
         subscribe(ws, channel, "market")
         until(ws, lambda m: m["type"] == "snapshot" and m["channel"] == "market")
 
-        Membership.objects.filter(user=viewer.user).update(revoked_at=clock.now())
+        memberships.revoke(
+            portfolio_id=cast.book.pk,
+            member_id=Membership.objects.get(portfolio=cast.book, user=viewer.user).pk,
+            by=Actor.of_user(cast.people["owner"].user),
+        )
         error = until(ws, lambda m: m["type"] == "error", within=CLOSED_WITHIN)
         say(channel, var="3.00")
         push.send_now("market", "market.updated", {"state": "open"})

@@ -21,9 +21,19 @@ from django_celery_beat.models import PeriodicTask
 from etftrader import admin_borrowed, schedule
 from etftrader.core import jobs
 from etftrader.core.records import AuditEvent, JobRun
+from etftrader.tests import book_cases, order_cases, report_cases
 from marketdata.models import Instrument, InstrumentAlias, SessionOverride, Universe
 from marketdata.selectors import sessions
-from portfolios.models import Account, Customer, Portfolio, Tag, User, UserPreference, Watchlist
+from portfolios.models import (
+    Account,
+    Customer,
+    ImportAlias,
+    Portfolio,
+    Tag,
+    User,
+    UserPreference,
+    Watchlist,
+)
 from trading.models import CostModel
 from trading.services import orders
 from trading.tests import world
@@ -42,6 +52,7 @@ EDITED: dict[str, set[str]] = {
     "marketdata.Universe": {"add", "change", "delete"},
     "portfolios.Account": {"add", "change", "delete"},
     "portfolios.Customer": {"add", "change", "delete"},
+    "portfolios.ImportAlias": {"add", "change", "delete"},
     "portfolios.Tag": {"change", "delete"},
     "portfolios.User": {"add", "change"},
     "portfolios.UserPreference": {"change", "delete"},
@@ -51,22 +62,25 @@ EDITED: dict[str, set[str]] = {
 SHOWN = {
     "axes.AccessAttempt", "axes.AccessFailureLog", "axes.AccessLog",
     "etftrader.AuditEvent", "etftrader.IdempotencyKey", "etftrader.JobRun",
-    "etftrader.OutboxEvent",
+    "etftrader.OutboxEvent", "etftrader.ReportFile", "etftrader.ReportRun",
+    "etftrader.ReportSchedule",
     "marketdata.Bond", "marketdata.CorporateAction", "marketdata.DataRefresh",
     "marketdata.Fundamental", "marketdata.OptionContract", "marketdata.OptionGreeks",
     "marketdata.OptionQuote", "marketdata.PriceSeries", "marketdata.QuarantinedPrice",
     "marketdata.Quote", "marketdata.ReplayClock", "marketdata.UniverseMember",
     "marketdata.Valuation",
     "portfolios.ApiToken", "portfolios.CashTransaction", "portfolios.ImportBatch",
-    "portfolios.ImportRow", "portfolios.LedgerEntry", "portfolios.Membership",
-    "portfolios.Portfolio", "portfolios.PortfolioSnapshot", "portfolios.Position",
-    "portfolios.PositionSnapshot", "portfolios.PositionTag", "portfolios.TokenFamily",
-    "portfolios.WatchlistItem",
+    "portfolios.ImportMapping", "portfolios.ImportRow", "portfolios.Invitation",
+    "portfolios.LedgerEntry", "portfolios.Membership", "portfolios.Portfolio",
+    "portfolios.PortfolioBenchmark", "portfolios.PortfolioSnapshot", "portfolios.Position",
+    "portfolios.PositionSnapshot", "portfolios.PositionTag", "portfolios.TokenFamily", "portfolios.Transfer",
+    "portfolios.WatchlistItem", "portfolios.SavedView",
     "risk.Alert", "risk.CovarianceSnapshot", "risk.LimitBreach", "risk.PositionRisk",
     "risk.PreTradeCheck", "risk.RiskLimit", "risk.RiskMetric", "risk.StopEvent",
     "risk.StopLossLevel", "risk.StopLossRule", "risk.VarResult",
     "token_blacklist.BlacklistedToken", "token_blacklist.OutstandingToken",
-    "trading.Order", "trading.OrderEvent", "trading.Trade", "trading.TradingHalt",
+    "trading.Basket", "trading.Order", "trading.OrderEvent", "trading.Trade",
+    "trading.TradingHalt",
 }  # fmt: skip
 SUPERUSERS_ONLY = {name for name in EDITED if name.startswith("django_celery_beat.")}
 ACTIONS: dict[str, set[str]] = {
@@ -85,6 +99,8 @@ OURS = ("etftrader", "marketdata", "portfolios", "factors", "risk", "trading")
 IMMUTABLE = (
     "portfolios.LedgerEntry",
     "portfolios.CashTransaction",
+    "portfolios.Transfer",
+    "trading.Basket",
     "trading.Order",
     "trading.OrderEvent",
     "trading.Trade",
@@ -103,6 +119,7 @@ def rows() -> dict[str, Any]:
     world.lift_var_limit(book)
     by = world.actor(book.account.customer.user)
     orders.submit(portfolio_id=book.pk, ticket=world.buy("1"), by=by, moment=sessions.moment())
+    order_cases.make(book, book.account.customer.user)
     jobs.request("portfolios.take_snapshots", as_of=world.YESTERDAY, requested_by=by.user_id)
     call_command("setup_schedules", verbosity=0)
     CostModel.objects.create(portfolio=book, commission_per_trade=0, half_spread_bp=1, impact_y=0)
@@ -113,6 +130,9 @@ def rows() -> dict[str, Any]:
     InstrumentAlias.objects.create(instrument=Instrument.objects.get(symbol="AAA"), alias="TRIPLE")
     SessionOverride.objects.create(date=date(2016, 7, 5), closed=True, reason="A storm")
     UserPreference.objects.get_or_create(user=book.account.customer.user)
+    ImportAlias.objects.get_or_create(kind="positions", alias="paper", field="ticker")
+    book_cases.make(book)
+    report_cases.make(book, book.account.customer.user)
     return {
         label: first.pk
         for label, page in REGISTERED.items()

@@ -7,26 +7,25 @@ from uuid import UUID
 
 from django import forms
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
 from etftrader import day
-from etftrader.core import formats
+from etftrader.core import formats, table_files
 from etftrader.core.actor import Actor
 from etftrader.core.errors import DomainError, NotAllowed
 from etftrader.core.pages import UNPROCESSABLE, done, paged, render_page
 from etftrader.core.records import AuditEvent
 from etftrader.services import actions as write
 from etftrader.views import decisions
-from etftrader.views.as_of import moment_of
 from etftrader.views.decisions import ReasonField, choice, name_of
 from etftrader.views.permissions import may_operate
 from marketdata.choices import ActionKind, ActionStatus
 from marketdata.models import CorporateAction
 from marketdata.selectors import corporate_actions, quarantine
 from marketdata.services import action_edits
+from portfolios.views.as_of import moment_of
 
 PAGE = 50
 KINDS = {
@@ -167,7 +166,7 @@ def _told(row: CorporateAction, latest: date) -> str:
 def _list(request: HttpRequest, actor: Actor) -> dict[str, Any]:
     every = corporate_actions.listed(actor=actor, moment=moment_of(request))
     rows, chosen = _narrowed(every, request.GET)
-    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    page = table_files.page_of(request, rows, PAGE)
     said = corporate_actions.decisions(page.object_list)
     may = may_operate(actor)
     query = QueryDict(mutable=True)

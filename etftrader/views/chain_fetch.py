@@ -19,12 +19,12 @@ from etftrader.selectors import runs
 from etftrader.services import updates
 from etftrader.views import quote_acts as acts
 from etftrader.views import run_words
-from etftrader.views.as_of import moment_of
 from etftrader.views.back import in_place
 from etftrader.views.permissions import may_operate
 from marketdata.models import Instrument
 from marketdata.selectors import instruments, option_chain, sessions
 from marketdata.selectors.sessions import Moment
+from portfolios.views.as_of import moment_of
 
 TEMPLATE = "etftrader/quote_fetch.html"
 EVERY_S = 1  # how often the panel is drawn while a run is open
@@ -57,10 +57,13 @@ def fetch(request: HttpRequest, symbol: str) -> HttpResponse:
     return done(request, reverse("quote_options", args=[underlying.symbol]), words)
 
 
+NONE: dict[str, Any] = {"fetch_shown": False}  # as at a past close: nothing is fetched for it
+
+
 def panel(actor: Actor, underlying: Instrument, moment: Moment) -> dict[str, Any]:
     """What the panel shows; nothing on bundled history and where no chain can be."""
     if not sessions.is_live() or updates.why_no_chain(underlying):
-        return {"fetch_shown": False}
+        return NONE
     run = runs.last_chain(symbol=underlying.symbol)
     is_open = run is not None and run.status in OPEN
     old = option_chain.is_old(underlying=underlying, moment=moment)

@@ -1,5 +1,6 @@
 """The dashboard: am I fine, and what changed since yesterday?"""
 
+from datetime import date
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -9,12 +10,15 @@ from django.urls import reverse
 from etftrader.core.actor import Actor
 from etftrader.core.pages import render_page
 from etftrader.selectors import dashboard as selector
-from etftrader.views.as_of import moment_of
+from etftrader.views import rail
 from marketdata.selectors import vix
 from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio
 from portfolios.selectors import access, watchlists
+from portfolios.views.as_of import past_session, shown_moment
+from portfolios.views.invitations import offers
 from risk.calculations import stop_loss
+from risk.selectors import alerts as alert_rows
 from risk.views import feeds
 
 MAX_AGE = 30  # seconds after which a live figure looks old
@@ -50,13 +54,14 @@ PANELS = {
 def dashboard(request: HttpRequest) -> HttpResponse:
     """One screen over every portfolio the person may see."""
     actor = Actor.of(request)
-    moment = moment_of(request)
-    portfolios = list(Portfolio.objects.for_actor(actor).open().order_by("name", "pk"))
+    past = past_session(request)
+    moment = shown_moment(request)
+    portfolios = rail.portfolios(request)
     access.note_reading(actor, portfolios)
     panel = request.GET.get("panel")
     context: dict[str, Any] = {"portfolios": portfolios, "moment": moment}
     if panel in (None, "attention"):
-        context |= _attention(actor, moment)
+        context |= _attention(actor, portfolios, moment, past)
     lines: selector.Lines = {}
     if panel is None:
         lines = selector.navs(
@@ -65,7 +70,9 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             sessions=selector.CHART_SESSIONS,
         )
     if panel in (None, "books"):
-        rows = selector.books(portfolios=portfolios, moment=moment, lines=lines)
+        rows = selector.books(
+            portfolios=portfolios, moment=moment, lines=lines, is_past=past is not None
+        )
         context |= {"books": _table(rows)}
     if panel is None:
         context |= {
@@ -74,6 +81,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             "vix": _vix(moment),
             **_movers(actor, moment),
             "channels": _channels(portfolios),
+            "offers": offers(actor),
             "facts": [f"{len(portfolios)} portfolio{'' if len(portfolios) == 1 else 's'}"],
             "page_actions": [
                 {"label": "Import", "url": reverse("imports")},
@@ -83,21 +91,31 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     return render_page(request, "etftrader/dashboard.html", context, panels=PANELS)
 
 
-def _attention(actor: Actor, moment: Moment) -> dict[str, Any]:
+def _attention(
+    actor: Actor, portfolios: list[Portfolio], moment: Moment, past: date | None
+) -> dict[str, Any]:
+    noted = {each.pk for each in portfolios if each.may_note}  # type: ignore[attr-defined]
+    house = alert_rows.may_operate(actor)
     alerts = [
         {
             "id": alert.pk,
-            "severity": feeds.SEVERITY[alert.severity],
+            "severity": feeds.severity(alert),
             "state": alert.state,
-            "title": f"{alert.portfolio.name}: {alert.title}" if alert.portfolio else alert.title,
-            "text": alert.detail,
-            "at": alert.last_seen,
+            "title": f"{alert.portfolio.name}: {feeds.title(alert)}"
+            if alert.portfolio
+            else feeds.title(alert),
+            "text": alert.detail or "",
+            "at": alert.last_seen or alert.first_seen,
             "url": reverse("risk", args=[alert.portfolio_id]) if alert.portfolio_id else "",
-            "ack_url": reverse("alert_acknowledge", args=[alert.pk]),
+            "ack_url": reverse("alert_acknowledge", args=[alert.pk])
+            if past is None and (alert.portfolio_id in noted or (house and not alert.portfolio_id))
+            else "",
             "who": alert.acknowledged_label,
         }
-        for alert in selector.attention(actor=actor, moment=moment)
+        for alert in selector.attention(actor=actor, close=moment.as_of if past else None)
     ]
+    if past is not None:  # whether data and jobs were late is not kept
+        return {"attention": alerts, "late": [], "failed_jobs": []}
     late = selector.late(moment=moment)
     failed = selector.failed_jobs(session_date=moment.session_date) if actor.is_staff else []
     return {"attention": alerts, "late": late, "failed_jobs": failed}
@@ -110,6 +128,7 @@ def _table(rows: list[selector.BookRow]) -> dict[str, Any]:
         "columns": COLUMNS,
         "rows": [_row(row) for row in rows],
         "totals": ALL | selector.totals(rows) if len(rows) > 1 else None,
+        "currencies": " and ".join(sorted({row.portfolio.base_currency for row in rows})) or "USD",
         "max_age": MAX_AGE if any(row.live for row in rows) else "",
         "empty": {
             "text": "No portfolio yet. Create one, or bring positions in from a file.",
@@ -125,10 +144,11 @@ def _row(row: selector.BookRow) -> dict[str, Any]:
     line: dict[str, Any] = {
         "id": portfolio.pk,
         "name": portfolio.name,
+        "currency": portfolio.base_currency,
         "url": reverse("overview", args=[portfolio.pk]),
         "live": f"{channel}.value:",
         "stop": row.nearest_stop,
-        "stop_reason": "no stop is evaluated",
+        "stop_reason": row.stop_reason,
         "spark": row.spark,
     }
     if snapshot is None and row.live is None:
@@ -177,7 +197,7 @@ def _chart(portfolios: list[Portfolio], lines: selector.Lines) -> dict[str, Any]
     words = ", ".join(f"{each['name']} {each['values'][-1]:,.0f}" for each in series)
     return {
         "id": "nav",
-        "title": "Net asset value by session, US dollars",
+        "title": f"Net asset value by session, {_in_words(portfolios)}",
         "conclusion": f"At the last close: {words}." if words else "No history yet.",
         "x": days,
         "series": series,
@@ -186,6 +206,13 @@ def _chart(portfolios: list[Portfolio], lines: selector.Lines) -> dict[str, Any]
         "height": 330,
         "empty": "History starts with the first snapshot.",
     }
+
+
+def _in_words(portfolios: list[Portfolio]) -> str:
+    currencies = {each.base_currency for each in portfolios} or {"USD"}
+    if currencies == {"USD"}:
+        return "US dollars"
+    return currencies.pop() if len(currencies) == 1 else "each book's own currency"
 
 
 def _vix(moment: Moment) -> dict[str, Any]:

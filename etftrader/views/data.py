@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from etftrader import day, housekeeping
+from etftrader.core import table_files
 from etftrader.core.actor import Actor
 from etftrader.core.errors import Conflict, NotAllowed
 from etftrader.core.pages import done, is_fragment, render_page
@@ -19,13 +20,13 @@ from etftrader.schedule import STEP
 from etftrader.selectors import datasets, runs
 from etftrader.services import acts
 from etftrader.views import coverage, run_words, update
-from etftrader.views.as_of import moment_of
 from etftrader.views.back import back
 from etftrader.views.permissions import may_advance, may_operate
 from marketdata.providers import reference
 from marketdata.selectors import quarantine, sessions
 from marketdata.selectors.freshness import DatasetStatus
 from marketdata.selectors.sessions import Moment
+from portfolios.views.as_of import moment_of
 
 PANELS = {
     "clock": "etftrader/data_clock.html",
@@ -41,7 +42,8 @@ DATASETS = (
     {"key": "lag", "label": "Lag", "term": "lag", "priority": "p3"},
     {"key": "state", "label": "State", "kind": "tag"},
     {"key": "coverage", "label": "Coverage", "kind": "template", "css": "bar",
-     "template": "etftrader/cell_coverage.html", "term": "coverage", "priority": "p2"},
+     "template": "etftrader/cell_coverage.html", "term": "coverage", "priority": "p2",
+     "parts": (("share", "Coverage"), ("there", "There"), ("total", "Expected"))},
     {"key": "source", "label": "Source", "priority": "p3"},
     {"key": "at", "label": "Refreshed", "kind": "moment", "moment": "short", "priority": "p3"},
     {"key": "error", "label": "Last error", "priority": "p2", "css": "wrap"},
@@ -53,7 +55,8 @@ def data(request: HttpRequest) -> HttpResponse:
     """Can I trust today's numbers?"""
     actor = Actor.of(request)
     moment = moment_of(request)
-    panel = request.GET.get("panel") if is_fragment(request) else None
+    apart = is_fragment(request) or table_files.wanted(request)
+    panel = request.GET.get("panel") if apart else None
     context: dict[str, Any] = {
         "moment": moment,
         "section": "data",

@@ -5,13 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from etftrader import slow_runs
-from etftrader.core import job_log
+from etftrader.core import job_log, table_files
 from etftrader.core import jobs as core_jobs
 from etftrader.core.actor import Actor
 from etftrader.core.errors import Conflict, NotAllowed, NotFound
@@ -164,7 +164,7 @@ def _finished(request: HttpRequest, actor: Actor) -> dict[str, Any]:
     kinds = runs.kinds(actor=actor)
     chosen = _chosen(request.GET, kinds)
     found = runs.finished(actor=actor, **chosen)
-    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    page = table_files.page_of(request, found, PAGE)
     query = QueryDict(mutable=True)
     for name, value in _written(chosen).items():
         query[name] = value

@@ -13,11 +13,11 @@ from etftrader.core.actor import Actor
 from etftrader.core.pages import render_page
 from etftrader.selectors import overview as selector
 from etftrader.templatetags import display
-from etftrader.views.as_of import keep_close, moment_of, past_session
 from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio, PortfolioSnapshot
 from portfolios.selectors import access, snapshots
 from portfolios.selectors.positions import Worth
+from portfolios.views.as_of import keep_close, moment_of, past_session
 from risk.live import PortfolioRisk
 from risk.selectors import limits
 
@@ -37,7 +37,7 @@ def overview(request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
     """What do I hold, what is it worth, what is it doing?"""
     portfolio = access.portfolio_for(Actor.of(request), portfolio_id)
     moment = moment_of(request)
-    as_of = past_session(request, moment)
+    as_of = past_session(request)
     found = selector.worth(portfolio=portfolio, moment=moment, as_of=as_of)
     context: dict[str, Any] = {
         "portfolio": portfolio,

@@ -1,4 +1,4 @@
-"""The book: every position with its price, gain and risk; filtered, grouped, as CSV."""
+"""The book: every position with its price, gain and risk; filtered, grouped, as a file."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,85 +7,36 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 
-from etftrader.core import tables
 from etftrader.core.actor import Actor
 from etftrader.core.pages import render_page
+from etftrader.core.table_files import at_most, wanted
 from etftrader.selectors import overview as worths
 from etftrader.selectors import positions as selector
-from etftrader.selectors.positions import Group, Row, Wish
-from etftrader.views.as_of import moment_of, past_session
-from portfolios.models import Portfolio
-from portfolios.selectors import access
-from portfolios.selectors import positions as book
+from etftrader.selectors.positions import Row
+from etftrader.views import position_tables
+from portfolios.constants import Action
+from portfolios.models import SavedView
+from portfolios.selectors import access, groups, saved_views, tags
+from portfolios.selectors.position_filters import VIEW_PARAMETERS
+from portfolios.views.as_of import keep_close, moment_of, past_session
 
-REASONS = {
-    "no_price": "no price is known",
-    "no_settlement_price": "expired, and the close it settles at is missing",
-    "price_stale": "price older than five sessions: left out of the risk",
-    "price_suspect": "a newer price is held back: left out of the risk until it is decided",
-}
-DELTA_REASONS = {"no_delta": "no Greeks of this session: left out of the risk"}
 PANELS = {"positions": "etftrader/positions_table.html"}
-MAX_AGE = 30  # seconds after which a live figure looks old
-NOT_A_FILTER = {"panel", "format"}
-COLUMNS: tuple[dict[str, Any], ...] = (
-    {"key": "symbol", "label": "Symbol", "sub": "name", "sort": True, "css": "fold"},
-    {"key": "type", "label": "Type", "priority": "p2"},
-    {"key": "quantity", "label": "Quantity", "fmt": "qty", "sort": True, "priority": "p2"},
-    {"key": "average", "label": "Avg price", "fmt": "price", "term": "average_price",
-     "priority": "p3"},
-    {"key": "price", "label": "Last", "fmt": "price", "term": "price", "live": True,
-     "priority": "p2"},
-    {"key": "exposure", "label": "Exposure", "fmt": "money0", "live": True, "sort": True,
-     "sum": True},
-    {"key": "delta_exposure", "label": "Delta exposure", "fmt": "money0", "live": True,
-     "sort": True, "sum": True, "priority": "p3"},
-    {"key": "weight", "label": "Weight", "fmt": "pct1", "live": True, "sort": True, "sum": True},
-    {"key": "day_pnl", "label": "Day P&L", "fmt": "signed:money0", "tone": True, "live": True,
-     "sort": True, "sum": True},
-    {"key": "unrealized", "label": "Unrealised", "fmt": "signed:money0", "tone": True,
-     "live": "exposure", "sort": True, "sum": True, "priority": "p2"},
-    {"key": "gain", "label": "Unrealised %", "fmt": "signed:pct1", "tone": True,
-     "live": "exposure", "sort": True, "sum": "gain*", "priority": "p3"},
-    {"key": "share", "label": "VaR share", "fmt": "pct1", "term": "var_share", "live": True,
-     "sum": True, "priority": "p2"},
-    {"key": "tags", "label": "Tags", "priority": "p3", "css": "fold"},
-    {"key": "quality", "label": "Price", "kind": "tag", "priority": "p2"},
-    {"key": "trade", "label": "", "kind": "template", "template": "portfolios/cell_trade.html",
-     "priority": "p3"},
-)  # fmt: skip
-_FILE = (
-    ("symbol", "symbol"),
-    ("type", "type"),
-    ("quantity", "quantity"),
-    ("average_price", "average"),
-    ("last", "price"),
-    ("exposure", "exposure"),
-    ("delta_exposure", "delta_exposure"),
-    ("weight", "weight"),
-    ("day_pnl", "day_pnl"),
-    ("unrealized_pnl", "unrealized"),
-    ("unrealized_return", "gain"),
-    ("var_share", "share"),
-    ("sector", "sector"),
-    ("underlying", "underlying"),
-    ("contract", "contract"),
-    ("tags", "tags"),
-    ("price_class", "price_class"),
-    ("price_session", "price_session"),
-)
+KEPT = (*VIEW_PARAMETERS, "view", "as_of", "page", "size")
 
 
 @login_required
 def positions(request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
     """What exactly do I hold and how is each doing?"""
-    portfolio = access.portfolio_for(Actor.of(request), portfolio_id)
+    actor = Actor.of(request)
+    portfolio, acts = access.portfolio_with_actions(actor, portfolio_id)
     moment = moment_of(request)
-    asked = past_session(request, moment)
+    asked = past_session(request)
     found = worths.worth(portfolio=portfolio, moment=moment, as_of=asked)
     record = None
+    if found is not None and found.snapshot is not None:
+        if asked is not None or found.snapshot.session_date == moment.session_date:
+            keep_close(request, found.snapshot)  # the frame around the page shows it too
     if asked is None:
         record = worths.live_risk(portfolio_id=portfolio.pk, moment=moment)
     every: list[Row] = []
@@ -95,13 +46,16 @@ def positions(request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
             until=min(found.session_date, moment.session_date),
             record=record,
         )
-        every = selector.rows(
-            worth=found, shares=shares, tags=book.tags_of(portfolio_id=portfolio.pk)
-        )
-    wish = selector.wish_of(request.GET)
-    shown = selector.chosen(every, wish)
-    if request.GET.get("format") == "csv":
-        return _file(portfolio, selector.grouped(shown, wish.group))
+        every = selector.rows(held=groups.held([found]), shares=shares)
+    views = list(saved_views.of_actor(actor=actor))
+    query = _query(request, views)
+    wish = selector.wish_of(query)
+    shown = _ticked(request, selector.chosen(every, wish))
+    nav = found.nav if found is not None else groups.ZERO
+    grouped = selector.grouped(shown, wish.group, nav)
+    may_tag = asked is None and Action.NOTE in acts
+    optional = any(row.contract for row in every)
+    kept, edit = urlencode(query), _editing(request, may_tag=may_tag)
     context = {
         "portfolio": portfolio,
         "tab": "positions",
@@ -110,125 +64,77 @@ def positions(request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
         "is_now": asked is None,
         "refresh": "" if asked else "order.filled",
         "found": found,
-        "table": _table(
-            portfolio, shown, wish, of=len(every), now=asked is None, aging=record is not None
+        "foreign": any(row.rate is not None for row in every),
+        "table": position_tables.table(
+            portfolio,
+            grouped,
+            wish,
+            total=selector.whole(shown, nav) if shown else None,
+            of=len(every),
+            now=asked is None,
+            aging=record is not None,
+            query=query,
+            number=query.get("page", ""),
+            size=at_most(request, _size(query)),
+            editing=edit[0],
+            may_tag=may_tag,
+            may_trade=asked is None and Action.TRADE in acts,
         ),
-        "fields": _fields(every, wish),
-        "clear_url": "?",
-        "query": urlencode({k: v for k, v in request.GET.items() if k not in NOT_A_FILTER}),
-        "csv_url": f"?{urlencode({**request.GET.dict(), 'format': 'csv'})}",
+        "fields": position_tables.fields(every, wish),
+        "chips": position_tables.chips(wish, query),
+        "mode": wish.filter.tag_mode if len(wish.filter.tags) > 1 else "",
+        "columns": position_tables.column_choices(wish, optional=optional),
+        "kept": {name: value for name, value in query.items() if name not in ("columns", "page")},
+        "edit": edit,
+        "overlap": wish.group in groups.OVERLAPPING and bool(shown),
+        "may_tag": may_tag and bool(shown),
+        "offered": sorted({mark.word for row in every for mark in _marks(row)}),
+        "views": [_view(each, query) for each in views],
+        "view": next((each for each in views if str(each.pk) == query.get("view")), None),
+        "clear_url": "?view=",
+        "query": kept,
         "count": len(shown),
         "of": len(every),
     }
     return render_page(request, "etftrader/positions.html", context, panels=PANELS)
 
 
-def _table(
-    portfolio: Portfolio, shown: Sequence[Row], wish: Wish, *, of: int, now: bool, aging: bool
-) -> dict[str, Any]:
-    lines: list[dict[str, Any]] = []
-    for group in selector.grouped(shown, wish.group):
-        if group.name:
-            lines.append(_subtotal(group))
-        lines += [_line(row, portfolio, live=now) for row in group.rows]
-    total = selector.sums(shown)
-    optional = any(row.contract for row in shown)
-    # a subtotal belongs to the rows below it, so grouped rows are not sorted in the page
-    sort = not wish.group
+def _ticked(request: HttpRequest, rows: list[Row]) -> list[Row]:
+    """Of a file only the rows that were ticked, where any was."""
+    ticked = set(request.GET.getlist("position")) if wanted(request) else set()
+    return [row for row in rows if str(row.position_id) in ticked] if ticked else rows
+
+
+def _query(request: HttpRequest, views: Sequence[SavedView]) -> dict[str, str]:
+    """The parameters that count: those of the address; without any those of the default view."""
+    told = {name: ",".join(request.GET.getlist(name)) for name in KEPT if request.GET.getlist(name)}
+    if not set(told) - {"as_of"}:
+        default = next((each for each in views if each.is_default), None)
+        if default is not None:
+            told |= {**default.query, "view": str(default.pk)}
+    return {name: value for name, value in told.items() if value or name == "view"}
+
+
+def _editing(request: HttpRequest, *, may_tag: bool) -> tuple[str, int | None]:
+    """Whose tags are a form, and the version it was thought out on."""
+    key = request.GET.get("edit", "") if may_tag else ""
+    return key, tags.version_of(position_id=key) if key else None
+
+
+def _size(query: Mapping[str, str]) -> int:
+    text = query.get("size", "")
+    return int(text) if text in {str(each) for each in selector.PAGE_SIZES} else selector.MOST_ROWS
+
+
+def _marks(row: Row) -> tuple[Any, ...]:
+    return (*row.held.mark.tags, *row.held.mark.strategies)
+
+
+def _view(each: SavedView, query: Mapping[str, str]) -> dict[str, Any]:
+    past = {"as_of": query["as_of"]} if "as_of" in query else {}
     return {
-        "id": "positions-table",
-        "caption": "Open positions",
-        "columns": [
-            {**each, "sort": each.get("sort", False) and sort}
-            for each in COLUMNS
-            if optional or each["key"] != "delta_exposure"
-        ],
-        "rows": lines,
-        "totals": {"symbol": "Total"} | total if shown else None,
-        "max_age": MAX_AGE if aging else "",
-        "filtered": bool(of) and not shown,
-        "clear_url": "?",
-        "empty": {
-            "text": "Nothing is held. Bring positions in from a file, or buy the first one.",
-            "filtered_text": f"None of {of} positions matches: {wish.words}.",
-            "url": reverse("imports"),
-            "label": "Import CSV",
-        },
+        "name": each.name,
+        "url": f"?{urlencode({**each.query, 'view': str(each.pk), **past})}",
+        "current": str(each.pk) == query.get("view"),
+        "is_default": each.is_default,
     }
-
-
-def _line(row: Row, portfolio: Portfolio, *, live: bool) -> dict[str, Any]:
-    trade = reverse("trade", args=[portfolio.pk])
-    reason = REASONS.get(row.reason, row.reason.replace("_", " "))
-    why = reason or "no price"
-    return {
-        "id": row.symbol,
-        "symbol": row.contract or row.symbol,
-        "url": reverse("quote", args=[row.symbol]),
-        "trade": f"{trade}?{urlencode({'symbol': row.symbol})}",
-        "name": row.sector if not row.contract else "",
-        "type": row.type,
-        "quantity": row.quantity,
-        "average": row.average,
-        "price": row.price,
-        "exposure": row.exposure,
-        "delta_exposure": row.delta_exposure,
-        "delta_exposure_reason": DELTA_REASONS.get(row.delta_reason, why),
-        "weight": row.weight,
-        "day_pnl": row.day_pnl,
-        "unrealized": row.unrealized,
-        "gain": row.gain,
-        "share": row.share,
-        "tags": row.tags or " ",
-        "quality": {
-            "text": row.price_class or "missing",
-            "kind": {"stale": "watch", "suspect": "bad", "": "bad"}.get(row.price_class, "plain"),
-            "title": reason or (f"of {row.price_session}" if row.price_session else ""),
-        },
-        "live": f"value.marks.{row.symbol}" if live else "",
-        "share_live": f"risk.components.{row.symbol}.share",
-        "unrealized_less": row.cost,
-        "gain_less": row.cost,
-        "gain_per": abs(row.cost) or None,
-        **{f"{key}_reason": why for key in ("price", "exposure", "weight", "unrealized", "gain")},
-        "day_pnl_reason": reason or "no close of the day before",
-        "share_reason": reason or "left out of the VaR",
-    }
-
-
-def _subtotal(group: Group) -> dict[str, Any]:
-    count = f"{len(group.rows)} position{'' if len(group.rows) == 1 else 's'}"
-    return {"symbol": group.name, "name": count, "css": "total", **selector.sums(group.rows)}
-
-
-def _fields(every: Sequence[Row], wish: Wish) -> list[dict[str, Any]]:
-    names = sorted({tag for row in every for tag in row.tag_names})
-    held = {row.type for row in every} | {book.LONG, book.SHORT, wish.type}
-    types = [each for each in book.TYPES if each in held]
-    fields: list[dict[str, Any]] = [
-        {"name": "q", "label": "Search", "value": wish.search},
-        _choice("type", "Type", wish.type, [(each, each) for each in types]),
-    ]
-    if names:
-        fields.append(_choice("tag", "Tag", wish.tag, [(name, name) for name in names]))
-    fields.append(_choice("group", "Group", wish.group, list(selector.GROUPS.items())))
-    return fields
-
-
-def _choice(name: str, label: str, value: str, choices: list[tuple[str, str]]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "label": label,
-        "value": value,
-        "choices": [{"value": key, "label": text} for key, text in choices],
-    }
-
-
-def _file(portfolio: Portfolio, groups: Sequence[Group]) -> HttpResponse:
-    """Exactly the rows on screen, in their order."""
-    rows = [[getattr(row, key) for _, key in _FILE] for group in groups for row in group.rows]
-    body = tables.write([name for name, _ in _FILE], rows)
-    headers: Mapping[str, str] = {
-        "Content-Disposition": f'attachment; filename="positions-{portfolio.pk}.csv"'
-    }
-    return HttpResponse(body, content_type="text/csv; charset=utf-8", headers=headers)

@@ -21,6 +21,7 @@ from marketdata.services import price_upload
 from marketdata.services.price_upload import RowsRefused, RowVerdict, Uploaded
 
 TOO_MANY = 429
+MAX_HANDED = 900_000  # characters
 PAGE, VERDICT = "etftrader/price_files.html", "etftrader/price_files_verdict.html"
 TAGS = {
     price_upload.STORED: "ok",
@@ -43,14 +44,19 @@ class PriceFileForm(forms.Form):
     """A file and how it is to be taken."""
 
     file = forms.FileField(
+        required=False,
         label="CSV file, plain or gzip",
         allow_empty_file=True,
         widget=forms.FileInput(attrs={"accept": ".csv,.gz,text/csv,application/gzip"}),
         help_text=f"At most {MAX_FILE_BYTES // 1_000_000} MB, {price_upload.MOST_ROWS:,} rows and "
         f"{price_upload.MOST_SYMBOLS} symbols, {settings.RATE_LIMITS[price_files.FILES][0]} files "
         "a day. Larger files go into CSV_FOLDER.",
-        error_messages={"required": "Choose a file first."},
     )
+    # what the import page has handed on; a file that is chosen wins
+    content = forms.CharField(
+        required=False, strip=False, max_length=MAX_HANDED, widget=forms.HiddenInput
+    )
+    file_name = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
     kind = forms.ChoiceField(
         required=False,
         label="It holds",
@@ -66,6 +72,20 @@ class PriceFileForm(forms.Form):
     add_symbols = forms.BooleanField(required=False, label="Add symbols that are not known yet")
     partial = forms.BooleanField(required=False, label="Store the good rows if others are bad")
     check = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        """A file, or the content of one."""
+        said = super().clean() or {}
+        if not self.errors and said.get("file") is None and not said.get("content"):
+            self.add_error("file", "Choose a file first.")
+        return said
+
+    def given(self) -> tuple[bytes, str]:
+        """What the file holds, and its name."""
+        file = self.cleaned_data["file"]
+        if file is not None:
+            return file.read(), file.name
+        return self.cleaned_data["content"].encode(), self.cleaned_data["file_name"] or "pasted.csv"
 
 
 @login_required
@@ -104,11 +124,11 @@ def _sent(form: PriceFileForm, actor: Actor) -> dict[str, Any]:
     """Take the file; the answer is what the verdict's panel shows."""
     if not form.is_valid():
         return {"problem": next(iter(form.errors.values()))[0]}
-    given = dict(form.cleaned_data)
-    file = given.pop("file")
-    wish = Wish(**given)
+    data, name = form.given()
+    handed = ("file", "content", "file_name")
+    wish = Wish(**{key: each for key, each in form.cleaned_data.items() if key not in handed})
     try:
-        sent = price_files.read(data=file.read(), file_name=file.name, wish=wish, by=actor)
+        sent = price_files.read(data=data, file_name=name, wish=wish, by=actor)
         brought = price_files.bring(sent=sent, wish=wish, by=actor)
     except RowsRefused as refusal:
         return {"problem": refusal.detail} | _shown(refusal.told)

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from django import forms
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from etftrader.core import table_files
 from etftrader.core.actor import Actor
 from etftrader.core.errors import DomainError, NotAllowed
 from etftrader.core.pages import UNPROCESSABLE, done, paged, render_page
@@ -134,7 +134,7 @@ def _told_all(verdict: str, decided: decisions.Decided) -> str:
 
 def _list(request: HttpRequest, actor: Actor, form: DecisionForm | None = None) -> dict[str, Any]:
     rows, chosen = _narrowed(quarantine.rows(actor=actor), request.GET)
-    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    page = table_files.page_of(request, rows, PAGE)
     looked = quarantine.looked_at(list(page.object_list))
     page.object_list = looked  # type: ignore[assignment]
     ids = {each.row.instrument_id for each in looked if each.row.instrument_id}

@@ -1,6 +1,6 @@
 """One symbol: its price and how old it is, its chart and facts, who is like it, where I hold it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 from urllib.parse import urlencode
@@ -14,18 +14,20 @@ from django.urls import reverse
 from etftrader.core import tables
 from etftrader.core.actor import Actor
 from etftrader.core.pages import is_fragment, render_page
+from etftrader.core.table_files import wanted
 from etftrader.selectors import quote as selector
 from etftrader.views import chain_fetch, quote_bond, quote_contract
 from etftrader.views import quote_acts as acts
 from etftrader.views import quote_blocks as blocks
-from etftrader.views.as_of import moment_of
 from marketdata.choices import InstrumentKind
 from marketdata.models import Instrument, QuarantinedPrice
 from marketdata.selectors import instruments, option_chain, price_chart, quarantine
 from marketdata.selectors.price_chart import Chart
 from marketdata.selectors.sessions import Moment
+from portfolios.views.as_of import kept, shown_moment
 
 PAGE = "etftrader/quote.html"
+POINTS = "points"  # of the chart, as a file
 PANELS = {"chart": "etftrader/quote_chart.html", "fetch": chain_fetch.TEMPLATE}
 STYLES = ("line", "ohlc")
 MOST_BARS = 300  # drawn as bars; beyond that they cannot be told apart
@@ -53,7 +55,7 @@ def quote(request: HttpRequest, symbol: str) -> HttpResponse:
         return acts.canonical(request, "quote", instrument)
     if instrument.kind == InstrumentKind.OPTION:
         return quote_contract.page(request, instrument)
-    moment = moment_of(request)
+    moment = shown_moment(request)
     if is_fragment(request) and request.GET.get("panel") == "fetch":
         fetching = chain_fetch.panel(actor, instrument, moment) | {"instrument": instrument}
         return render_page(request, PAGE, fetching, panels=PANELS)
@@ -67,7 +69,7 @@ def quote(request: HttpRequest, symbol: str) -> HttpResponse:
         interval=5 if style == "ohlc" and span == "1D" else 1,
         ratio=ratio,
     )
-    if request.GET.get("format") == "csv":
+    if wanted(request) == POINTS:
         return _file(instrument, read)
     known = price_chart.known(actions, moment.current)
     doubts = price_chart.held_back(instrument=instrument, moment=moment)
@@ -77,7 +79,7 @@ def quote(request: HttpRequest, symbol: str) -> HttpResponse:
         "chart": _chart(request, instrument, moment, read, style) | blocks.events(known, doubts),
     }
     if not (is_fragment(request) and request.GET.get("panel")):
-        context |= _rest(actor, instrument, moment, ratio)
+        context |= _rest(actor, instrument, moment, ratio, kept(request))
         context |= {
             "actions": blocks.actions_table(known),
             "doubts": blocks.doubts_table(instrument, doubts, _shares(doubts, ratio)),
@@ -100,16 +102,22 @@ def _asked(request: HttpRequest) -> tuple[str, str]:
     )
 
 
-def _rest(actor: Actor, instrument: Instrument, moment: Moment, ratio: Any) -> dict[str, Any]:
+def _rest(
+    actor: Actor, instrument: Instrument, moment: Moment, ratio: Any, same: Mapping[str, str]
+) -> dict[str, Any]:
     """Everything of the page but the chart and the events."""
     near = selector.peers(instrument=instrument, actor=actor)
     now, *others = selector.priced(wanted=[instrument, *near], moment=moment)
-    mine = selector.mine(actor=actor, instrument=instrument, mark=now.mark)
+    # what is held is of now: books of then have pages of their own
+    mine: list[selector.Mine] = []
+    lists: list[Any] = []
+    if not same:
+        mine = selector.mine(actor=actor, instrument=instrument, mark=now.mark, moment=moment)
+        lists = selector.watching(actor=actor, symbol=instrument.symbol)
     expiries = {}
     if instrument.kind != InstrumentKind.BOND:
         expiries = option_chain.expiries(underlying=instrument, moment=moment)
-    options = reverse("quote_options", args=[instrument.symbol])
-    fetching = chain_fetch.panel(actor, instrument, moment)
+    fetching = chain_fetch.NONE if same else chain_fetch.panel(actor, instrument, moment)
     return {
         **fetching,
         "channels": f"quotes greeks user.{actor.user_id}.jobs",
@@ -119,11 +127,15 @@ def _rest(actor: Actor, instrument: Instrument, moment: Moment, ratio: Any) -> d
         "peers": blocks.peers_table(near, others, moment),
         "symbols": " ".join([instrument.symbol, *(each.symbol for each in near)]),
         "expiries": [
-            {"day": day, "count": count, "url": f"{options}?expiry={day}"}
+            {
+                "day": day,
+                "count": count,
+                "url": acts.address("quote_options", instrument.symbol, {"expiry": day, **same}),
+            }
             for day, count in expiries.items()
         ],
-        **acts.tabs(instrument, expiries, "quote", live=fetching["fetch_shown"]),
-        **acts.acts(instrument, mine, selector.watching(actor=actor, symbol=instrument.symbol)),
+        **acts.tabs(instrument, expiries, "quote", same=same, live=fetching["fetch_shown"]),
+        **acts.acts(instrument, mine, lists, past=bool(same)),
     }
 
 
@@ -150,7 +162,9 @@ def _chart(
     barred = _no_bars(read)
     shown = "line" if barred else style
     source = reverse("api-market-bars", args=[instrument.symbol])
-    query = {"range": read.range}
+    same = kept(request)
+    query = {"range": read.range, **same}
+    file = {"range": read.range, "style": style, "export": POINTS, **same}
     if read.interval == "5min":
         query["interval"] = "5"
     return {
@@ -165,7 +179,7 @@ def _chart(
         "menu": [
             {
                 "label": "CSV of this range",
-                "url": f"?{urlencode({'range': read.range, 'style': style, 'format': 'csv'})}",
+                "url": f"?{urlencode(file)}",
                 "download": True,
             },
             {
@@ -178,7 +192,7 @@ def _chart(
         "ranges": [
             {
                 "label": each,
-                "query": urlencode({"range": each, "style": style}),
+                "query": urlencode({"range": each, "style": style, **same}),
                 "current": each == read.range,
             }
             for each in price_chart.RANGES
@@ -186,7 +200,7 @@ def _chart(
         "styles": [
             {
                 "label": {"line": "Line", "ohlc": "OHLC"}[each],
-                "query": urlencode({"range": read.range, "style": each}),
+                "query": urlencode({"range": read.range, "style": each, **same}),
                 "current": each == shown,
                 "barred": barred if each == "ohlc" else "",
             }

@@ -26,6 +26,7 @@ CLASSES = {
 }
 AGEING = ("LIVE", "DELAYED", "STALE", "SUSPECT")  # what a price becomes while its page is open
 ABBREVIATED = {InstrumentKind.ETF, InstrumentKind.FX}
+NO_BOOK = "You trade in no portfolio."
 KINDS = {"STALE": "watch", "SUSPECT": "bad", "MISSING": "bad", "LIVE": "ok"}
 NOT_FOUND = 404
 
@@ -62,24 +63,41 @@ def standing(instrument: Instrument, now: Priced, moment: Moment) -> dict[str, A
     }
 
 
+def address(name: str, symbol: str, query: Mapping[str, str]) -> str:
+    """A page of a symbol, with what its address keeps."""
+    url = reverse(name, args=[symbol])
+    return f"{url}?{urlencode(query)}" if query else url
+
+
 def tabs(
-    instrument: Instrument, expiries: Mapping[date, int], tab: str, *, live: bool = False
+    instrument: Instrument,
+    expiries: Mapping[date, int],
+    tab: str,
+    *,
+    same: Mapping[str, str],
+    live: bool = False,
 ) -> dict[str, Any]:
-    """The two pages of something that has options, or may get some; none of anything else."""
+    """The two pages of something that has options, or may get some; none of anything else.
+
+    `same` is what they keep of a past close.
+    """
     found = [
-        {"key": "quote", "label": "Quote", "url": reverse("quote", args=[instrument.symbol])},
+        {"key": "quote", "label": "Quote", "url": address("quote", instrument.symbol, same)},
         {
             "key": "options",
             "label": "Option chain",
-            "url": reverse("quote_options", args=[instrument.symbol]),
+            "url": address("quote_options", instrument.symbol, same),
             "count": sum(expiries.values()),
         },
     ]
     return {"tabs": found if expiries or live or tab == "options" else [], "tab": tab}
 
 
-def acts(instrument: Instrument, mine: Sequence[Mine], lists: Sequence[Watching]) -> dict[str, Any]:
-    """Trade in each portfolio where the person may, and put it on a watchlist."""
+def acts(
+    instrument: Instrument, mine: Sequence[Mine], lists: Sequence[Watching], *, past: bool
+) -> dict[str, Any]:
+    """Trade in each portfolio where the person may, and put it on a watchlist; not in the past."""
+    nowhere = "These are past figures: show now to trade." if past else NO_BOOK
     query = urlencode({"symbol": instrument.symbol})
     trades = [
         {"label": each.name, "url": f"{reverse('trade', args=[each.portfolio_id])}?{query}"}
@@ -88,7 +106,7 @@ def acts(instrument: Instrument, mine: Sequence[Mine], lists: Sequence[Watching]
     ]
     return {
         "trades": trades,
-        "no_trade": _no_trade(instrument) or ("" if trades else "You trade in no portfolio."),
+        "no_trade": _no_trade(instrument) or ("" if trades else nowhere),
         "lists": [
             {
                 "name": each.name,

@@ -15,7 +15,7 @@ from etftrader.views.quote_bond import OF_FACE
 from marketdata.choices import ActionKind, InstrumentKind
 from marketdata.constants import VIX
 from marketdata.models import CorporateAction, Fundamental, Instrument, QuarantinedPrice
-from marketdata.selectors import quarantine
+from marketdata.selectors import prices, quarantine
 from marketdata.selectors.option_inputs import FEWEST_RETURNS, VOLATILITY_WINDOW
 from marketdata.selectors.price_chart import Chart
 from marketdata.selectors.sessions import Moment
@@ -119,7 +119,14 @@ def no_points(instrument: Instrument, read: Chart, moment: Moment) -> str:
             f"No minute of {instrument.symbol} is known around {eastern(moment.as_of, 'full')}. "
             "Minutes come while a session is played or quotes are live. Take 1M or longer."
         )
-    return f"No close of {instrument.symbol} is known up to {eastern(moment.session_date)}."
+    mark = prices.newest_closes(instruments=[instrument], session_date=moment.session_date)
+    newest = mark[instrument.pk].session_date if instrument.pk in mark else None
+    if newest is None:
+        return f"No close of {instrument.symbol} is known up to {eastern(moment.session_date)}."
+    return (
+        f"No close of {instrument.symbol} lies in this range. The newest is of {eastern(newest)}: "
+        "take Max, or look back to that day."
+    )
 
 
 def events(known: Sequence[CorporateAction], doubts: Sequence[QuarantinedPrice]) -> dict[str, Any]:
@@ -309,6 +316,7 @@ def mine_table(instrument: Instrument, mine: Sequence[Mine], now: Priced) -> dic
                 "url": f"{reverse('positions', args=[each.portfolio_id])}"
                 f"?{urlencode({'q': instrument.symbol})}",
                 "quantity": each.quantity,
+                "currency": each.currency,
                 "exposure": each.exposure,
                 "exposure_reason": reason,
                 "gain": each.gain,

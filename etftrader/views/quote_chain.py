@@ -1,6 +1,6 @@
 """The option chain of an underlying: one expiry, calls left, puts right, and its smile."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -16,14 +16,15 @@ from etftrader.core.pages import render_page
 from etftrader.selectors import quote as selector
 from etftrader.views import chain_fetch
 from etftrader.views import quote_acts as acts
-from etftrader.views.as_of import moment_of
 from etftrader.views.quote_blocks import source_words
 from marketdata.choices import InstrumentKind, Source
 from marketdata.selectors import instruments, option_chain
 from marketdata.selectors.option_chain import Chain, Line, Side
+from portfolios.views.as_of import kept, shown_moment
 
 PAGE = "etftrader/quote_options.html"
 PANELS = {"chain": "etftrader/quote_chain.html", "fetch": chain_fetch.TEMPLATE}
+NOTHING: Mapping[str, str] = {}
 CALLS, PUTS = "calls", "puts"
 MOST_DOTS = 60  # of a smile; more would run into each other
 # outermost first on the calls' side, mirrored on the puts'; the first four only where there is room
@@ -60,22 +61,27 @@ def options(request: HttpRequest, symbol: str) -> HttpResponse:
         return acts.canonical(request, "quote", underlying)
     if underlying.symbol != symbol:
         return acts.canonical(request, "quote_options", underlying)
-    moment = moment_of(request)
+    moment, same = shown_moment(request), kept(request)
     chain = option_chain.table(underlying=underlying, moment=moment, expiry=_day(request))
     if chain.expiry not in chain.expiries and chain.expiries:
         chain = option_chain.table(underlying=underlying, moment=moment)
     [now] = selector.priced(wanted=[underlying], moment=moment)
-    mine = selector.mine(actor=actor, instrument=underlying, mark=now.mark)
+    # what is held is of now: books of then have pages of their own
+    mine: list[selector.Mine] = []
+    lists: list[Any] = []
+    if not same:
+        mine = selector.mine(actor=actor, instrument=underlying, mark=now.mark, moment=moment)
+        lists = selector.watching(actor=actor, symbol=underlying.symbol)
     context: dict[str, Any] = {
         "instrument": underlying,
         "moment": moment,
         "symbols": underlying.symbol,
         "channels": f"quotes greeks user.{actor.user_id}.jobs",
-        **chain_fetch.panel(actor, underlying, moment),
+        **(chain_fetch.NONE if same else chain_fetch.panel(actor, underlying, moment)),
         **acts.standing(underlying, now, moment),
-        **acts.tabs(underlying, chain.expiries, "options"),
-        **acts.acts(underlying, mine, selector.watching(actor=actor, symbol=underlying.symbol)),
-        "chain": block(chain, now.mark.price, side=request.GET.get("side", "")),
+        **acts.tabs(underlying, chain.expiries, "options", same=same),
+        **acts.acts(underlying, mine, lists, past=bool(same)),
+        "chain": block(chain, now.mark.price, side=request.GET.get("side", ""), same=same),
     }
     return render_page(request, PAGE, context, panels=PANELS)
 
@@ -87,11 +93,16 @@ def _day(request: HttpRequest) -> date | None:
         return None
 
 
-def block(chain: Chain, spot: Decimal | None, *, side: str) -> dict[str, Any]:
-    """The table of one expiry as the template draws it, its words and its smile."""
+def block(
+    chain: Chain, spot: Decimal | None, *, side: str, same: Mapping[str, str] = NOTHING
+) -> dict[str, Any]:
+    """The table of one expiry as the template draws it, its words and its smile.
+
+    `same` is what addresses keep of a past close.
+    """
     shown = PUTS if side == PUTS else CALLS
     counted = any(_has(side, "open_interest") for side in _sides(chain.lines))
-    rows = [_row(line, spot, counted) for line in chain.lines]
+    rows = [_row(line, spot, counted, same) for line in chain.lines]
     near = _nearest(chain.lines, spot)
     if near is not None:
         rows[near]["atm"] = True
@@ -100,9 +111,9 @@ def block(chain: Chain, spot: Decimal | None, *, side: str) -> dict[str, Any]:
         "expiry": chain.expiry,
         "spot": spot,
         "side": shown,
-        "tabs": [_tab(chain, day, count, shown) for day, count in chain.expiries.items()],
+        "tabs": [_tab(chain, day, count, shown, same) for day, count in chain.expiries.items()],
         "sides": [
-            {"label": label, "current": key == shown, "query": _query(chain.expiry, key)}
+            {"label": label, "current": key == shown, "query": _query(chain.expiry, key, same)}
             for key, label in ((CALLS, "Calls"), (PUTS, "Puts"))
         ],
         "calls": COLUMNS,
@@ -113,24 +124,25 @@ def block(chain: Chain, spot: Decimal | None, *, side: str) -> dict[str, Any]:
         "source": _sources(_sides(chain.lines), counted),
         "smile": _smile(chain, spot),
         "facts": _facts(chain, near),
-        "menu": [{"label": "JSON of this expiry", "url": _api(chain), "note": "API"}],
+        "menu": [{"label": "JSON of this expiry", "url": _api(chain, same), "note": "API"}],
     }
 
 
-def _api(chain: Chain) -> str:
+def _api(chain: Chain, same: Mapping[str, str]) -> str:
     address = reverse("api-market-options", args=[chain.underlying.symbol])
-    return f"{address}?expiry={chain.expiry}" if chain.expiry else address
+    query = ({"expiry": str(chain.expiry)} if chain.expiry else {}) | dict(same)
+    return f"{address}?{urlencode(query)}" if query else address
 
 
-def _query(expiry: date | None, side: str) -> str:
-    return urlencode({"expiry": expiry or "", "side": side})
+def _query(expiry: date | None, side: str, same: Mapping[str, str]) -> str:
+    return urlencode({"expiry": expiry or "", "side": side, **same})
 
 
-def _tab(chain: Chain, day: date, count: int, side: str) -> dict[str, Any]:
+def _tab(chain: Chain, day: date, count: int, side: str, same: Mapping[str, str]) -> dict[str, Any]:
     return {
         "label": eastern(day),
         "count": count,
-        "query": _query(day, side),
+        "query": _query(day, side, same),
         "current": day == chain.expiry,
     }
 
@@ -142,23 +154,29 @@ def _nearest(lines: Sequence[Line], spot: Decimal | None) -> int | None:
     return min(range(len(lines)), key=lambda place: abs(lines[place].strike - spot))
 
 
-def _row(line: Line, spot: Decimal | None, counted: bool) -> dict[str, Any]:
+def _row(
+    line: Line, spot: Decimal | None, counted: bool, same: Mapping[str, str]
+) -> dict[str, Any]:
     inside = "" if spot is None or line.strike == spot else "ci" if line.strike < spot else "ui"
     return {
         "strike": show(line.strike, "price:2"),
-        "call": _cells(line.call, COLUMNS, "c", counted),
-        "put": _cells(line.put, COLUMNS[::-1], "u", counted),
+        "call": _cells(line.call, COLUMNS, "c", counted, same),
+        "put": _cells(line.put, COLUMNS[::-1], "u", counted, same),
         "css": inside,
     }
 
 
 def _cells(
-    side: Side | None, columns: Sequence[dict[str, str]], letter: str, counted: bool
+    side: Side | None,
+    columns: Sequence[dict[str, str]],
+    letter: str,
+    counted: bool,
+    same: Mapping[str, str],
 ) -> list[dict[str, str]]:
     """One cell a column; one without a figure says why. A side that is not listed has none."""
     if side is None:
         return []
-    address = reverse("quote", args=[side.contract.instrument.symbol])
+    address = acts.address("quote", side.contract.instrument.symbol, same)
     return [
         {
             "text": show(figure(side, each["key"]), each["fmt"]),

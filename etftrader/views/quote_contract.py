@@ -5,21 +5,21 @@ from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 
 from etftrader.core.actor import Actor
 from etftrader.core.formats import eastern, show
 from etftrader.core.pages import render_page
 from etftrader.selectors import quote as selector
 from etftrader.selectors.quote import Priced
+from etftrader.views import quote_acts as acts
 from etftrader.views import quote_blocks as blocks
-from etftrader.views.as_of import moment_of
 from etftrader.views.quote_chain import figure, words
 from marketdata.choices import OptionRight, Source
 from marketdata.models import Instrument
 from marketdata.selectors import contracts, option_chain
 from marketdata.selectors.option_chain import FALLBACK, Side
 from marketdata.selectors.sessions import Moment
+from portfolios.views.as_of import kept, shown_moment
 
 PAGE = "etftrader/quote_contract.html"
 # name, label, unit
@@ -37,12 +37,14 @@ STEPS = 40
 
 def page(request: HttpRequest, instrument: Instrument) -> HttpResponse:
     """What exactly is this contract, and what is it worth at its end?"""
-    actor, moment = Actor.of(request), moment_of(request)
+    actor, moment, same = Actor.of(request), shown_moment(request), kept(request)
     contract = contracts.find(instrument.symbol, actor)
     side = option_chain.one(contract=contract, moment=moment)
     underlying = contract.underlying
     own, spot = selector.priced(wanted=[instrument, underlying], moment=moment)
-    mine = selector.mine(actor=actor, instrument=instrument, mark=own.mark)
+    mine: list[selector.Mine] = []
+    if not same:
+        mine = selector.mine(actor=actor, instrument=instrument, mark=own.mark, moment=moment)
     context: dict[str, Any] = {
         "instrument": instrument,
         "contract": contract,
@@ -56,8 +58,10 @@ def page(request: HttpRequest, instrument: Instrument) -> HttpResponse:
         "greeks": _greeks(side),
         "payoff": _payoff(side, spot),
         "mine": blocks.mine_table(instrument, mine, own),
-        "chain_url": f"{reverse('quote_options', args=[underlying.symbol])}"
-        f"?expiry={contract.expiry}",
+        "chain_url": acts.address(
+            "quote_options", underlying.symbol, {"expiry": str(contract.expiry), **same}
+        ),
+        "underlying_url": acts.address("quote", underlying.symbol, same),
     }
     return render_page(request, PAGE, context)
 

@@ -26,7 +26,8 @@ COLUMNS: tuple[dict[str, Any], ...] = (
     {"key": "last", "label": "Last run", "kind": "moment", "moment": "short", "priority": "p2"},
     {"key": "needs", "label": "Needs", "css": "fold", "priority": "p3"},
     {"key": "result", "label": "Result", "kind": "template",
-     "template": "etftrader/cell_result.html", "priority": "p3"},
+     "template": "etftrader/cell_result.html", "priority": "p3",
+     "parts": (("status", "Result"), ("error", "Error"))},
 )  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
 
+from etftrader.core.pages import render_page
 from etftrader.views import style_samples as samples
 
 TOKENS = (
@@ -59,4 +59,4 @@ def styleguide(request: HttpRequest) -> HttpResponse:
     if not request.user.is_staff:
         raise Http404
     context = {"boards": [board("dark"), board("light")]}
-    return render(request, "etftrader/styleguide.html", context)
+    return render_page(request, "etftrader/styleguide.html", context)

@@ -18,11 +18,11 @@ from etftrader.core.records import OPEN, JobRun
 from etftrader.selectors import runs
 from etftrader.services import updates
 from etftrader.views import run_words
-from etftrader.views.as_of import moment_of
 from etftrader.views.back import in_place
 from etftrader.views.permissions import may_advance, may_operate
 from marketdata.selectors import calendar, sessions
 from marketdata.selectors.sessions import Moment
+from portfolios.views.as_of import moment_of
 
 TEMPLATE, FORM = "etftrader/data_update.html", "etftrader/data_fetch.html"
 EVERY_S = 1  # how often the panel is drawn while a run is open

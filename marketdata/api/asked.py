@@ -8,17 +8,13 @@ from rest_framework import serializers
 
 from etftrader.core.api import parameters
 from etftrader.core.errors import BadInput
+from marketdata.api import as_of
 from marketdata.selectors import calendar
 from marketdata.selectors.sessions import Moment
 
 MAX_SYMBOLS = 200
 MAX_SYMBOL = 32
-AS_OF = {
-    "as_of": parameters.day(
-        "Figures of this session's close, YYYY-MM-DD; the latest known without it."
-    )
-}
-SPAN = {
+SPAN = as_of.AS_OF | {
     "start": parameters.day("The first day, YYYY-MM-DD; from the beginning without it."),
     "end": parameters.day("The last day, YYYY-MM-DD; never after the market clock's last close."),
 }
@@ -59,25 +55,26 @@ def day(request: Any, name: str) -> date | None:
     return found
 
 
-def known_day(request: Any, moment: Moment, name: str = "as_of") -> date:
-    """The close asked for, the latest without one. Raises BadInput beyond the market clock."""
-    found = day(request, name) or moment.session_date
-    if found > moment.session_date:
+def bound(request: Any, name: str, now: Moment) -> date | None:
+    """An end of a stretch; None when absent. Raises BadInput, beyond the market clock too."""
+    found = day(request, name)
+    if found is not None and found > now.current:
         raise BadInput(
-            f"{found} is not known yet: the market clock stands at {moment.session_date}.",
+            f"{found} lies after the market clock, which stands at {now.current}.",
             attr=name,
             code="after_market_clock",
         )
     return found
 
 
-def span(request: Any, moment: Moment) -> tuple[date | None, date]:
-    """start and end of past prices; the end never lies after the market clock."""
+def span(request: Any) -> tuple[date | None, date]:
+    """start and end of past prices; the end never lies after the close the answer speaks of."""
     start = day(request, "start")
     end = day(request, "end")
     if start and end and start > end:
         raise BadInput("start lies after end.", attr="start")
-    return start, min(end or moment.session_date, moment.session_date)
+    until = as_of.asked(request).until
+    return start, min(end or until, until)
 
 
 def symbols(request: Any) -> list[str]:

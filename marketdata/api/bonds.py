@@ -18,7 +18,7 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
-from marketdata.api import asked
+from marketdata.api import as_of
 from marketdata.api.asked import Words
 from marketdata.choices import DayCount
 from marketdata.models import Bond
@@ -109,7 +109,7 @@ class BondDocument(serializers.Serializer):
         "signed_in",
         summary="Bonds with yield, duration and convexity",
         lists=True,
-        query=TYPED | asked.AS_OF,
+        query=TYPED | as_of.AS_OF,
     ),
     post=Op("operator:trade", summary="Create a bond"),
 )
@@ -124,7 +124,7 @@ class Bonds(ApiView):
 
     def get(self, request: Any) -> Response:
         """By maturity, with figures as of the market clock's session, or the close of `as_of`."""
-        day = asked.known_day(request, sessions.moment())
+        day = as_of.asked(request).until
         words = request.query_params.get("search", "").strip()[:120]
         rows = bonds.with_prices(actor=self.actor, until=day, words=words)
         return self.listing(rows, BondDocument, session_date=day)
@@ -176,7 +176,7 @@ class BondBatch(ApiView):
 
 
 @operation(
-    get=Op("signed_in", summary="One bond", query=asked.AS_OF),
+    get=Op("signed_in", summary="One bond", query=as_of.AS_OF),
     put=Op("operator:trade", summary="Replace the terms of a bond"),
     patch=Op("operator:trade", summary="Change the terms of a bond"),
     delete=Op("operator:trade", summary="Retire a bond; its prices stay"),
@@ -187,7 +187,7 @@ class OneBond(ApiView):
     @extend_schema(responses={200: dict})
     def get(self, request: Any, bond_id: UUID) -> Response:
         """The bond with figures as of the market clock's session, or of the close of `as_of`."""
-        day = asked.known_day(request, sessions.moment())
+        day = as_of.asked(request).until
         row = bonds.find(bond_id=bond_id, actor=self.actor, until=day)
         return tags.read(request, row, document(row, day))
 

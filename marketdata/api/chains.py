@@ -13,9 +13,9 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
-from marketdata.api import asked
+from marketdata.api import as_of, asked
 from marketdata.api.instruments import BY_SYMBOL, named
-from marketdata.selectors import calendar, option_chain, sessions
+from marketdata.selectors import calendar, option_chain
 from marketdata.selectors.option_chain import Chain, Line, Side
 from marketdata.selectors.sessions import Moment
 
@@ -23,7 +23,7 @@ EXPIRY = {"expiry": parameters.day("The expiry to show, YYYY-MM-DD; the nearest 
 FIGURES = ("delta", "gamma", "theta", "vega", "rho")
 
 
-@operation(get=Op("signed_in", summary="Option chain of an underlying", query=EXPIRY))
+@operation(get=Op("signed_in", summary="Option chain of an underlying", query=EXPIRY | as_of.AS_OF))
 class OptionChain(ApiView):
     """GET /market/options/{symbol}: one expiry, the nearest without `expiry`."""
 
@@ -33,7 +33,7 @@ class OptionChain(ApiView):
     def get(self, request: Any, symbol: str) -> Response:
         """One row a strike with a call and a put side, and the living expiries."""
         underlying = named(symbol, self)
-        moment = sessions.moment()
+        moment = as_of.shown(request)
         expiry = asked.day(request, "expiry")
         chain = option_chain.table(underlying=underlying, moment=moment, expiry=expiry)
         if expiry is not None and expiry not in chain.expiries:

@@ -11,13 +11,13 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
-from marketdata.api import asked
+from marketdata.api import as_of, asked
 from marketdata.api.instruments import named
 from marketdata.models import CorporateAction, QuarantinedPrice
-from marketdata.selectors import price_chart, quotes, sessions
+from marketdata.selectors import price_chart, quotes
 from marketdata.selectors.price_chart import Chart, Point
 
-STRETCH = {
+STRETCH = as_of.AS_OF | {
     "range": parameters.Parameter(
         f"How far back: {', '.join(price_chart.RANGES)}; {price_chart.DEFAULT} without it.",
         enum=list(price_chart.RANGES),
@@ -49,7 +49,7 @@ class Bars(ApiView):
         interval = request.query_params.get("interval") or "1"
         if interval not in {str(each) for each in quotes.INTERVALS}:
             raise BadInput("interval is 1 or 5, in minutes.", attr="interval")
-        moment = sessions.moment()
+        moment = as_of.shown(request)
         actions = price_chart.actions(instrument=instrument)
         chart = price_chart.read(
             instrument=instrument,

@@ -12,7 +12,7 @@ from etftrader.core.api.jobs import accepted
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.money import plain
-from marketdata.api import asked
+from marketdata.api import as_of
 from marketdata.api.instruments import BY_SYMBOL, named
 from marketdata.models import Fundamental, Instrument
 from marketdata.selectors import fundamentals, sessions
@@ -26,7 +26,7 @@ class Nothing(StrictSerializer):
 
 
 @operation(
-    get=Op("signed_in", summary="Fund and company data of an instrument", query=asked.AS_OF),
+    get=Op("signed_in", summary="Fund and company data of an instrument", query=as_of.AS_OF),
     post=Op("operator:trade", summary="Ask the sources about an instrument again", limit="jobs"),
 )
 class Fundamentals(ApiView):
@@ -38,7 +38,7 @@ class Fundamentals(ApiView):
     def get(self, request: Any, symbol: str) -> Response:
         """The newest figures up to the session asked for; null with a reason where none is."""
         instrument = named(symbol, self)
-        until = asked.known_day(request, sessions.moment())
+        until = as_of.asked(request).until
         row = fundamentals.latest(instrument=instrument, until=until)
         days = fundamentals.history(instrument=instrument, until=until)[:MOST_DAYS]
         return Response(

@@ -12,12 +12,12 @@ from etftrader.core.api.lists import bounded
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput, NotEnoughData
-from marketdata.api import asked
+from marketdata.api import as_of, asked
 from marketdata.selectors import calendar, rates, sessions, vix
 
 MAX_SPAN = timedelta(days=1100)
 MONTH = timedelta(days=30)
-CLOSES = asked.AS_OF | {
+CLOSES = as_of.AS_OF | {
     "limit": parameters.Parameter(
         "How many closes, 1 to 1,000; 250 without it.",
         type="integer",
@@ -34,7 +34,7 @@ DAY = {"date": parameters.day("The day, YYYY-MM-DD; the market clock's session w
 
 
 @operation(
-    get=Op("signed_in", summary="Treasury curve as it was known", query=asked.AS_OF, refuses=(422,))
+    get=Op("signed_in", summary="Treasury curve as it was known", query=as_of.AS_OF, refuses=(422,))
 )
 class Rates(ApiView):
     """GET /rates: par yields in percent by tenor."""
@@ -42,7 +42,7 @@ class Rates(ApiView):
     @extend_schema(responses={200: dict})
     def get(self, request: Any) -> Response:
         """The newest curve not after the session asked for."""
-        wanted = asked.known_day(request, sessions.moment())
+        wanted = as_of.asked(request).until
         curve = rates.curve(session_date=wanted)
         if curve is None:
             raise NotEnoughData("There are no yields yet.", missing=["yields"])
@@ -57,14 +57,14 @@ class Rates(ApiView):
         )
 
 
-@operation(get=Op("signed_in", summary="The VIX at a close", query=asked.AS_OF))
+@operation(get=Op("signed_in", summary="The VIX at a close", query=as_of.AS_OF))
 class Vix(ApiView):
     """GET /market/vix."""
 
     @extend_schema(responses={200: dict})
     def get(self, request: Any) -> Response:
         """The level and its age; null when it is older than three sessions."""
-        level = vix.level(session_date=asked.known_day(request, sessions.moment()))
+        level = vix.level(session_date=as_of.asked(request).until)
         return Response(
             {
                 "level": level.level,
@@ -82,7 +82,7 @@ class VixHistory(ApiView):
     @extend_schema(responses={200: dict})
     def get(self, request: Any) -> Response:
         """At most 1,000 closes up to the session asked for."""
-        until = asked.known_day(request, sessions.moment())
+        until = as_of.asked(request).until
         limit = bounded(request, "limit", 250, low=1, high=1000)
         closes = [
             {"session_date": bar.session_date, "level": float(bar.close), "source": bar.source}

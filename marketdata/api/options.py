@@ -1,6 +1,6 @@
 """Listed options: contracts with their newest Greeks, and what operators keep of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
-from marketdata.api import asked
+from marketdata.api import as_of
 from marketdata.api.asked import Words
 from marketdata.calculations import option_symbols
 from marketdata.calculations.option_symbols import OptionSymbol, SymbolProblem
@@ -114,7 +114,7 @@ class OptionDocument(serializers.Serializer):
 
 
 @operation(
-    get=Op("signed_in", summary="Option contracts", lists=True, query=TYPED | asked.AS_OF),
+    get=Op("signed_in", summary="Option contracts", lists=True, query=TYPED | as_of.AS_OF),
     post=Op("operator:trade", summary="Create an option contract by its symbol"),
 )
 class Options(ApiView):
@@ -128,19 +128,15 @@ class Options(ApiView):
 
     def get(self, request: Any) -> Response:
         """By underlying, expiry and strike; each with its newest Greeks up to a close."""
-        until = asked.known_day(request, sessions.moment())
+        until = as_of.asked(request).until
         known = OptionContract.objects.for_actor(self.actor)
         words = request.query_params.get("search", "").strip()[:40]
         if words:
             known = known.filter(
                 Q(instrument__symbol__istartswith=words) | Q(underlying__symbol__istartswith=words)
             )
-        rows = self.filter_queryset(known.prefetch_related("instrument", "underlying"))
-        page = self.paginate_queryset(rows) or []
-        figures = _newest(page, until)
-        return self.get_paginated_response(
-            OptionDocument(page, many=True, context={"greeks": figures}).data
-        )
+        rows = known.prefetch_related("instrument", "underlying")
+        return self.listed(rows, lambda part: _told(part, until))
 
     @extend_schema(request=NewOption, responses={201: dict, 200: dict})
     def post(self, request: Any) -> Response:
@@ -196,7 +192,7 @@ class OptionBatch(ApiView):
 
 
 @operation(
-    get=Op("signed_in", summary="One option contract by symbol or id", query=asked.AS_OF),
+    get=Op("signed_in", summary="One option contract by symbol or id", query=as_of.AS_OF),
     put=Op("operator:trade", summary="Replace how an option contract is exercised and settled"),
     patch=Op("operator:trade", summary="Correct how an option contract is exercised and settled"),
     delete=Op("operator:trade", summary="Retire an option contract; its quotes stay"),
@@ -211,7 +207,7 @@ class OneOption(ApiView):
     @extend_schema(responses={200: dict})
     def get(self, request: Any, symbol: str) -> Response:
         """The contract with its newest Greeks up to the clock, or to the close of `as_of`."""
-        until = asked.known_day(request, sessions.moment())
+        until = as_of.asked(request).until
         row = contracts.find(symbol, self.actor)
         return tags.read(request, row, shown(row, until))
 
@@ -334,6 +330,10 @@ def _unused(item: Mapping[str, Any]) -> list[dict[str, str]]:
             "detail": f"{', '.join(given)}: computed at every close, not taken from a request",
         }
     ]
+
+
+def _told(rows: Sequence[OptionContract], until: date) -> Any:
+    return OptionDocument(rows, many=True, context={"greeks": _newest(rows, until)}).data
 
 
 def _newest(rows: Any, until: date) -> dict[UUID, OptionGreeks]:

@@ -16,7 +16,7 @@ from etftrader.core.api.registry import TAGGED, Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
-from marketdata.api import asked
+from marketdata.api import as_of, asked
 from marketdata.api.asked import Words
 from marketdata.api.instruments import named
 from marketdata.models import DailyBar
@@ -82,7 +82,7 @@ class BarList(ApiView):
 
     def bars(self, **where: Any) -> Any:
         """Bars of what the actor may see, newest first, up to the last known close."""
-        start, end = asked.span(self.request, sessions.moment())
+        start, end = asked.span(self.request)
         rows = bar_rows.visible(actor=self.actor, until=end).filter(**where)
         if start:
             rows = rows.filter(session_date__gte=start)
@@ -180,7 +180,7 @@ class PriceBatch(ApiView):
 
 
 @operation(
-    get=Op("signed_in", summary="One price", versions=TAGGED),
+    get=Op("signed_in", summary="One price", query=as_of.AS_OF, versions=TAGGED),
     put=Op("signed_in:trade", summary="Replace the figures of a price", operators=KEPT),
     patch=Op(
         "signed_in:trade", summary="Correct a price; the former figure is kept", operators=KEPT
@@ -197,7 +197,8 @@ class OnePrice(ApiView):
     @extend_schema(responses={200: dict})
     def get(self, request: Any, price_id: str) -> Response:
         """The bar, with its revision as entity tag."""
-        bar = bar_rows.find(price_id=price_id, actor=self.actor, until=sessions.latest())
+        until = as_of.asked(request).until
+        bar = bar_rows.find(price_id=price_id, actor=self.actor, until=until)
         return versions.tagged(Response(document(bar)), bar_rows.revision(bar))
 
     @extend_schema(request=FullPrice, responses={200: dict, 202: dict})

@@ -13,13 +13,14 @@ from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
 from marketdata import live
-from marketdata.api import asked
-from marketdata.selectors import instruments, quotes, sessions
+from marketdata.api import as_of, asked
+from marketdata.selectors import instruments, quotes
 from marketdata.selectors.quotes import MinuteRow
 from marketdata.selectors.sessions import Moment
 
 MINUTES, MOST_MINUTES = 5, 60
-MINUTES_OF = {
+SYMBOLS = asked.SYMBOLS | as_of.AS_OF
+MINUTES_OF = as_of.AS_OF | {
     "symbol": "Symbol of the instrument, such as SPY.",
     "minutes": parameters.Parameter(
         "How far back, in minutes, 1 to 60; 5 without it.",
@@ -38,7 +39,7 @@ MINUTES_OF = {
 
 
 @operation(
-    get=Op("signed_in", summary="Latest prices by symbol", query=asked.SYMBOLS, needs=("symbols",))
+    get=Op("signed_in", summary="Latest prices by symbol", query=SYMBOLS, needs=("symbols",))
 )
 class CurrentPrices(ApiView):
     """GET /market/current-prices?symbols=SPY,TLT: price, class, source and age of each."""
@@ -46,7 +47,7 @@ class CurrentPrices(ApiView):
     @extend_schema(responses={200: dict})
     def get(self, request: Any) -> Response:
         """One entry a symbol asked for; a price that is not there is null with a reason."""
-        moment = sessions.moment()
+        moment = as_of.shown(request)
         found = _latest(asked.symbols(request), self.actor, moment)
         return Response({"as_of": told(moment.as_of), "results": list(found.values())})
 
@@ -55,17 +56,19 @@ class CurrentPrices(ApiView):
     get=Op(
         "signed_in",
         summary="Latest quotes, keyed by symbol",
-        query=asked.SYMBOLS,
+        query=SYMBOLS,
         needs=("symbols",),
     )
 )
 class Quotes(ApiView):
     """GET /quotes?symbols=SPY,TLT: an object with one member for each symbol asked for."""
 
+    tells_as_of = False
+
     @extend_schema(responses={200: dict})
     def get(self, request: Any) -> Response:
         """Quotes while a session plays, the last closes otherwise."""
-        return Response(_latest(asked.symbols(request), self.actor, sessions.moment()))
+        return Response(_latest(asked.symbols(request), self.actor, as_of.shown(request)))
 
 
 @operation(
@@ -92,7 +95,7 @@ class QuoteHistory(ApiView):
         if interval not in quotes.INTERVALS:
             raise BadInput("interval is 1 or 5, in minutes.", attr="interval")
         instrument = instruments.find(symbol, self.actor)
-        moment = sessions.moment()
+        moment = as_of.shown(request)
         found = quotes.history(
             instrument=instrument, moment=moment, minutes=minutes, interval=interval
         )

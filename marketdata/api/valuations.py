@@ -17,6 +17,7 @@ from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.money import plain
+from marketdata.api import as_of
 from marketdata.api.asked import Words
 from marketdata.models import Valuation
 from marketdata.selectors import keeping, sessions, valuations
@@ -76,7 +77,12 @@ class ValuationDocument(serializers.Serializer):
 
 
 @operation(
-    get=Op("signed_in", summary="Valuations of instruments you see", lists=True, query=TYPED),
+    get=Op(
+        "signed_in",
+        summary="Valuations of instruments you see",
+        lists=True,
+        query=TYPED | as_of.AS_OF,
+    ),
     post=Op("signed_in:trade", summary="Keep a valuation", operators=KEPT),
 )
 class Valuations(ApiView):
@@ -89,7 +95,7 @@ class Valuations(ApiView):
 
     def get(self, request: Any) -> Response:
         """A page."""
-        rows = valuations.visible(actor=self.actor, until=sessions.latest())
+        rows = valuations.visible(actor=self.actor, until=as_of.asked(request).until)
         text = request.query_params.get("search", "").strip()[:60]
         if text:
             rows = rows.filter(instrument__symbol__istartswith=text) | rows.filter(
@@ -150,7 +156,7 @@ class ValuationBatch(ApiView):
 
 
 @operation(
-    get=Op("signed_in", summary="One valuation"),
+    get=Op("signed_in", summary="One valuation", query=as_of.AS_OF),
     put=Op("signed_in:trade", summary="Replace the figures of a valuation", operators=KEPT),
     patch=Op("signed_in:trade", summary="Change figures of a valuation", operators=KEPT),
     delete=Op("signed_in:trade", summary="Take a valuation back", operators=KEPT),
@@ -161,7 +167,8 @@ class OneValuation(ApiView):
     @extend_schema(responses={200: dict})
     def get(self, request: Any, valuation_id: UUID) -> Response:
         """The valuation with its entity tag."""
-        row = valuations.find(valuation_id=valuation_id, actor=self.actor, until=sessions.latest())
+        until = as_of.asked(request).until
+        row = valuations.find(valuation_id=valuation_id, actor=self.actor, until=until)
         if versions.is_unchanged(request, row):
             return versions.tagged(Response(status=304), row)
         return versions.tagged(Response(document(row)), row)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from etftrader.core.money import FILL_PRICE
+from marketdata.calculations.exchange import Rate
 from marketdata.calculations.splits import times
 from marketdata.choices import InstrumentKind, PriceClass, Pricing
 from marketdata.constants import MAX_STALE_SESSIONS
@@ -30,10 +31,24 @@ class Sensitivities:
     rho: float | None = None  # currency a rate point
     iv: float | None = None  # fraction a year
 
+    def times(self, rate: float) -> "Sensitivities":
+        """The same in a currency of which one unit of the present one buys `rate`."""
+        return replace(
+            self,
+            spot=self.spot * rate,
+            gamma=None if self.gamma is None else self.gamma / rate,
+            theta=None if self.theta is None else self.theta * rate,
+            vega=None if self.vega is None else self.vega * rate,
+            rho=None if self.rho is None else self.rho * rate,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One instrument's price with its moment, source and class; null price with a reason."""
+    """One instrument's price with its moment, source and class; null price with a reason.
+
+    With a `rate` the prices are converted, and `quoted` is the price in its own currency.
+    """
 
     instrument_id: UUID
     symbol: str
@@ -46,6 +61,13 @@ class Mark:
     previous_close: Decimal | None = None
     volume: int | None = None
     greeks: Sensitivities | None = None  # of an option, where they are known
+    rate: Rate | None = None
+    quoted: Decimal | None = None
+
+    @property
+    def own_price(self) -> Decimal | None:
+        """The price in the instrument's own currency."""
+        return self.price if self.rate is None else self.quoted
 
     @property
     def usable(self) -> bool:

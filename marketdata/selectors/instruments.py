@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, Exists, IntegerField, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
 
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput
@@ -43,14 +44,12 @@ def find(symbol: str, actor: Actor) -> Instrument:
 
 def by_symbols(symbols: Iterable[str]) -> dict[str, Instrument]:
     """Public instruments by the symbol asked for, in upper case; unknown ones are absent."""
-    wanted = {symbol.strip().upper() for symbol in symbols}
-    public = Instrument.objects.filter(owner_id__isnull=True)
-    found = {each.symbol.upper(): each for each in public.filter(symbol__in=wanted)}
-    rest = wanted - set(found)
-    if rest:
-        aliases = InstrumentAlias.objects.filter(alias__in=rest).select_related("instrument")
-        found |= {each.alias.upper(): each.instrument for each in aliases}
-    return found
+    return _called(symbols, Instrument.objects.filter(owner_id__isnull=True))
+
+
+def of_ids(ids: Iterable[UUID]) -> list[Instrument]:
+    """These instruments, by symbol."""
+    return list(Instrument.objects.filter(pk__in=list(ids)).order_by("symbol", "pk"))
 
 
 def former_names(ids: Iterable[UUID]) -> dict[str, UUID]:
@@ -88,9 +87,20 @@ def search(text: str, actor: Actor, *, limit: int = 12) -> list[Instrument]:
 
 def visible(symbols: Iterable[str], actor: Actor) -> dict[str, Instrument]:
     """What the actor may see of these symbols, by the upper case of what was asked for."""
+    return _called(symbols, Instrument.objects.for_actor(actor))
+
+
+def _called(symbols: Iterable[str], among: QuerySet[Instrument]) -> dict[str, Instrument]:
+    """Instruments by what they are called now, else by an alias: one query."""
     wanted = {symbol.strip().upper() for symbol in symbols}
-    own = Instrument.objects.for_actor(actor).filter(symbol__in=wanted)
-    return by_symbols(wanted) | {each.symbol.upper(): each for each in own}
+    if not wanted:
+        return {}
+    # two halves, each by its own index; what bears the symbol now outranks an alias
+    borne = among.filter(symbol__in=wanted).annotate(said=F("symbol"), rank=Value(1))
+    former = among.filter(aliases__alias__in=wanted)
+    both = borne.union(former.annotate(said=F("aliases__alias"), rank=Value(0)), all=True)
+    rows: list[Any] = sorted(both, key=lambda each: each.rank)
+    return {each.said.upper(): each for each in rows}
 
 
 def suggestions(symbol: str, *, limit: int = 3) -> list[str]:

@@ -50,21 +50,22 @@ def latest(*, wanted: Sequence[str], actor: Actor, moment: Moment) -> dict[str, 
 
     What the actor may not see is unknown.
     """
-    found = _visible(wanted, actor)
-    marks = prices.live_marks(instruments=set(found.values()), moment=moment)
-    spreads = _spreads(found.values(), actor, moment)
+    found = instruments.visible(wanted, actor)
+    known = of(instruments=found.values(), actor=actor, moment=moment)
     return {
-        word: _quoted(marks[found[word].pk], spreads.get(found[word].pk))
+        word: known[found[word].pk]
         if word in found
         else Quoted(symbol=word, reason="unknown_symbol")
         for word in wanted
     }
 
 
-def _visible(wanted: Sequence[str], actor: Actor) -> dict[str, Instrument]:
-    """What the actor may see of these symbols, by the spelling asked for."""
-    own = Instrument.objects.for_actor(actor).filter(symbol__in=wanted)
-    return instruments.by_symbols(wanted) | {each.symbol.upper(): each for each in own}
+def of(*, instruments: Iterable[Instrument], actor: Actor, moment: Moment) -> dict[UUID, Quoted]:
+    """A quote for each of these, which the actor may see."""
+    asked = set(instruments)
+    marks = prices.live_marks(instruments=asked, moment=moment)
+    spreads = _spreads(asked, actor, moment)
+    return {each.pk: _quoted(marks[each.pk], spreads.get(each.pk)) for each in asked}
 
 
 def _quoted(mark: Mark, spread: Quote | None) -> Quoted:

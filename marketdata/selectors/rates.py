@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
+from django.db.models import Subquery
+
 from marketdata.models import TreasuryYield
 
 
@@ -16,17 +18,20 @@ class Curve:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One yield in percent; its change over the day before in basis points, None without one."""
+
+    percent: float
+    change_bp: float | None
+
+
 def curve(*, session_date: date) -> Curve | None:
     """The newest curve not after the session; None when there is none."""
-    newest = (
-        TreasuryYield.objects.filter(session_date__lte=session_date)
-        .order_by("-session_date")
-        .values_list("session_date", flat=True)
-        .first()
-    )
-    if newest is None:
+    rows = list(TreasuryYield.objects.filter(session_date=_newest(session_date)))
+    if not rows:
         return None
-    rows = list(TreasuryYield.objects.filter(session_date=newest))
+    newest = rows[0].session_date
     return Curve(
         session_date=newest,
         percent={row.tenor: row.percent for row in rows},
@@ -35,12 +40,18 @@ def curve(*, session_date: date) -> Curve | None:
     )
 
 
-def change_bp(*, tenor: str, session_date: date) -> float | None:
-    """Change of one yield over its previous day, basis points; None without two days."""
-    two = (
-        TreasuryYield.objects.filter(session_date__lte=session_date, tenor=tenor)
-        .order_by("-session_date")
-        .values_list("percent", flat=True)[:2]
-    )
-    values = list(two)
-    return (values[0] - values[1]) * 100 if len(values) == 2 else None
+def level(*, tenor: str, session_date: date) -> Level | None:
+    """One yield of the newest curve not after the session; None where that has no such tenor."""
+    rows = TreasuryYield.objects.filter(session_date__lte=session_date, tenor=tenor)
+    told = rows.annotate(newest=_newest(session_date)).order_by("-session_date")
+    two = list(told.values_list("session_date", "newest", "percent")[:2])
+    if not two or two[0][0] != two[0][1]:
+        return None
+    change = (two[0][2] - two[1][2]) * 100 if len(two) == 2 else None
+    return Level(two[0][2], change)
+
+
+def _newest(session_date: date) -> Subquery:
+    """The day of the newest curve not after a session."""
+    known = TreasuryYield.objects.filter(session_date__lte=session_date)
+    return Subquery(known.order_by("-session_date").values("session_date")[:1])

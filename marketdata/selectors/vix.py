@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
 
 from marketdata.constants import VIX, VIX_MAX_AGE
 from marketdata.models import DailyBar
 from marketdata.selectors import calendar, prices
+from marketdata.selectors.prices import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,9 @@ class VixLevel:
     age_sessions: int | None
 
 
+UNKNOWN = VixLevel(None, None, None)
+
+
 def level(*, session_date: date) -> VixLevel:
     """The VIX at a session's close."""
     bar = (
@@ -26,11 +31,19 @@ def level(*, session_date: date) -> VixLevel:
         .order_by("-session_date")
         .first()
     )
-    if bar is None:
-        return VixLevel(None, None, None)
-    age = len(calendar.between(bar.session_date, session_date)) - 1
-    known = float(bar.close) if age <= VIX_MAX_AGE else None
-    return VixLevel(known, bar.session_date, age)
+    return _level(bar.close, bar.session_date, session_date) if bar else UNKNOWN
+
+
+def of_mark(mark: Mark, *, session_date: date) -> VixLevel:
+    """The same of a close of the index that was read with others."""
+    if mark.price is None or mark.session_date is None:
+        return UNKNOWN
+    return _level(mark.price, mark.session_date, session_date)
+
+
+def _level(close: Decimal, day: date, session_date: date) -> VixLevel:
+    age = len(calendar.between(day, session_date)) - 1
+    return VixLevel(float(close) if age <= VIX_MAX_AGE else None, day, age)
 
 
 def series(*, start: date, until: date) -> dict[date, float]:

@@ -18,6 +18,7 @@ from marketdata.services import (
     bar_sync,
     corporate_actions,
     former_names,
+    late_changes,
     refresh_records,
     stored_dividends,
     stored_shares,
@@ -39,13 +40,15 @@ def morning(
     when: valuations of those sessions did not know it.
     """
     asked = ask(session_date=session_date, run_id=run_id, only=only)
-    done = corporate_actions.apply_due(session_date=session_date, run_id=run_id)
-    late = {symbol: day for symbol, day in done["changed"].items() if day < session_date}
+    tell = late_changes.teller(until=session_date, run_id=run_id)
+    done = corporate_actions.apply_due(session_date=session_date, run_id=run_id, tell=tell)
+    changed = late_changes.in_run(run_id, done["changed"])
+    late = {symbol: day for symbol, day in changed.items() if day < session_date}
     told = {
         "items": done["items"],
         "counts": done["counts"] | asked["counts"],
         "warnings": [*done["warnings"], *asked["warnings"]],
-        "changed": bar_sync.in_words(late),
+        "changed": late_changes.in_words(late),
     }
     if asked["items"]:
         applied = {"item": KNOWN, "status": "ok", "reason": f"{done['counts']['applied']} applied"}

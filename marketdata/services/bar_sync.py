@@ -29,12 +29,12 @@ from marketdata.services import (
     stored_shares,
 )
 from marketdata.services.adjusted_closes import Told
+from marketdata.services.late_changes import Tell
 
 PIECE = 200  # symbols a question: what is in memory at once
 MOST_COMPARED, MOST_ROWS = 50_000, 25_000  # rows: of an answer, of a transaction
 MOST_SYMBOLS = 25  # of a transaction: each is judged by several questions
 MOST_DAYS = 400  # sessions a question
-MOST_NAMED = 500  # symbols in a job's words
 OK, SKIPPED, FAILED = "ok", "skipped", "failed"
 _LEVELS = (5.0, 200.0)  # of the VIX: within them a day may double it
 
@@ -65,6 +65,7 @@ class Brought:
     stopped: list[tuple[str, price_gate.Stopped]] = field(default_factory=list)
     recorded: int = 0  # splits and dividends
     unrecorded: list[dict[str, str]] = field(default_factory=list)
+    tell: Tell | None = None  # hears what differs, in the transaction that writes it
 
     def note(self, symbol: str, status: str, reason: str = "") -> None:
         """Keep one symbol's outcome."""
@@ -82,12 +83,13 @@ def bring_in(
     lacking: Mapping[UUID, Sequence[date]],
     until: date,
     run_id: UUID | None = None,
+    tell: Tell | None = None,
 ) -> Brought:
     """Fetch the missing sessions of each instrument; who lacks nothing is not asked about.
 
     No transaction is open while a source is asked; a symbol's answer is written in one.
     """
-    brought = Brought()
+    brought = Brought(tell=tell)
     by_start: dict[date, list[Instrument]] = {}
     for each in members:
         if each.pk in lacking:
@@ -96,6 +98,8 @@ def bring_in(
             brought.note(each.symbol, SKIPPED, "nothing was missing")
     for start, group in sorted(by_start.items()):
         for place in range(0, len(group), PIECE):
+            # before the source is asked, which may take its time
+            jobs.progress(done=len(brought.outcomes), total=len(members), note="Prices")
             piece = {each.symbol: each for each in group[place : place + PIECE]}
             answers, tallies = former_names.histories(chain, piece, start, until)
             brought.tallies += tallies
@@ -200,11 +204,14 @@ def _write(
     if not written:
         return
     after = _stored(instruments, judged) if few else None
-    for symbol, day in _since(instruments, judged, before, after).items():
+    since = _since(instruments, judged, before, after)
+    for symbol, day in since.items():
         brought.differs(symbol, day)
     if before is not None and after is not None:
         names = {instruments[name].pk: name for name in judged}
         brought.stored |= {(names[key], day) for key, day, *_ in after - before}
+    if brought.tell is not None and since:
+        brought.tell(since)
 
 
 def _record(
@@ -307,13 +314,6 @@ def _since(
     for key, day, *_ in before ^ after:
         found[symbols[key]] = min(day, found.get(symbols[key], day))
     return found
-
-
-def in_words(days: Mapping[str, date]) -> dict[str, str]:
-    """Since when prices differ, by symbol, as a job is told; many symbols are one star."""
-    if len(days) > MOST_NAMED:
-        return {"*": min(days.values()).isoformat()}
-    return {symbol: day.isoformat() for symbol, day in days.items()}
 
 
 def adjustments(

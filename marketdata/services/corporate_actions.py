@@ -3,7 +3,7 @@
 import logging
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -15,7 +15,7 @@ from django.db.models import F, Min
 
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor, system
-from etftrader.core.errors import DomainError
+from etftrader.core.errors import DomainError, LeaseLost
 from etftrader.core.money import MAX_AMOUNT, MONEY, plain, to_money
 from marketdata.calculations.option_symbols import CALL, PUT, OptionSymbol
 from marketdata.calculations.splits import exact_ratio, times
@@ -33,6 +33,7 @@ from marketdata.services import (
     stored_dividends,
 )
 from marketdata.services.action_guards import HeldBack
+from marketdata.services.late_changes import Tell
 
 logger = logging.getLogger(__name__)
 
@@ -93,13 +94,15 @@ def record(*, rows: Iterable[Row], session_date: date, by: Actor = HOUSE) -> dic
     return {"counts": counts, "warnings": warnings}
 
 
-def apply_due(*, session_date: date, run_id: UUID | None = None) -> dict[str, Any]:
+def apply_due(
+    *, session_date: date, run_id: UUID | None = None, tell: Tell | None = None
+) -> dict[str, Any]:
     """Apply what is pending and in effect by a session, oldest first, each in its transaction.
 
     One that fails, or whose rows somebody else holds too long, stays pending and is named in
     `items`; the others are applied. A split that prices speak against is held back, with a
     warning: one of the two is wrong, books cannot undo it, and a person decides. `changed` is
-    since when each symbol differs. Twice is once.
+    since when each symbol differs, and what `tell` hears with each. Twice is once.
     """
     items: list[dict[str, Any]] = []
     changed: dict[str, date] = {}
@@ -107,7 +110,9 @@ def apply_due(*, session_date: date, run_id: UUID | None = None) -> dict[str, An
         symbol = action.instrument.symbol
         item = f"{symbol} {action.kind} {action.ex_date}"
         try:
-            done = _carry_out(action, run_id)
+            done = _carry_out(action, run_id, tell)
+        except LeaseLost:
+            raise
         except DomainError as problem:
             logger.warning("action not applied", extra={"action": item, "why": problem.detail})
             reason = {"code": problem.code, "detail": problem.detail}
@@ -122,8 +127,7 @@ def apply_due(*, session_date: date, run_id: UUID | None = None) -> dict[str, An
         else:
             if done is not None:
                 items.append({"item": item, "status": "ok", **done})
-                since = date.fromisoformat(done.get("since", action.ex_date.isoformat()))
-                since = actions.effective(since)
+                since = _since(action, done)
                 changed[symbol] = min(since, changed.get(symbol, since))
     counted = Counter(each["status"] for each in items)
     counts = {"applied": counted["ok"], "failed": counted["failed"]}
@@ -139,7 +143,9 @@ def apply_due(*, session_date: date, run_id: UUID | None = None) -> dict[str, An
 
 
 @transaction.atomic
-def _carry_out(action: CorporateAction, run_id: UUID | None) -> dict[str, Any] | None:
+def _carry_out(
+    action: CorporateAction, run_id: UUID | None, tell: Tell | None
+) -> dict[str, Any] | None:
     """Believe the prices a split explains, see that none speaks against it, apply it."""
     audit.serialise("daily bars")
     waiting = CorporateAction.objects.filter(pk=action.pk, status=ActionStatus.PENDING)
@@ -147,10 +153,21 @@ def _carry_out(action: CorporateAction, run_id: UUID | None) -> dict[str, Any] |
     if not waiting.update(updated_at=clock.now()):
         return None
     mine = waiting.select_related("instrument").get()
+    if tell is not None:
+        # the run's row before any audit line: who cancels the run takes them in this order
+        tell({mine.instrument.symbol: _since(mine, {})})
     if mine.kind == ActionKind.SPLIT:
         explained_doubts.settle(mine, by=HOUSE)
     action_guards.refuse_contradicted(mine)
-    return apply(action=mine, run_id=run_id)
+    done = apply(action=mine, run_id=run_id)
+    if tell is not None and done is not None and "since" in done:
+        tell({mine.instrument.symbol: _since(mine, done)})
+    return done
+
+
+def _since(action: CorporateAction, done: Mapping[str, Any]) -> date:
+    """The first session that an applied action changes: an undone split's own, where it is one."""
+    return actions.effective(date.fromisoformat(done.get("since", action.ex_date.isoformat())))
 
 
 @transaction.atomic

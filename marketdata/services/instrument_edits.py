@@ -10,6 +10,7 @@ from django.db.models import F
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, Conflict, NotFound, VersionMismatch
+from marketdata.calculations import exchange
 from marketdata.choices import InstrumentKind, PriceBasis, Pricing
 from marketdata.events import in_use, instruments_created
 from marketdata.models import Instrument
@@ -39,6 +40,7 @@ def create(*, fields: dict[str, Any], by: Actor) -> Instrument:
     symbol = _symbol(fields["symbol"])
     kind = InstrumentKind(fields["kind"])
     _check(fields)
+    _check_pair(symbol, kind, fields.get("currency", "USD"))
     private = kind == InstrumentKind.PRIVATE
     basis = PriceBasis.INDEX_LEVEL if kind == InstrumentKind.INDEX else PriceBasis.CLOSE
     try:
@@ -141,6 +143,18 @@ def _check(fields: dict[str, Any]) -> None:
         raise BadInput("A currency is three capital letters, such as USD.", attr="currency")
     if "name" in fields and not fields["name"].strip():
         raise BadInput("An instrument has a name.", attr="name")
+
+
+def _check_pair(symbol: str, kind: InstrumentKind, currency: str) -> None:
+    """An exchange rate is spelled by its two currencies and priced in the second."""
+    pair = exchange.pair_of(symbol)
+    if (pair is not None) != (kind == InstrumentKind.FX):
+        raise BadInput(
+            "Exchange rates, and nothing else, are called like EURUSD=X: one euro in dollars.",
+            attr="kind" if pair else "symbol",
+        )
+    if pair is not None and pair[1] != currency:
+        raise BadInput(f"{symbol} is priced in {pair[1]}.", attr="currency")
 
 
 def _symbol(text: str) -> str:

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from etftrader.core import clock, jobs
 from etftrader.core.errors import DomainError
 from marketdata.choices import Source
-from marketdata.events import prices_arrived
+from marketdata.events import keepers, prices_arrived
 from marketdata.models import Instrument, OptionContract, OptionGreeks
 from marketdata.providers import sources
 from marketdata.providers.base import Failure
@@ -104,12 +104,19 @@ def fetch(*, symbol: str, session_date: date, run_id: UUID | None = None) -> dic
             run_id=run_id,
         )
     jobs.progress(done=0, total=1, note="Greeks")
-    bare = _unvalued(OptionContract.objects.filter(underlying__in=symbols))
+    # what nobody holds has no valuation that lacks it
+    bare = _unvalued(_held(OptionContract.objects.filter(underlying__in=symbols)))
     told = greeks.compute(session_date=session_date, watched=symbols, run_id=run_id)
     _tell_arrivals(bare)
     jobs.progress(done=1, total=1)
     items = _items(brought, symbols, session_date)
     return {"items": items, "counts": _counts(brought, told), **told.result()}
+
+
+def _held(contracts: QuerySet[OptionContract]) -> QuerySet[OptionContract]:
+    """Those that some book holds."""
+    of = set(contracts.values_list("instrument_id", flat=True))
+    return contracts.filter(instrument__in={key for ask in keepers for key in ask(of)})
 
 
 def _unvalued(contracts: QuerySet[OptionContract]) -> dict[UUID, UUID]:

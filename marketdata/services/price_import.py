@@ -25,11 +25,13 @@ from marketdata.services import (
     action_guards,
     bar_sync,
     corporate_actions,
+    late_changes,
     symbols,
     universes,
     yield_sync,
 )
 from marketdata.services.bar_sync import Brought
+from marketdata.services.late_changes import Tell
 
 logger = logging.getLogger(__name__)
 
@@ -86,12 +88,13 @@ def import_file(
     kind: str = "",
     symbol: str = "",
     run_id: UUID | None = None,
+    tell: Tell | None = None,
 ) -> Imported:
     """Bring one file in: every usable line up to a session, corrections included.
 
     `kind` is told by the header where it is not given; `symbol` names the rows of a file without
-    that column. A file that breaks off is not taken at all. Twice is once. Raises BadInput for an
-    unknown kind.
+    that column. A file that breaks off is not taken at all. Twice is once. `tell` hears since when
+    prices differ. Raises BadInput for an unknown kind.
     """
     told = Imported(path.name)
     try:
@@ -108,9 +111,21 @@ def import_file(
         told.created = universes.create_from_files(sheet.bars)
         known = instruments.by_symbols(sheet.bars)
         told.leave_out({each: sheet.bars[each] for each in sorted(sheet.bars) if each not in known})
-        brought = write_bars(sheet.bars, known, until, run_id)
+        brought = write_bars(sheet.bars, known, until, run_id, tell)
         told.written, told.held, told.refused = brought.written, brought.held, brought.refused
         told.changed = brought.changed
+    return told
+
+
+def import_alone(*, path: Path, until: date, kind: str = "", symbol: str = "") -> Imported:
+    """Bring one file in without a run, as `import_file` does, and apply the actions in effect.
+
+    Whoever values by what differs is told.
+    """
+    tell = late_changes.teller(until=until, run_id=None)
+    told = import_file(path=path, until=until, kind=kind, symbol=symbol, tell=tell)
+    if told.kind == "bars" and not told.reason:
+        corporate_actions.apply_due(session_date=until, tell=tell)
     return told
 
 
@@ -140,12 +155,13 @@ def write_bars(
     known: Mapping[str, Instrument],
     until: date,
     run_id: UUID | None = None,
+    tell: Tell | None = None,
 ) -> Brought:
     """Bring in the lines of every symbol that is known, in pieces."""
     answers = [_history(each, bars[each]) for each in sorted(bars) if each in known]
     # pieces of one transaction would take them one after another, audit lines in between
     action_guards.alone(known[each.symbol] for each in answers if each.splits)
-    brought = Brought()
+    brought = Brought(tell=tell)
     for place in range(0, len(answers), bar_sync.PIECE):
         piece = answers[place : place + bar_sync.PIECE]
         named: dict[str, Instrument] = {each.symbol: known[each.symbol] for each in piece}
@@ -167,17 +183,19 @@ def import_files(
     items = []
     counts = {"rows": 0, "written": 0, "held": 0, "bad_lines": 0}
     changed: dict[str, date] = {}
+    tell = late_changes.teller(until=until, run_id=run_id)
     for place, name in enumerate(names):
         jobs.progress(done=place, total=len(names), note=name)
         if name not in seen:
             items.append(_item(name, "skipped", "the file is gone"))
             continue
-        told = import_file(path=folder / name, until=until, run_id=run_id)
+        told = import_file(path=folder / name, until=until, run_id=run_id, tell=tell)
         counts = {each: counts[each] + getattr(told, each) for each in counts}
         items.append(_item(name, "failed" if told.reason else "ok", _words(told)))
         _differs(changed, told.changed)
     # also what waited for other prices, or for a person
-    _differs(changed, corporate_actions.apply_due(session_date=until, run_id=run_id)["changed"])
+    done = corporate_actions.apply_due(session_date=until, run_id=run_id, tell=tell)
+    _differs(changed, done["changed"])
     jobs.progress(done=len(names), total=len(names))
     state = {name: asdict(each) for name, each in seen.items() if name in {*names, *known}}
     return {"items": items, "counts": counts, "state": state, "changed": changed}

@@ -7,13 +7,10 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from etftrader.core import clock
 from etftrader.core.errors import BadInput
 from marketdata.choices import RefreshStatus
 from marketdata.constants import VIX as VIX_SYMBOL
-from marketdata.events import prices_revised
 from marketdata.models import DataRefresh, Instrument, TreasuryYield
 from marketdata.providers import sources
 from marketdata.providers.chain import Fallback, Tally
@@ -24,19 +21,20 @@ from marketdata.services import (
     absences,
     bar_sync,
     corporate_actions,
+    late_changes,
     refresh_records,
     universes,
     yield_sync,
 )
 from marketdata.services import instruments as instrument_service
 from marketdata.services.bar_sync import FAILED, OK, SKIPPED, Brought, Outcome
+from marketdata.services.late_changes import Tell
 
 logger = logging.getLogger(__name__)
 
 FIRST_SESSION = date(2008, 1, 2)  # how far back a series is asked for at first
 SYNCED = (BARS, VIX_LEVELS, YIELDS)
 _MOST_MISSING = 500
-_MOST_TOLD = 20  # symbols by name; of more it is said that anything may differ
 
 
 @dataclass
@@ -65,6 +63,7 @@ class _Wish:
     again_from: date | None
     named: bool  # symbols were named: they are asked for whatever was known
     of_day: bool  # a step of the day, which nobody asked for
+    tell: Tell | None  # hears since when prices and actions of symbols are other ones
 
 
 def load_history(*, until: date) -> Synced:
@@ -75,7 +74,13 @@ def load_history(*, until: date) -> Synced:
     for source in sources.providers(BARS, until=until):
         instrument_service.load_reference(rows=source.instruments())
     universes.discover(until=until)
-    return _synced(_Wish(until, None, None, None, named=False, of_day=False))
+    return _synced(_Wish(until, None, None, None, named=False, of_day=False, tell=None))
+
+
+def load_again(*, symbols: Sequence[str], until: date) -> Synced:
+    """Load the series of these anew up to a session; nobody is told, the books are rebuilt."""
+    wish = _Wish(until, None, None, None, named=True, of_day=False, tell=None)
+    return _synced(wish, symbols)
 
 
 def sync(
@@ -92,7 +97,7 @@ def sync(
 
     Splits and dividends that come with the prices are recorded before the prices are judged, and
     those in effect are applied to what is stored. What differs of earlier sessions stands in the
-    answer; without a run that is followed, whoever values by it is told.
+    answer, and is kept with the run, or announced without one, as it is written.
 
     Parameters
     ----------
@@ -126,11 +131,9 @@ def sync(
     if unknown:
         known = ", ".join(SYNCED)
         raise BadInput(f"{unknown[0][:40]} is not fetched. Known: {known}.", attr="dataset")
-    wish = _Wish(session_date, run_id, start, again_from, symbols is not None, of_day)
-    synced = _synced(wish, symbols, datasets)
-    if run_id is None and symbols is None:
-        _tell(synced.changed, before=session_date)
-    return synced
+    tell = late_changes.teller(until=session_date, run_id=run_id)
+    wish = _Wish(session_date, run_id, start, again_from, symbols is not None, of_day, tell)
+    return _synced(wish, symbols, datasets)
 
 
 def _synced(
@@ -146,22 +149,12 @@ def _synced(
             _sync_bars(dataset, chain, part, wish, synced)
     if BARS in synced.records:
         # prices after a split are stored by now: with the pending one they would be two series
-        told = corporate_actions.apply_due(session_date=wish.session_date, run_id=wish.run_id)
+        told = corporate_actions.apply_due(
+            session_date=wish.session_date, run_id=wish.run_id, tell=wish.tell
+        )
         synced.applied = told["items"]
         synced.differs(told["changed"])
     return synced
-
-
-def _tell(changed: Mapping[str, date], *, before: date) -> None:
-    """Announce what differs of sessions before the one that is being closed."""
-    late = {symbol: day for symbol, day in changed.items() if day < before}
-    if not late:
-        return
-    if len(late) > _MOST_TOLD:
-        late = {"*": min(late.values())}
-    with transaction.atomic():
-        for symbol, day in late.items():
-            prices_revised.announce(symbol=symbol, since=day.isoformat())
 
 
 def named(items: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -216,7 +209,12 @@ def _sync_bars(
         named=wish.named,
     )
     brought = bar_sync.bring_in(
-        chain=chain, members=members, lacking=lacking, until=until, run_id=wish.run_id
+        chain=chain,
+        members=members,
+        lacking=lacking,
+        until=until,
+        run_id=wish.run_id,
+        tell=wish.tell,
     )
     synced.outcomes += brought.outcomes
     synced.differs(brought.changed)

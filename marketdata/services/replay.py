@@ -199,7 +199,7 @@ def start_over(*, by: Actor) -> Moment:
         symbols = rewinding.take_back(after=start, by=by)
     if symbols:
         # cut short here, the next close finds the series missing and fetches them
-        price_sync.sync(session_date=start, symbols=symbols)
+        price_sync.load_again(symbols=symbols, until=start)
     return moved
 
 

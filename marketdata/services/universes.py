@@ -12,6 +12,7 @@ from etftrader.core import audit
 from etftrader.core.actor import Actor
 from etftrader.core.errors import DomainError, Unavailable
 from etftrader.core.outbound.rules import checked_symbol
+from marketdata.calculations import exchange
 from marketdata.choices import InstrumentKind, PriceBasis, Pricing, UniverseKind
 from marketdata.models import Instrument, Universe, UniverseMember
 from marketdata.providers import reference, sources
@@ -133,14 +134,19 @@ def create_from_files(symbols: Iterable[str]) -> list[str]:
 def from_file(symbol: str) -> InstrumentRow:
     """What is known of a symbol that only files name: the shipped table's words, or its name.
 
-    Without them it is taken for a stock, and for an index with a circumflex; an administrator
-    may say otherwise.
+    Without them it is taken for a stock, for an index with a circumflex, and for an exchange rate
+    where it spells two currencies (`EURUSD=X`); an administrator may say otherwise.
     """
     basis = PriceBasis.INDEX_LEVEL if symbol.startswith("^") else PriceBasis.CLOSE
     table = {row.symbol: row for row in reference.instrument_rows()}
     shipped = table.get(symbol)
     if shipped is not None:
         return _with(shipped, basis)
+    pair = exchange.pair_of(symbol)
+    if pair is not None:
+        origin, target = pair
+        row = _row(symbol, f"{origin} in {target}", InstrumentKind.FX, basis)
+        return _with(row, basis, currency=target, asset_class="currency")
     kind = InstrumentKind.INDEX if symbol.startswith("^") else InstrumentKind.STOCK
     return _row(symbol, symbol, kind, basis)
 
@@ -181,6 +187,8 @@ def _joined(reasons: Iterable[str]) -> str:
 
 
 def _of_fund(told: FundRow) -> InstrumentRow:
+    if exchange.pair_of(told.symbol) is not None:
+        return from_file(told.symbol)  # the symbol says all there is to it
     kind = _KINDS.get(told.kind or "")
     if kind is None:
         raise Unavailable(f"{told.symbol} is a kind of thing that is not kept here")

@@ -1,14 +1,17 @@
 """Cash and snapshots of a portfolio over the API."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from etftrader.core import jobs
+from etftrader.core.actor import Actor
 from etftrader.core.api.fields import MoneyField, StrictSerializer
 from etftrader.core.api.idempotent import once
 from etftrader.core.api.jobs import document as job_document
@@ -16,23 +19,27 @@ from etftrader.core.api.lists import CursorPages
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput, NotFound
+from marketdata.api import as_of
+from marketdata.api.asked import bound
 from marketdata.selectors import calendar, sessions
 from portfolios.api import documents
 from portfolios.api.rows import CashRow, SnapshotRow
 from portfolios.choices import SnapshotKind
 from portfolios.constants import Action
-from portfolios.models import CashTransaction, PortfolioSnapshot
+from portfolios.models import CashTransaction, Portfolio, PortfolioSnapshot
 from portfolios.selectors import access
 from portfolios.selectors import cash as read
-from portfolios.services import cash
+from portfolios.services import asking, cash
+
+SNAPSHOTS = "portfolios.take_snapshots"
 
 
 class Movement(StrictSerializer):
-    """Cash in or out; the amount is positive."""
+    """Cash in or out, in the book's currency; the amount is positive, the type says which way."""
 
-    type = serializers.ChoiceField(["deposit", "withdrawal"])
+    type = serializers.ChoiceField(list(cash.TYPES))
     amount = MoneyField(positive=True)
-    currency = serializers.ChoiceField(["USD"], default="USD")
+    currency = serializers.CharField(max_length=3, required=False)
     reason = serializers.CharField(max_length=300, default="", allow_blank=True)
 
 
@@ -48,11 +55,33 @@ class SnapshotRequest(StrictSerializer):
     session_date = serializers.DateField(required=False)
 
 
+def check_currency(portfolio: Portfolio, asked: Mapping[str, Any]) -> None:
+    """Raise BadInput (`other_currency`) for cash of another currency than the book's."""
+    named = asked.get("currency")
+    if named and named.upper() != portfolio.base_currency:
+        raise BadInput(
+            f"{portfolio.name} keeps cash in {portfolio.base_currency} alone.",
+            attr="currency",
+            code="other_currency",
+        )
+
+
+def check_both_sides(actor: Actor, paper: CashTransaction) -> None:
+    """Taking a transfer back moves the other book too. Raises NotFound and NotAllowed."""
+    for other in read.other_sides(
+        portfolio_id=paper.portfolio_id, seqs=[paper.ledger_seq]
+    ).values():
+        access.portfolio_for(actor, other, Action.TRADE)
+
+
 @operation(
     get=Op(
-        "portfolio:view", "List deposits, withdrawals and fees", lists=True, query=documents.AS_OF
+        "portfolio:view",
+        "List deposits, withdrawals, fees and the like",
+        lists=True,
+        query=as_of.AS_OF,
     ),
-    post=Op("portfolio:trade", "Deposit or withdraw cash", money=True),
+    post=Op("portfolio:trade", "Book cash: a deposit, a fee, interest ...", money=True),
 )
 class Cash(ApiView):
     """GET, POST /api/v1/portfolios/{portfolio_id}/cash."""
@@ -62,17 +91,19 @@ class Cash(ApiView):
     serializer_class = CashRow
     queryset = CashTransaction.objects.none()
 
-    def get(self, request: Any, portfolio_id: UUID) -> Response:
+    def get(self, request: Any, portfolio_id: UUID) -> Response | HttpResponse:
         """Newest first."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
-        until = documents.session_asked(request, sessions.moment())
-        return self.listing(read.papers(portfolio_id=portfolio.pk, until=until), CashRow)
+        until = as_of.past(request)
+        rows = read.papers(portfolio_id=portfolio.pk, until=until)
+        return self.listing(rows, CashRow, past=until)
 
     @extend_schema(request=Movement, responses={201: dict})
     def post(self, request: Any, portfolio_id: UUID) -> Response:
         """The booked movement."""
         portfolio = access.portfolio_for(self.actor, portfolio_id, Action.TRADE)
         asked = self.checked(Movement)
+        check_currency(portfolio, asked)
 
         def effect() -> Response:
             paper = cash.move(
@@ -89,18 +120,20 @@ class Cash(ApiView):
         return once(request, effect)
 
 
-@operation(get=Op("portfolio:view", "Read a cash transaction"))
+@operation(get=Op("portfolio:view", "Read a cash transaction", query=as_of.AS_OF))
 class OneCash(ApiView):
     """GET /api/v1/portfolios/{portfolio_id}/cash/{transaction_id}."""
 
     @extend_schema(responses={200: dict})
     def get(self, request: Any, portfolio_id: UUID, transaction_id: UUID) -> Response:
-        """One paper."""
+        """One paper; one booked after `as_of` is missing."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
-        row = read.papers(portfolio_id=portfolio.pk).filter(pk=transaction_id).first()
+        past = as_of.past(request)
+        rows = read.papers(portfolio_id=portfolio.pk, until=past)
+        row = rows.filter(pk=transaction_id).first()
         if row is None:
             raise NotFound("There is no such cash transaction.")
-        return Response(documents.cash_paper(row))
+        return Response(documents.cash_paper(row, past))
 
 
 @operation(post=Op("portfolio:trade", "Take a cash booking back", money=True))
@@ -112,15 +145,19 @@ class Reversal(ApiView):
         """The reversing transaction."""
         portfolio = access.portfolio_for(self.actor, portfolio_id, Action.TRADE)
         asked = self.checked(Correction)
+        paper = read.papers(portfolio_id=portfolio.pk).filter(pk=transaction_id).first()
+        if paper is None:
+            raise NotFound("There is no such cash transaction.")
+        check_both_sides(self.actor, paper)
 
         def effect() -> Response:
-            paper = cash.reverse(
+            made = cash.reverse(
                 portfolio_id=portfolio.pk,
                 transaction_id=transaction_id,
                 reason=asked["reason"],
                 by=self.actor,
             )
-            return Response(documents.cash_paper(paper), 201)
+            return Response(documents.cash_paper(made), 201)
 
         return once(request, effect)
 
@@ -137,12 +174,12 @@ class Snapshots(ApiView):
     serializer_class = SnapshotRow
     queryset = PortfolioSnapshot.objects.none()
 
-    def get(self, request: Any, portfolio_id: UUID) -> Response:
+    def get(self, request: Any, portfolio_id: UUID) -> Response | HttpResponse:
         """Newest first."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
-        moment = sessions.moment()
-        until = documents.session_asked(request, moment) or moment.current
-        start = documents.session_asked(request, moment, "start")
+        asked = as_of.asked(request)
+        until = asked.past or asked.now.current
+        start = bound(request, "start", asked.now)
         rows = PortfolioSnapshot.objects.for_actor(self.actor).filter(
             portfolio=portfolio, kind=SnapshotKind.ACTUAL, session_date__lte=until
         )
@@ -152,7 +189,7 @@ class Snapshots(ApiView):
 
     @extend_schema(request=SnapshotRequest, responses={202: dict})
     def post(self, request: Any, portfolio_id: UUID) -> Response:
-        """The job that takes it."""
+        """The job that takes it. 409 `asked_recently` within five minutes of an owner's last."""
         portfolio = access.portfolio_for(self.actor, portfolio_id, Action.CALCULATE)
         latest = sessions.latest()
         day = self.checked(SnapshotRequest).get("session_date", latest)
@@ -160,8 +197,9 @@ class Snapshots(ApiView):
             raise BadInput(f"A session not after {latest}.", attr="session_date")
 
         def effect() -> Response:
+            asking.require_pause(job=SNAPSHOTS, portfolio=portfolio, by=self.actor)
             run = jobs.request(
-                "portfolios.take_snapshots",
+                SNAPSHOTS,
                 as_of=day,
                 portfolio_ids=[portfolio.pk],
                 requested_by=self.actor.user_id,

@@ -6,20 +6,18 @@ from typing import Any
 from etftrader.core import clock
 from etftrader.core.api import parameters
 from etftrader.core.api.fields import moment as told
-from etftrader.core.errors import BadInput
 from etftrader.core.money import plain, to_money
-from marketdata.selectors.sessions import Moment
+from marketdata.api import as_of
 from portfolios.constants import SNAPSHOT_FACTS, SNAPSHOT_MONEY
 from portfolios.models import (
     Account,
     CashTransaction,
-    ImportBatch,
-    ImportRow,
     Portfolio,
     PortfolioSnapshot,
 )
-from portfolios.selectors.positions import Worth, type_of
-from portfolios.selectors.valuation import ValuedLine
+from portfolios.selectors import performance
+from portfolios.selectors.groups import HeldRow
+from portfolios.selectors.positions import Worth
 
 BASE = "/api/v1"
 _RISK = (
@@ -31,35 +29,9 @@ _RISK = (
     "risk_reason",
 )
 _GREEKS = ("gamma", "theta", "vega", "rho", "iv")  # of one unit of an option
-AS_OF = {
-    "as_of": parameters.day(
-        "The state at this session's close, YYYY-MM-DD; the present without it."
-    )
-}
-STRETCH = AS_OF | {
+STRETCH = as_of.AS_OF | {
     "start": parameters.day("The first session to look at, YYYY-MM-DD; all of them without it.")
 }
-DIALECT = ("encoding", "delimiter", "header_line", "decimal_comma")
-
-
-def session_asked(request: Any, moment: Moment, name: str = "as_of") -> date | None:
-    """The session of `as_of=YYYY-MM-DD`; None when absent. Raises BadInput, after the clock too."""
-    text = request.query_params.get(name)
-    if not text:
-        return None
-    try:
-        asked = date.fromisoformat(text) if len(text) == 10 else None
-    except ValueError:
-        asked = None
-    if asked is None:
-        raise BadInput("A date is written YYYY-MM-DD.", attr=name)
-    if asked > moment.current:
-        raise BadInput(
-            f"{asked} lies after the market clock, which stands at {moment.current}.",
-            attr=name,
-            code="after_market_clock",
-        )
-    return asked
 
 
 def calculated(
@@ -112,6 +84,7 @@ def portfolio(row: Portfolio, role: str = "", snapshot: PortfolioSnapshot | None
         "account": str(row.account_id),
         "base_currency": row.base_currency,
         "currency": row.base_currency,
+        "tracking_mode": row.tracking_mode,
         "is_paper": row.is_paper,
         "status": row.status,
         "state": row.state,
@@ -124,26 +97,40 @@ def portfolio(row: Portfolio, role: str = "", snapshot: PortfolioSnapshot | None
         "role": role or None,
         "nav": plain(snapshot.nav) if snapshot else None,
         "nav_session_date": snapshot.session_date.isoformat() if snapshot else None,
+        "reasons": {} if snapshot else {"nav": performance.NONE},
         "version": row.version,
         "created_at": told(row.created_at),
         "updated_at": told(row.updated_at),
     }
 
 
-def position(
-    each: ValuedLine, portfolio_id: Any, identity: Any, tags: list[str] | None
-) -> dict[str, Any]:
+def portfolio_at(row: Portfolio, role: str, snapshot: PortfolioSnapshot) -> dict[str, Any]:
+    """A portfolio at a past close: its figures of then, without the standing it has today."""
+    then = {
+        "status": None,
+        "state": None,
+        "state_reason": None,
+        "cash": plain(snapshot.cash),
+        "ledger_seq": snapshot.ledger_seq,
+        "reasons": {"status": as_of.NOT_KEPT, "state": as_of.NOT_KEPT},
+    }
+    return portfolio(row, role, snapshot) | then
+
+
+def position(row: HeldRow) -> dict[str, Any]:
     """A position with its value; null and a reason where there is no price."""
+    each, identity = row.each, row.mark.position_id
     line, mark = each.line, each.mark
     unit = line.quantity * line.multiplier
     return {
         "id": str(identity) if identity else None,
         "url": f"{BASE}/positions/{identity}" if identity else None,
-        "portfolio": str(portfolio_id),
+        "portfolio": str(row.portfolio.pk),
+        "account": str(row.portfolio.account_id),
         "symbol": line.symbol,
         "kind": line.kind,
         "sector": line.sector,
-        "type": type_of(line.quantity, line.contract),
+        "type": row.type,
         "underlying": line.underlying,
         "contract": line.contract.words if line.contract else None,
         "expiry": line.contract.expiry.isoformat() if line.contract else None,
@@ -151,7 +138,10 @@ def position(
         "quantity": plain(line.quantity),
         "average_cost": plain(to_money(line.cost_basis / unit)),
         "cost_basis": plain(line.cost_basis),
-        "price": plain(mark.price) if mark else None,
+        "price": plain(each.price),
+        "price_currency": line.currency,
+        "exchange_rate": plain(each.rate.value) if each.rate else None,
+        "exchange_rate_source": each.rate.name if each.rate else "",
         "price_as_of": told(mark.as_of) if mark and mark.as_of else None,
         "price_class": mark.price_class if mark else "",
         "price_source": mark.source if mark else "",
@@ -166,13 +156,17 @@ def position(
         "day_pnl": plain(each.day_pnl),
         "reason": each.reason,
         "opened_on": line.opened_on.isoformat() if line.opened_on else None,
-        "tags": tags or [],
+        "quality": row.quality,
+        "tags": row.mark.words,
+        "strategies": [each.name for each in row.mark.strategies],
     }
 
 
-def cash_paper(row: CashTransaction) -> dict[str, Any]:
-    """A cash transaction."""
+def cash_paper(row: CashTransaction, until: date | None = None) -> dict[str, Any]:
+    """A cash transaction; of what took it back, only what was booked by a past close."""
     later = getattr(row, "reversed_by", None)
+    if later is not None and until is not None and later.session_date > until:
+        later = None
     return {
         "id": str(row.pk),
         "url": f"{BASE}/portfolios/{row.portfolio_id}/cash/{row.pk}",
@@ -200,46 +194,6 @@ def snapshot(row: PortfolioSnapshot) -> dict[str, Any]:
         **{name: plain(getattr(row, name)) for name in SNAPSHOT_MONEY},
         **{name: getattr(row, name) for name in SNAPSHOT_FACTS + _RISK},
         "taken_at": told(row.taken_at),
-    }
-
-
-def import_batch(row: ImportBatch) -> dict[str, Any]:
-    """An import."""
-    result = row.result or {}
-    url = f"{BASE}/imports/{row.pk}"
-    return {
-        "id": str(row.pk),
-        "url": url,
-        "portfolio": str(row.portfolio_id),
-        "kind": row.kind,
-        "file_name": row.file_name,
-        "file_hash": row.file_hash,
-        "dialect": {name: row.dialect.get(name) for name in DIALECT},
-        "status": row.status,
-        "counts": row.counts,
-        "session_date": row.session_date.isoformat(),
-        "created": result.get("created"),
-        "updated": result.get("updated"),
-        "skipped": result.get("skipped"),
-        "bad_rows": row.counts.get("error", 0),
-        "warnings": row.counts.get("warning", 0),
-        "rows_url": f"{url}/rows",
-        "commit_url": f"{url}/commit" if row.status == "checked" else None,
-        "errors_url": f"{url}/errors.csv" if row.counts.get("error") else None,
-        "created_at": told(row.created_at),
-        "committed_at": told(row.committed_at) if row.committed_at else None,
-    }
-
-
-def import_row(row: ImportRow) -> dict[str, Any]:
-    """A row of an import with its verdict."""
-    return {
-        "row": row.ordinal,
-        "verdict": row.verdict,
-        "raw": row.raw,
-        "parsed": row.parsed,
-        "messages": row.messages,
-        "source": row.source,
     }
 
 

@@ -13,15 +13,15 @@ from etftrader.core.api.jobs import accepted
 from etftrader.core.api.lists import bounded
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
-from etftrader.core.errors import BadInput, NotEnoughData, NotFound
+from etftrader.core.errors import BadInput, NotFound
+from marketdata.api import as_of
 from marketdata.selectors import sessions
-from portfolios.api import documents, greek_documents
+from portfolios.api import greek_documents
 from portfolios.constants import Action
 from portfolios.models import Portfolio
 from portfolios.selectors import access, greeks, option_scenarios
 from portfolios.services import greeks as write
 
-AS_OF = parameters.day("A past session: the book and its Greeks as of that close. Without it: now.")
 LONGEST = 24  # characters of a shift
 
 
@@ -31,15 +31,12 @@ class Nothing(StrictSerializer):
 
 def book_of(request: Any, portfolio: Portfolio) -> greeks.Book:
     """Greeks now, or at the session `as_of` asks for. Raises BadInput and NotEnoughData."""
-    moment = sessions.moment()
-    asked = documents.session_asked(request, moment)
-    if asked is None or asked == moment.current:
-        return greeks.now(portfolio=portfolio, moment=moment)
-    found = greeks.at(portfolio=portfolio, session_date=asked)
+    asked = as_of.asked(request)
+    if asked.past is None:
+        return greeks.now(portfolio=portfolio, moment=asked.now)
+    found = greeks.at(portfolio=portfolio, session_date=asked.past)
     if found is None:
-        raise NotEnoughData(
-            f"Nothing was valued by {asked}.", reason="no_snapshots", as_of=asked.isoformat()
-        )
+        raise as_of.before_book(asked.past)
     return found
 
 
@@ -65,7 +62,7 @@ def shift_asked(request: Any) -> float:
     get=Op(
         "portfolio:view",
         "Greeks by underlying, now or at a close",
-        query={"as_of": AS_OF},
+        query=as_of.AS_OF,
         refuses=(422,),
     )
 )
@@ -84,7 +81,7 @@ class Greeks(ApiView):
         "portfolio:view",
         "Legs of one underlying, its profit profile and its grid of spot and volatility",
         query={
-            "as_of": AS_OF,
+            **as_of.AS_OF,
             "horizon_days": parameters.Parameter(
                 "Calendar days to the later line of the profile, 0 to "
                 f"{option_scenarios.LONGEST_DAYS}; {option_scenarios.HORIZON_DAYS} without it.",

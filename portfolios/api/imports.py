@@ -1,4 +1,4 @@
-"""Files over the API: check, read the verdicts, commit; and the one-call upload."""
+"""Files over the API: check them, list them, and the one-call upload."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,26 +10,27 @@ from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 
-from etftrader.core import audit, idempotency, jobs
+from etftrader.core import audit, idempotency
+from etftrader.core.actor import Actor
 from etftrader.core.api import parameters
 from etftrader.core.api.fields import StrictSerializer
-from etftrader.core.api.idempotent import REPLAYED, once
+from etftrader.core.api.idempotent import REPLAYED
 from etftrader.core.api.jobs import document as job_document
 from etftrader.core.api.parsers import StrictJSONParser
 from etftrader.core.api.registry import Op, operation
-from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput
 from etftrader.core.idempotency import Answer
+from etftrader.core.tables import MAX_COLUMNS
 from marketdata.selectors import sessions
-from portfolios.api import documents
+from portfolios.api import import_documents
 from portfolios.api.owned import OwnedView
-from portfolios.api.rows import ImportBatchRow, ImportedRow
+from portfolios.api.rows import ImportBatchRow
 from portfolios.choices import RowVerdict
 from portfolios.constants import Action
-from portfolios.models import ImportBatch, ImportRow, Portfolio
+from portfolios.models import ImportBatch, Portfolio
 from portfolios.selectors import access, people
 from portfolios.selectors import imports as read
-from portfolios.services import csv_import
+from portfolios.services import csv_import, import_booking, import_parts
 
 PARTIAL = {
     "partial": parameters.flag("true books the good rows; without it one bad row refuses the file.")
@@ -47,10 +48,25 @@ class FileBody(StrictSerializer):
     file_name = serializers.CharField(required=False, max_length=200, default="pasted.csv")
     portfolio = serializers.UUIDField(required=False)
     kind = serializers.CharField(default="positions", max_length=12)
+    columns = serializers.JSONField(required=False)
     encoding = serializers.CharField(default="utf-8", max_length=12)
     delimiter = serializers.CharField(
         default="", max_length=1, allow_blank=True, trim_whitespace=False
     )
+
+    def validate_columns(self, value: Any) -> dict[str, int | str]:
+        """Field to a column's name or place."""
+        return columns_of(value)
+
+
+def columns_of(value: Any) -> dict[str, int | str]:
+    """A mapping of field to column as it came. Raises ValidationError."""
+    good = isinstance(value, dict) and len(value) <= MAX_COLUMNS
+    if not good or not all(isinstance(each, int | str) for each in value.values()):
+        raise serializers.ValidationError(
+            "Send an object: field to the column's name, or its place from 0."
+        )
+    return value
 
 
 class FileView(OwnedView):
@@ -79,6 +95,7 @@ class FileView(OwnedView):
             kind=asked["kind"],
             encoding=asked["encoding"],
             delimiter=asked["delimiter"],
+            columns=asked.get("columns"),
         )
 
     def check(
@@ -132,7 +149,7 @@ def checked_import(view: FileView, request: Any, portfolio: Portfolio) -> Respon
 
     def effect(file: csv_import.ReadFile) -> Answer:
         batch = view.check(portfolio, asked, file)
-        return Answer(201, documents.import_batch(batch))
+        return Answer(201, import_documents.import_batch(batch))
 
     return view.once(request, asked, data, effect)
 
@@ -146,19 +163,19 @@ def uploaded(view: FileView, request: Any, portfolio: Portfolio) -> Response:
         batch = view.check(portfolio, asked, file)
         bad = batch.counts[RowVerdict.ERROR]
         job = None
-        if csv_import.is_long(batch) and (partial or not bad):
-            job = job_document(queue(batch, partial, view))
+        if import_booking.is_long(batch) and (partial or not bad):
+            job = job_document(queue(batch, partial, view.actor))
         elif partial or not bad:
-            batch = csv_import.commit(
+            batch = import_booking.commit(
                 batch_id=batch.pk,
                 partial=partial,
                 by=view.actor,
                 session_date=sessions.moment().session_date,
             )
         errors = batch.rows.filter(verdict=RowVerdict.ERROR).order_by("ordinal")[:100]
-        document = documents.import_batch(batch) | {
+        document = import_documents.import_batch(batch) | {
             "import_id": str(batch.pk),
-            "errors": [documents.import_row(row) for row in errors],
+            "errors": [import_documents.import_row(row) for row in errors],
             "job": job,
         }
         return Answer(202 if job else (201 if batch.status == "committed" else 200), document)
@@ -166,15 +183,10 @@ def uploaded(view: FileView, request: Any, portfolio: Portfolio) -> Response:
     return view.once(request, asked, data, effect)
 
 
-def queue(batch: ImportBatch, partial: bool, view: ApiView) -> Any:
+def queue(batch: ImportBatch, partial: bool, by: Actor) -> Any:
     """Request the job that commits a long file."""
-    return jobs.request(
-        "portfolios.commit_import",
-        as_of=sessions.moment().session_date,
-        inputs={"batch_id": str(batch.pk), "partial": partial},
-        requested_by=view.actor.user_id,
-        request_id=view.actor.request_id,
-    )
+    as_of = sessions.moment().session_date
+    return import_parts.request_booking(batch=batch, partial=partial, as_of=as_of, by=by)
 
 
 @operation(
@@ -186,8 +198,9 @@ class Imports(FileView):
 
     serializer_class = ImportBatchRow
     queryset = ImportBatch.objects.none()
+    filterset_fields = ("status", "kind")
 
-    def get(self, request: Any) -> Response:
+    def get(self, request: Any) -> HttpResponse:
         """Newest first."""
         return self.listing(read.batches(actor=self.actor), ImportBatchRow)
 
@@ -208,8 +221,9 @@ class PortfolioImports(FileView):
 
     serializer_class = ImportBatchRow
     queryset = ImportBatch.objects.none()
+    filterset_fields = ("status", "kind")
 
-    def get(self, request: Any, portfolio_id: UUID) -> Response:
+    def get(self, request: Any, portfolio_id: UUID) -> HttpResponse:
         """Newest first."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
         self.noted = True  # the door wrote the line
@@ -221,79 +235,6 @@ class PortfolioImports(FileView):
         """The checked import."""
         portfolio = access.portfolio_for(self.actor, portfolio_id, Action.TRADE)
         return checked_import(self, request, portfolio)
-
-
-@operation(get=Op("signed_in", "Read an import"))
-class OneImport(OwnedView):
-    """GET /api/v1/imports/{import_id}."""
-
-    @extend_schema(responses={200: dict})
-    def get(self, request: Any, import_id: UUID) -> Response:
-        """Counts, result and where to go on."""
-        batch = read.find(actor=self.actor, import_id=import_id)
-        self.shown([batch])
-        return Response(documents.import_batch(batch))
-
-
-@operation(get=Op("signed_in", "List an import's rows with their verdicts", lists=True))
-class ImportRows(OwnedView):
-    """GET /api/v1/imports/{import_id}/rows."""
-
-    serializer_class = ImportedRow
-    queryset = ImportRow.objects.none()
-    filterset_fields = ("verdict",)
-
-    def get(self, request: Any, import_id: UUID) -> Response:
-        """In the order of the file; `verdict=error` shows the bad ones."""
-        batch = read.find(actor=self.actor, import_id=import_id)
-        self.shown([batch])
-        return self.listing(batch.rows.order_by("ordinal"), ImportedRow)
-
-
-@operation(get=Op("signed_in", "The bad rows as a file", limit="export"))
-class ImportErrors(OwnedView):
-    """GET /api/v1/imports/{import_id}/errors.csv."""
-
-    @extend_schema(responses={(200, "text/csv"): bytes})
-    def get(self, request: Any, import_id: UUID) -> HttpResponse:
-        """With two more columns: `error_field` and `error_message`."""
-        batch = read.find(actor=self.actor, import_id=import_id)
-        self.shown([batch])
-        return error_download(batch)
-
-
-def error_download(batch: ImportBatch) -> HttpResponse:
-    """The error rows under a name of ours."""
-    data = csv_import.error_file(batch=batch)
-    response = HttpResponse(data, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="import-{batch.pk}-errors.csv"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
-@operation(post=Op("signed_in:trade", "Book a checked import", query=PARTIAL, money=True))
-class CommitImport(ApiView):
-    """POST /api/v1/imports/{import_id}/commit."""
-
-    @extend_schema(request=StrictSerializer, responses={200: dict, 202: dict})
-    def post(self, request: Any, import_id: UUID) -> Response:
-        """All rows or none; with `partial=true` the good ones. A long file is booked by a job."""
-        batch = read.find(actor=self.actor, import_id=import_id)
-        access.portfolio_for(self.actor, batch.portfolio_id, Action.TRADE)
-        partial = request.query_params.get("partial") == "true"
-
-        def effect() -> Response:
-            if csv_import.is_long(batch) and batch.status == "checked":
-                return Response(job_document(queue(batch, partial, self)), 202)
-            done = csv_import.commit(
-                batch_id=batch.pk,
-                partial=partial,
-                by=self.actor,
-                session_date=sessions.moment().session_date,
-            )
-            return Response(documents.import_batch(done))
-
-        return once(request, effect)
 
 
 @operation(post=Op("portfolio:trade", "Check a file and book it when clean", query=PARTIAL))

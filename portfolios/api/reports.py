@@ -1,5 +1,6 @@
-"""What is computed of one portfolio: summary, exposures, performance, history, data quality."""
+"""What is computed of one portfolio: summary, exposures, history, data quality."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,31 +9,27 @@ from rest_framework.response import Response
 
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
-from etftrader.core.errors import BadInput, NotEnoughData
 from etftrader.core.money import plain
+from marketdata.api import as_of
+from marketdata.api.asked import bound
 from marketdata.selectors import freshness, sessions
-from portfolios.api import documents
+from portfolios.api import documents, group_documents
 from portfolios.models import Portfolio
-from portfolios.selectors import access, snapshots
-from portfolios.selectors import performance as performances
+from portfolios.selectors import access, groups, snapshots
 from portfolios.selectors import positions as read
 from portfolios.selectors.positions import Worth
 
 CLOSES = "quantity x price x multiplier, signed"
-TWR = "time-weighted daily, inflows at the beginning and outflows at the end of a day"
 
 
 def worth_of(request: Any, portfolio: Portfolio) -> Worth:
     """The portfolio valued now, or at the session `as_of` asks for."""
-    moment = sessions.moment()
-    asked = documents.session_asked(request, moment)
-    if asked is None or asked == moment.current:
-        return read.now(portfolio=portfolio, moment=moment)
-    found = read.at(portfolio=portfolio, session_date=asked)
+    asked = as_of.asked(request)
+    if asked.past is None:
+        return read.now(portfolio=portfolio, moment=asked.now)
+    found = read.at(portfolio=portfolio, session_date=asked.past)
     if found is None:
-        raise NotEnoughData(
-            f"Nothing was valued by {asked}.", reason="no_snapshots", as_of=asked.isoformat()
-        )
+        raise as_of.before_book(asked.past)
     return found
 
 
@@ -58,105 +55,55 @@ def summary(portfolio: Portfolio, worth: Worth) -> dict[str, Any]:
     )
 
 
-def exposures(worth: Worth) -> dict[str, Any]:
-    """Long, short, gross, net, by sector, concentration."""
+def exposures_asked(request: Any, portfolio: Portfolio) -> dict[str, Any]:
+    """Exposures now or at the close asked for, with the groups asked for."""
+    by = group_documents.groupings(request.query_params.get("group_by", ""))
+    worth = worth_of(request, portfolio)
+    found = exposures(worth, by)
+    said = group_documents.warnings(by, [worth])
+    found["meta"]["warnings"] = [*found["meta"]["warnings"], *said]
+    return found
+
+
+def exposures(worth: Worth, by: Sequence[str] = ()) -> dict[str, Any]:
+    """Long, short, gross, net, delta, Greeks, concentration; by sector and what else is asked."""
     found = worth.valuation
     nav = found.nav if found.nav > 0 else None
-    spread = read.concentration(worth)
-    return documents.valued(
-        worth,
-        {
-            "nav": plain(found.nav),
-            "cash": plain(found.cash),
-            "long_exposure": plain(found.long),
-            "short_exposure": plain(found.short),
-            "gross_exposure": plain(found.gross),
-            "net_exposure": plain(found.net),
-            "gross_delta_exposure": plain(found.gross_delta),
-            "net_delta_exposure": plain(found.net_delta),
-            "leverage": float(found.gross / nav) if nav else None,
-            "reason": "" if nav else "non_positive_equity",
-            "long_count": sum(1 for e in found.lines if e.exposure and e.exposure > 0),
-            "short_count": sum(1 for e in found.lines if e.exposure and e.exposure < 0),
-            "hhi": spread[0] if spread else None,
-            "effective_positions": spread[1] if spread else None,
-            "by_sector": [
-                {**each, "net": plain(each["net"]), "gross": plain(each["gross"])}
-                for each in read.by_sector(worth)
-            ],
-        },
-        CLOSES,
-    )
-
-
-def performance(request: Any, portfolio: Portfolio) -> dict[str, Any]:
-    """Return, risk, falls and the series."""
-    moment = sessions.moment()
-    until = documents.session_asked(request, moment) or moment.session_date
-    start = documents.session_asked(request, moment, "start")
-    if start is not None and start > until:
-        raise BadInput("The stretch ends before it begins.", attr="start")
-    found = performances.performance(portfolio_id=portfolio.pk, until=until, start=start)
-    as_of = sessions.at_close(found.end).as_of if found.end else None
-    beside = found.relative
+    rows = groups.held([worth])
+    told = group_documents.grouped(rows, by, found.nav)
+    whole, spread = told["total"], told["concentration"]
     data = {
-        "start": found.start.isoformat() if found.start else None,
-        "end": found.end.isoformat() if found.end else None,
-        "sessions": found.sessions,
-        "cumulative_return": found.cumulative_return,
-        "cumulative_pnl": plain(found.cumulative_pnl),
-        "annual_return": found.annual_return,
-        "annual_volatility": found.annual_volatility,
-        "sharpe": found.sharpe,
-        "sortino": found.sortino,
-        "calmar": found.calmar,
-        "hit_rate": found.hit_rate,
-        "max_drawdown": found.max_drawdown,
-        "reason": found.reason,
-        "benchmark": found.benchmark,
-        "beta": beside.beta if beside else None,
-        "tracking_error": beside.tracking_error if beside else None,
-        "information_ratio": beside.information_ratio if beside else None,
-        "correlation": beside.correlation if beside else None,
-        "drawdowns": [
-            {
-                "peak": each.peak.isoformat(),
-                "trough": each.trough.isoformat(),
-                "recovery": each.recovery.isoformat() if each.recovery else None,
-                "depth": each.depth,
-                "length_days": each.length_days,
-            }
-            for each in found.drawdowns
+        "nav": plain(found.nav),
+        "cash": plain(found.cash),
+        "long_exposure": plain(found.long),
+        "short_exposure": plain(found.short),
+        "gross_exposure": plain(found.gross),
+        "net_exposure": plain(found.net),
+        "options_exposure": whole["options_exposure"],
+        "stock_exposure": whole["stock_exposure"],
+        "notional": whole["notional"],
+        "gross_delta_exposure": plain(found.gross_delta),
+        "net_delta_exposure": plain(found.net_delta),
+        "greeks": whole["greeks"],
+        "leverage": float(found.gross / nav) if nav else None,
+        "reason": "" if nav else "non_positive_equity",
+        "long_count": sum(1 for e in found.lines if e.exposure and e.exposure > 0),
+        "short_count": sum(1 for e in found.lines if e.exposure and e.exposure < 0),
+        "hhi": spread["hhi"],
+        "effective_positions": spread["effective_positions"],
+        "concentration": spread,
+        "delta_excluded": whole["delta_excluded"],
+        "by_sector": [
+            {**each, "net": plain(each["net"]), "gross": plain(each["gross"])}
+            for each in read.by_sector(worth)
         ],
-        "series": [
-            {
-                "session_date": each.session_date.isoformat(),
-                "nav": plain(each.nav),
-                "twr_index": each.twr_index,
-                "daily_return": each.daily_return,
-                "drawdown": each.drawdown,
-            }
-            for each in found.series
-        ],
+        "groups": told["groups"],
     }
-    warnings = [{"code": code, "detail": f"{found.sessions} sessions"} for code in found.flags]
-    newest = found.series[-1] if found.series else None
-    return documents.calculated(
-        portfolio,
-        as_of,
-        data,
-        method=TWR,
-        annualisation=252,
-        quality=newest.quality if newest else "missing",
-        coverage=newest.coverage if newest else None,
-        warnings=warnings,
-    )
+    return documents.valued(worth, data, CLOSES)
 
 
 @operation(
-    get=Op(
-        "portfolio:view", "Equity, the day's gain, exposure", query=documents.AS_OF, refuses=(422,)
-    )
+    get=Op("portfolio:view", "Equity, the day's gain, exposure", query=as_of.AS_OF, refuses=(422,))
 )
 class Summary(ApiView):
     """GET /api/v1/portfolios/{portfolio_id}/summary."""
@@ -171,8 +118,8 @@ class Summary(ApiView):
 @operation(
     get=Op(
         "portfolio:view",
-        "Long, short, gross, net, by sector",
-        query=documents.AS_OF,
+        "Long, short, gross, net, Greeks, concentration, by sector and other groups",
+        query=as_of.AS_OF | group_documents.GROUP_BY,
         refuses=(422,),
     )
 )
@@ -183,19 +130,7 @@ class Exposures(ApiView):
     def get(self, request: Any, portfolio_id: UUID) -> Response:
         """Now, or at a past close."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
-        return Response(exposures(worth_of(request, portfolio)))
-
-
-@operation(
-    get=Op("portfolio:view", "Return freed of flows, ratios, drawdowns", query=documents.STRETCH)
-)
-class Performance(ApiView):
-    """GET /api/v1/portfolios/{portfolio_id}/performance."""
-
-    @extend_schema(responses={200: dict})
-    def get(self, request: Any, portfolio_id: UUID) -> Response:
-        """Since opening, or since `start`, up to `as_of`."""
-        return Response(performance(request, access.portfolio_for(self.actor, portfolio_id)))
+        return Response(exposures_asked(request, portfolio))
 
 
 @operation(get=Op("portfolio:view", "Equity by session", query=documents.STRETCH))
@@ -206,10 +141,9 @@ class History(ApiView):
     def get(self, request: Any, portfolio_id: UUID) -> Response:
         """Session, equity, flows and gain, oldest first."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
-        moment = sessions.moment()
-        until = documents.session_asked(request, moment) or moment.session_date
-        start = documents.session_asked(request, moment, "start")
-        rows = snapshots.series(portfolio_id=portfolio.pk, until=until, start=start)
+        asked = as_of.asked(request)
+        start = bound(request, "start", asked.now)
+        rows = snapshots.series(portfolio_id=portfolio.pk, until=asked.until, start=start)
         points = [
             {
                 "session_date": row.session_date.isoformat(),
@@ -220,15 +154,22 @@ class History(ApiView):
             }
             for row in rows
         ]
-        as_of = sessions.at_close(rows[-1].session_date).as_of if rows else None
+        at = sessions.at_close(rows[-1].session_date).as_of if rows else None
         quality = rows[-1].quality if rows else "missing"
         found = documents.calculated(
-            portfolio, as_of, {"points": points}, method="snapshots", quality=quality
+            portfolio, at, {"points": points}, method="snapshots", quality=quality
         )
         return Response(found)
 
 
-@operation(get=Op("portfolio:view", "What the figures rest on: prices, ages, gaps"))
+@operation(
+    get=Op(
+        "portfolio:view",
+        "What the figures rest on: prices, ages, gaps",
+        query=as_of.AS_OF,
+        refuses=(422,),
+    )
+)
 class DataQuality(ApiView):
     """GET /api/v1/portfolios/{portfolio_id}/data-quality."""
 
@@ -236,8 +177,7 @@ class DataQuality(ApiView):
     def get(self, request: Any, portfolio_id: UUID) -> Response:
         """Price of each position with its age and class, and the state of the data sets."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
-        moment = sessions.moment()
-        worth = read.now(portfolio=portfolio, moment=moment)
+        worth = worth_of(request, portfolio)
         prices = [
             {
                 "symbol": each.line.symbol,
@@ -258,7 +198,7 @@ class DataQuality(ApiView):
                 "covered": each.covered,
                 "total": each.total,
             }
-            for each in freshness.datasets(moment=moment)
+            for each in freshness.datasets(moment=as_of.shown(request))
         ]
         data = {"prices": prices, "datasets": datasets}
         return Response(documents.valued(worth, data, "price classes of held instruments"))

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from portfolios.api import documents
+from portfolios.api import documents, import_documents
 
 
 class PortfolioRow(serializers.Serializer):
@@ -12,15 +12,17 @@ class PortfolioRow(serializers.Serializer):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Write it."""
+        if self.context.get("past") is not None:
+            return documents.portfolio_at(instance.portfolio, instance.role, instance.snapshot)
         return documents.portfolio(instance.portfolio, instance.role, instance.snapshot)
 
 
 class PositionRow(serializers.Serializer):
-    """A position of a list; it comes written already."""
+    """A position of a list, valued."""
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
-        """Pass it on."""
-        return instance
+        """Write it."""
+        return documents.position(instance)
 
 
 class CashRow(serializers.Serializer):
@@ -28,7 +30,7 @@ class CashRow(serializers.Serializer):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Write it."""
-        return documents.cash_paper(instance)
+        return documents.cash_paper(instance, self.context.get("past"))
 
 
 class SnapshotRow(serializers.Serializer):
@@ -44,7 +46,7 @@ class ImportBatchRow(serializers.Serializer):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Write it."""
-        return documents.import_batch(instance)
+        return import_documents.import_batch(instance)
 
 
 class ImportedRow(serializers.Serializer):
@@ -52,7 +54,7 @@ class ImportedRow(serializers.Serializer):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Write it."""
-        return documents.import_row(instance)
+        return import_documents.import_row(instance)
 
 
 class AccountRow(serializers.Serializer):

@@ -102,11 +102,11 @@ def exact_sums(arranged: NDArray[np.int64], groups: Grouping) -> NDArray[np.int6
         Zero for a group without rows.
     """
     if not groups.starts.size:
-        return np.zeros((*arranged.shape[:-1], groups.size), dtype=np.int64)
+        return np.zeros((*arranged.shape[:-1], groups.size), dtype=arranged.dtype)
     sums = np.add.reduceat(arranged, groups.starts, axis=-1)
     if groups.present.size == groups.size:
         return sums
-    result = np.zeros((*arranged.shape[:-1], groups.size), dtype=np.int64)
+    result = np.zeros((*arranged.shape[:-1], groups.size), dtype=arranged.dtype)
     result[..., groups.present] = sums
     return result
 

@@ -127,11 +127,15 @@ def apply_split(holding: Holding, ratio: Decimal) -> Holding:
 
 
 def add_units(holding: Holding, units: Decimal) -> Holding:
-    """Add units that cost nothing. Where none are left, what they had cost is lost."""
+    """Add units that cost nothing. Where none of the old ones are left, their cost is lost.
+
+    A split that became known after a fill of its day may leave the other side held: those units
+    cost nothing either.
+    """
     quantity = holding.quantity + units
-    if quantity:
+    if quantity * holding.quantity > 0 or not holding.cost_basis:
         return replace(holding, quantity=quantity)
-    return Holding(realized_pnl=holding.realized_pnl - holding.cost_basis)
+    return Holding(quantity, realized_pnl=holding.realized_pnl - holding.cost_basis)
 
 
 def split_fraction(holding: Holding) -> Decimal:

@@ -1,163 +1,188 @@
-"""A row of a positions file as typed values, or its errors: column, what is wrong, the fix."""
+"""A row of a file as typed values, or its errors: a holding, a trade, or cash."""
 
 import hashlib
-import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from etftrader.core.errors import BadInput
-from etftrader.core.money import MAX_AMOUNT, parse_amount
+from etftrader.core.money import CENT, MAX_AMOUNT, plain, to_money
 from etftrader.core.tables import unguard
+from portfolios.calculations import csv_cells, csv_layout
+from portfolios.calculations.csv_cells import Message, Reading
 
-REQUIRED = ("ticker", "quantity", "entry_price", "entry_date")
-OPTIONAL = ("tags", "currency", "account", "fee", "cash", "position_type")
-ALIASES = {
-    "symbol": "ticker",
-    "qty": "quantity",
-    "shares": "quantity",
-    "price": "entry_price",
-    "cost": "entry_price",
-    "trade date": "entry_date",
-    "date": "entry_date",
-    "strategy": "tags",
-    "type": "position_type",
+CONTRACT = Decimal(100)  # shares of a listed option; an adjusted one may differ
+HALF_PLACE = Decimal("0.0000005")  # what a price of six places may be off by
+SIDES = {
+    "BUY": 1,
+    "B": 1,
+    "BOUGHT": 1,
+    "COVER": 1,
+    "SELL": -1,
+    "S": -1,
+    "SOLD": -1,
+    "SHORT": -1,
 }
-HEADER_WITHIN = 20  # lines in which a header is looked for
-OLD_YEARS = 5
-PLACES = 6
-SHORT_WORDS, LONG_WORDS = ("SHORT",), ("LONG",)
-OPTION_WORDS = ("LC", "LP", "SC", "SP")
-
-_OCC = re.compile(r"[A-Z.]{1,6} *[0-9]{6}[CP][0-9]{8}\Z")
-_SYMBOL = re.compile(r"[A-Z0-9.\-^=]{1,24}\Z")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
-_COMMA_NUMBER = re.compile(r"[+-]?[0-9]{1,12},[0-9]{1,8}\Z")
-_POINT_NUMBER = re.compile(r"[+-]?[0-9]{1,12}\.[0-9]{1,8}\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What is wrong with one cell, and what would be right."""
-
-    field: str
-    code: str
-    detail: str
-    hint: str = ""
+DEPOSIT, WITHDRAWAL, FEE = "deposit", "withdrawal", "fee"
+DIVIDEND, INTEREST = "dividend", "interest"
+# signs of what changes the cash; a short pays dividends
+CASH_TYPES = {DEPOSIT: 1, WITHDRAWAL: -1, FEE: -1, DIVIDEND: 0, INTEREST: 1}
 
 
 @dataclass(frozen=True, slots=True)
 class PositionRow:
-    """One holding as the file says it; `quantity` signed."""
+    """One holding as the file says it; `quantity` signed, the cost exact where it is given."""
 
     ticker: str
     quantity: Decimal
     entry_price: Decimal
     entry_date: date
     tags: str = ""
+    cost_basis: Decimal | None = None
+
+    @property
+    def day(self) -> date:
+        """Its date."""
+        return self.entry_date
 
     @property
     def fingerprint(self) -> str:
         """The same holding has the same text, whatever the file."""
-        parts = (
-            self.ticker,
-            format(self.quantity.normalize(), "f"),
-            format(self.entry_price.normalize(), "f"),
-            self.entry_date.isoformat(),
-        )
-        return hashlib.sha256("|".join(parts).encode()).hexdigest()
+        return _print(self.ticker, self.quantity, self.entry_price, self.entry_date)
+
+    def said(self) -> dict[str, Any]:
+        """As it is kept and told."""
+        told: dict[str, Any] = {
+            "ticker": self.ticker,
+            "quantity": plain(self.quantity),
+            "entry_price": plain(self.entry_price),
+            "entry_date": self.entry_date.isoformat(),
+            "tags": self.tags,
+        }
+        return told | ({"cost_basis": plain(self.cost_basis)} if self.cost_basis else {})
 
 
-@dataclass(slots=True)
-class Reading:
-    """A row read: the holding, or None with errors; warnings do not stop it."""
+@dataclass(frozen=True, slots=True)
+class TradeRow:
+    """One fill; `quantity` signed, `fee` not negative.
 
-    row: PositionRow | None = None
-    errors: list[Message] = field(default_factory=list)
-    warnings: list[Message] = field(default_factory=list)
-
-
-def find_header(lines: Sequence[Sequence[str]]) -> tuple[int, dict[str, int]]:
-    """Find the header among the first lines, and the column of each field.
-
-    Parameters
-    ----------
-    lines : sequence of sequences of str
-        Cells of the file's first records.
-
-    Returns
-    -------
-    int, dict
-        The header's index, and field name to column.
-
-    Raises
-    ------
-    BadInput
-        A required column is missing (it is named), or a field stands there twice.
+    `taken_back` says that it was reversed where it comes from, or is itself a reversal.
     """
-    best: tuple[int, dict[str, int]] | None = None
-    for index, cells in enumerate(lines[:HEADER_WITHIN]):
-        columns = _columns(cells)
-        if best is None or len(_required(columns)) > len(_required(best[1])):
-            best = index, columns
-    index, columns = best or (0, {})
-    missing = [name for name in REQUIRED if name not in columns]
-    if missing:
-        raise BadInput(
-            f"The file has no column {', '.join(missing)}.",
-            attr="file",
-            code="missing_columns",
-            missing=missing,
-            hint=f"The first line should read {','.join(REQUIRED)}.",
-        )
-    names = [_field(cell) for cell in lines[index]]
-    twice = sorted({name for name in names if name in REQUIRED and names.count(name) > 1})
-    if twice:
-        raise BadInput(
-            f"The column {twice[0]} stands there twice.", attr="file", code="duplicate_column"
-        )
-    return index, columns
+
+    ticker: str
+    quantity: Decimal
+    price: Decimal
+    trade_date: date
+    fee: Decimal = Decimal(0)
+    tags: str = ""
+    reference: str = ""
+    executed_at: datetime | None = None
+    taken_back: bool = False
+
+    @property
+    def day(self) -> date:
+        """Its date."""
+        return self.trade_date
+
+    @property
+    def when(self) -> str:
+        """Its time within the day, for comparison; one without stands at the end of the day."""
+        return self.executed_at.isoformat() if self.executed_at else "end"
+
+    @property
+    def fingerprint(self) -> str:
+        """The same fill has the same text; the sender's number tells twins apart."""
+        parts: list[Any] = [self.ticker, self.quantity, self.price, self.trade_date, self.fee]
+        parts += [self.reference] + ([self.executed_at] if self.executed_at else [])
+        return _print("trade", *parts)
+
+    def said(self) -> dict[str, Any]:
+        """As it is kept and told."""
+        told: dict[str, Any] = {
+            "ticker": self.ticker,
+            "quantity": plain(self.quantity),
+            "price": plain(self.price),
+            "trade_date": self.trade_date.isoformat(),
+            "fee": plain(self.fee),
+            "tags": self.tags,
+            "reference": self.reference,
+        }
+        return told | ({"executed_at": self.when} if self.executed_at else {})
 
 
-def _required(columns: Mapping[str, int]) -> set[str]:
-    return columns.keys() & set(REQUIRED)
+@dataclass(frozen=True, slots=True)
+class CashRow:
+    """Cash in or out; `amount` is what the balance changes by."""
+
+    type: str
+    amount: Decimal
+    booked_on: date
+    reason: str = ""
+    ticker: str = ""
+    reference: str = ""
+    tags: str = ""
+
+    @property
+    def day(self) -> date:
+        """Its date."""
+        return self.booked_on
+
+    @property
+    def fingerprint(self) -> str:
+        """The same movement has the same text."""
+        parts = (self.type, self.amount, self.booked_on, self.ticker, self.reason, self.reference)
+        return _print("cash", *parts)
+
+    def said(self) -> dict[str, Any]:
+        """As it is kept and told."""
+        return {
+            "type": self.type,
+            "amount": plain(self.amount),
+            "date": self.booked_on.isoformat(),
+            "reason": self.reason,
+            "ticker": self.ticker,
+            "reference": self.reference,
+        }
 
 
-def _columns(cells: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for place, cell in enumerate(cells):
-        name = _field(cell)
-        if name in REQUIRED + OPTIONAL:
-            found.setdefault(name, place)
-    return found
+Row = PositionRow | TradeRow | CashRow
+_DECIMALS = frozenset({"quantity", "entry_price", "cost_basis", "price", "fee", "amount"})
+_DATES = {"entry_date": "entry_date", "trade_date": "trade_date", "date": "booked_on"}
+_CLASSES: dict[str, type[Row]] = {
+    csv_layout.POSITIONS: PositionRow,
+    csv_layout.TRADES: TradeRow,
+    csv_layout.CASH: CashRow,
+}
 
 
-def _field(cell: str) -> str:
-    name = " ".join(cell.strip().strip("'").lower().replace("_", " ").split())
-    name = ALIASES.get(name, name)
-    return name.replace(" ", "_")
+def from_said(kind: str, said: Mapping[str, Any]) -> Row:
+    """A row from what was kept of it."""
+    values: dict[str, Any] = {}
+    for name, value in said.items():
+        if name in _DECIMALS:
+            values[name] = Decimal(value)
+        elif name == "executed_at":
+            values[name] = datetime.fromisoformat(value)
+        else:
+            values[_DATES.get(name, name)] = date.fromisoformat(value) if name in _DATES else value
+    return _CLASSES[kind](**values)
 
 
-def has_decimal_comma(lines: Sequence[Sequence[str]], columns: Mapping[str, int]) -> bool:
-    """Whether amounts are written 12,50: some are, and none is written 12.50."""
-    places = [columns["quantity"], columns["entry_price"]]
-    cells = [line[place].strip() for line in lines for place in places if place < len(line)]
-    if any(_POINT_NUMBER.match(cell) for cell in cells):
-        return False
-    return any(_COMMA_NUMBER.match(cell) for cell in cells)
-
-
-def read_row(cells: Mapping[str, str], *, until: date, decimal_comma: bool = False) -> Reading:
+def read_row(
+    kind: str, cells: Mapping[str, str], *, until: date, decimal_comma: bool = False
+) -> Reading:
     """Read one row.
 
     Parameters
     ----------
+    kind : str
+        positions, trades or cash.
     cells : mapping of field name to str
         As they stand in the file; absent fields are empty.
     until : date
-        The market clock's session: an entry after it lies in the future.
+        The market clock's session: what is dated after it lies in the future.
     decimal_comma : bool
         Amounts are written 12,50.
 
@@ -169,131 +194,153 @@ def read_row(cells: Mapping[str, str], *, until: date, decimal_comma: bool = Fal
     reading = Reading()
     given = {name: unguard(text).strip() for name, text in cells.items()}
     for name, text in given.items():
-        if any(unicodedata.category(letter) == "Cc" for letter in text):
-            reading.errors.append(
-                Message(name, "control_character", "The cell holds a control character.")
-            )
-            given[name] = ""
-    if reading.errors:
-        return reading
-    ticker = _ticker(given.get("ticker", ""), reading)
-    quantity = _amount("quantity", given.get("quantity", ""), decimal_comma, reading)
-    price = _amount("entry_price", given.get("entry_price", ""), decimal_comma, reading)
-    entered = _date(given.get("entry_date", ""), until, reading)
-    if quantity is not None:
-        quantity = _signed(quantity, given.get("position_type", ""), reading)
-    if price is not None and price <= 0:
-        _err(reading, "entry_price", "not_positive", "A price is above zero.")
-    if quantity is not None and price is not None and abs(quantity * price) > MAX_AMOUNT:
-        _err(reading, "quantity", "too_large", "Quantity times price is too large.")
-    _others(given, reading)
-    if reading.errors:
-        return reading
-    assert ticker
-    assert quantity is not None
-    assert price is not None
-    assert entered is not None
-    reading.row = PositionRow(ticker, quantity, price, entered, given.get("tags", ""))
+        if not text.isprintable() and any(unicodedata.category(each) == "Cc" for each in text):
+            reading.err(name, "control_character", "The cell holds a control character.")
+    if not reading.errors:
+        row = _READERS[kind](given, until, decimal_comma, reading)
+        reading.currency = csv_cells.read_currency(given.get("currency", ""), reading)
+        reading.row = None if reading.errors else row
     return reading
 
 
-def _err(reading: Reading, name: str, code: str, detail: str, hint: str = "") -> None:
-    reading.errors.append(Message(name, code, detail, hint))
-
-
-def _ticker(text: str, reading: Reading) -> str:
-    symbol = text.upper()
-    if not symbol:
-        _err(reading, "ticker", "required", "The ticker is missing.")
-    elif _OCC.match(symbol):
-        _err(reading, "ticker", "unsupported_kind", "Options are not supported yet.")
-    elif not _SYMBOL.match(symbol):
-        _err(
-            reading,
-            "ticker",
-            "invalid_symbol",
-            f'"{text[:40]}" is not a ticker.',
-            "Letters, digits, . - ^ and =, at most 24.",
-        )
-    return symbol
-
-
-def _amount(name: str, text: str, decimal_comma: bool, reading: Reading) -> Decimal | None:
-    if not text:
-        _err(reading, name, "required", f"The {name.replace('_', ' ')} is missing.")
-        return None
-    plain = text.replace(",", ".") if decimal_comma and _COMMA_NUMBER.match(text) else text
-    try:
-        value = parse_amount(plain)
-    except ValueError:
-        hint = "Write it like 1234.50, without thousands separators, exponent or currency."
-        _err(reading, name, "not_a_number", f'"{text[:40]}" is not a plain number.', hint)
-        return None
-    exponent = value.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > PLACES:
-        _err(reading, name, "too_many_decimals", f"At most {PLACES} decimal places.")
-        return None
-    if abs(value) > MAX_AMOUNT:
-        _err(reading, name, "too_large", "The number is too large.")
-        return None
-    if name == "quantity" and not value:
-        _err(reading, name, "zero", "A quantity is not zero.")
-        return None
-    return value
-
-
-def _date(text: str, until: date, reading: Reading) -> date | None:
-    if not text:
-        _err(reading, "entry_date", "required", "The entry date is missing.")
-        return None
-    try:
-        found = date.fromisoformat(text) if _DATE.match(text) else None
-    except ValueError:
-        found = None
-    if found is None:
-        _err(reading, "entry_date", "not_a_date", f'"{text[:40]}" is not a date.', "YYYY-MM-DD")
-        return None
-    if found > until:
-        _err(
-            reading,
-            "entry_date",
-            "future_date",
-            f"{found} lies after {until}, the last session whose close is known.",
-        )
-        return None
-    if (until - found).days > OLD_YEARS * 365.25:
-        reading.warnings.append(
-            Message("entry_date", "old_date", f"{found} is more than {OLD_YEARS} years ago.")
-        )
-    return found
-
-
-def _signed(quantity: Decimal, word: str, reading: Reading) -> Decimal:
-    kind = word.upper()
-    if kind in OPTION_WORDS:
-        _err(reading, "position_type", "unsupported_kind", "Options are not supported yet.")
-    elif kind in SHORT_WORDS:
-        return -abs(quantity)
-    elif kind in LONG_WORDS and quantity < 0:
-        _err(
-            reading,
-            "position_type",
-            "contradiction",
-            "A long position has a positive quantity.",
-            "Change the sign or the type.",
-        )
-    elif kind and kind not in LONG_WORDS:
-        _err(reading, "position_type", "unknown_type", f'"{word[:20]}" is not LONG or SHORT.')
-    return quantity
-
-
-def _others(given: Mapping[str, str], reading: Reading) -> None:
-    currency = given.get("currency", "")
-    if currency and currency.upper() != "USD":
-        _err(reading, "currency", "unsupported_currency", "Books are kept in USD.")
+def _position(
+    given: Mapping[str, str], until: date, comma: bool, reading: Reading
+) -> PositionRow | None:
+    ticker = csv_cells.read_ticker(given.get("ticker", ""), reading)
+    quantity = csv_cells.read_amount("quantity", given.get("quantity", ""), comma, reading)
+    price = csv_cells.read_price("entry_price", given.get("entry_price", ""), comma, reading)
+    entered = csv_cells.read_date("entry_date", given.get("entry_date", ""), until, reading)
+    if quantity is not None:
+        word = given.get("position_type", "")
+        quantity = csv_cells.signed(quantity, word, ticker, reading)
+    if price is not None and quantity is not None:
+        csv_cells.check_value(quantity * price * multiplier(ticker), "quantity", reading)
+    cost = _cost(given.get("cost_basis", ""), comma, quantity, price, ticker, reading)
+    option = csv_cells.option_of(ticker)
+    if option is not None and option.expiry < until:
+        hint = "Bring in what became of it: shares or cash."
+        reading.err("ticker", "expired", f"{ticker} ended on {option.expiry}.", hint)
     for name in ("fee", "cash"):
-        text = given.get(name, "")
-        if text and text.strip("0.,"):
-            reading.warnings.append(
-                Message(name, "ignored", "A holding brought in at cost moves no cash.")
-            )
+        if given.get(name, "").strip("0.,"):
+            reading.warn(name, "ignored", "A holding brought in at cost moves no cash.")
+    if reading.errors or quantity is None or price is None or entered is None:
+        return None
+    return PositionRow(ticker, quantity, price, entered, given.get("tags", ""), cost)
+
+
+def multiplier(ticker: str) -> Decimal:
+    """Units of a contract, 1 for anything else."""
+    return CONTRACT if csv_cells.option_of(ticker) else Decimal(1)
+
+
+def _cost(
+    text: str,
+    comma: bool,
+    quantity: Decimal | None,
+    price: Decimal | None,
+    ticker: str,
+    reading: Reading,
+) -> Decimal | None:
+    """The whole cost, which is exact where the price per unit had to be rounded."""
+    if not text or quantity is None or price is None:
+        return None
+    cost = csv_cells.read_amount("cost_basis", text, comma, reading)
+    if cost is None:
+        return None
+    cost = abs(cost).copy_sign(quantity)
+    units = quantity * multiplier(ticker)
+    if abs(cost - units * price) > abs(units) * HALF_PLACE + HALF_PLACE:
+        detail = f"Quantity times price is {plain(to_money(units * price))}, not {plain(cost)}."
+        reading.err("cost_basis", "contradiction", detail, "Correct one of them, or empty it.")
+        return None
+    return cost
+
+
+def _trade(given: Mapping[str, str], until: date, comma: bool, reading: Reading) -> TradeRow | None:
+    ticker = csv_cells.read_ticker(given.get("ticker", ""), reading)
+    quantity = csv_cells.read_amount("quantity", given.get("quantity", ""), comma, reading)
+    price = csv_cells.read_price("price", given.get("price", ""), comma, reading)
+    day = csv_cells.read_date("trade_date", given.get("trade_date", ""), until, reading)
+    fee: Decimal | None = Decimal(0)
+    if given.get("fee"):
+        fee = csv_cells.read_amount("fee", given["fee"], comma, reading, zero=True)
+    gone = any(given.get(name) for name in ("reverses", "reversed_by"))
+    if fee is not None and fee < 0 and not gone:
+        reading.err("fee", "negative", "A fee is not below zero.")
+    if quantity is not None:
+        quantity = _sided(quantity, given.get("side", ""), reading)
+    if quantity is not None and price is not None:
+        csv_cells.check_value(quantity * price * multiplier(ticker), "quantity", reading)
+    option = csv_cells.option_of(ticker)
+    if option is not None and day is not None and day > option.expiry:
+        detail = f"{ticker} ended on {option.expiry}, before it was traded."
+        reading.err("trade_date", "expired", detail)
+    at = csv_cells.read_moment("executed_at", given.get("executed_at", ""), day, reading)
+    reference = csv_cells.read_reference(given.get("reference", ""), reading)
+    if reading.errors or quantity is None or price is None or day is None or fee is None:
+        return None
+    tags = given.get("tags", "")
+    return TradeRow(ticker, quantity, price, day, fee, tags, reference, at, gone)
+
+
+def _sided(quantity: Decimal, word: str, reading: Reading) -> Decimal:
+    side = " ".join(word.upper().replace("_", " ").split())
+    if not side:
+        return quantity
+    first = side.partition(" ")[0]
+    if first not in SIDES:
+        reading.err("side", "unknown_side", f'"{word[:20]}" is neither BUY nor SELL.')
+        return quantity
+    if SIDES[first] > 0 > quantity:
+        detail = "A purchase has a positive quantity."
+        reading.err("side", "contradiction", detail, "Change the sign or the side.")
+    return abs(quantity) * SIDES[first]
+
+
+def _cash(given: Mapping[str, str], until: date, comma: bool, reading: Reading) -> CashRow | None:
+    day = csv_cells.read_date("date", given.get("date", ""), until, reading)
+    amount = csv_cells.read_amount("amount", given.get("amount", ""), comma, reading)
+    word = given.get("type", "").lower()
+    if not word:
+        reading.err("type", "required", "The type is missing.")
+    elif word not in CASH_TYPES:
+        known = ", ".join(CASH_TYPES)
+        reading.err("type", "unknown_type", f'"{word[:20]}" is none of {known}.')
+    elif amount is not None:
+        amount = _flowing(amount, word, reading)
+    ticker = ""
+    if given.get("ticker"):
+        ticker = csv_cells.read_ticker(given["ticker"], reading)
+    reference = csv_cells.read_reference(given.get("reference", ""), reading)
+    reason = given.get("reason", "")[:200]
+    if reading.errors or day is None or amount is None:
+        return None
+    return CashRow(word, amount, day, reason, ticker, reference)
+
+
+def _flowing(amount: Decimal, word: str, reading: Reading) -> Decimal:
+    sign = CASH_TYPES[word]
+    if sign > 0 > amount:
+        hint = "Change the sign, or write withdrawal or fee."
+        reading.err("amount", "contradiction", f"A {word} is above zero.", hint)
+    if word in (DEPOSIT, WITHDRAWAL) and amount != amount.quantize(CENT):
+        reading.err("amount", "too_many_decimals", "Cash moves in whole cents.")
+    if abs(amount) > MAX_AMOUNT:
+        reading.err("amount", "too_large", "The number is too large.")
+    return abs(amount) * sign if sign else amount
+
+
+def _print(*parts: Any) -> str:
+    texts = (
+        format(part.normalize(), "f") if isinstance(part, Decimal) else str(part) for part in parts
+    )
+    return hashlib.sha256("|".join(texts).encode()).hexdigest()
+
+
+_READERS: dict[str, Callable[[Mapping[str, str], date, bool, Reading], Row | None]] = {
+    csv_layout.POSITIONS: _position,
+    csv_layout.TRADES: _trade,
+    csv_layout.CASH: _cash,
+}
+
+__all__ = ["CashRow", "Message", "PositionRow", "Reading", "TradeRow", "from_said", "read_row"]

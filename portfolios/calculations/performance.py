@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 DAYS_PER_YEAR = 252
 SMALLEST = 1e-12
+ROOT_YEAR: Final = math.sqrt(DAYS_PER_YEAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,7 @@ def daily_rate(annual: float) -> float:
 
 def max_drawdown(returns: NDArray[np.float64]) -> float:
     """Deepest fall from a running high, the start included; 0 when there is none, never above."""
-    index = np.concatenate([[1.0], np.cumprod(1.0 + returns)])
-    return float((index / np.maximum.accumulate(index) - 1.0).min())
+    return _fall(_index(returns))
 
 
 def summary(returns: NDArray[np.float64], rf_annual: float = 0.0) -> Summary:
@@ -69,27 +70,31 @@ def summary(returns: NDArray[np.float64], rf_annual: float = 0.0) -> Summary:
     count = returns.size
     if not count:
         return Summary(*[None] * 11)
-    excess = returns - daily_rate(rf_annual)
-    growth = float(np.prod(1.0 + returns))
+    free = daily_rate(rf_annual)
+    mean = float(np.add.reduce(returns)) / count
+    index = _index(returns)
+    growth = float(index[-1])
     annual = growth ** (DAYS_PER_YEAR / count) - 1.0 if growth > 0.0 else -1.0
-    spread = float(returns.std(ddof=1)) if count > 1 else None
-    downside = math.sqrt(float(np.mean(np.minimum(excess, 0.0) ** 2)) * DAYS_PER_YEAR)
-    mean = float(excess.mean())
-    depth = max_drawdown(returns)
-    skew, kurtosis = _shape(returns)
-    decided = returns[returns != 0.0]
+    depth = _fall(index)
+    below = np.minimum(returns - free, 0.0)
+    downside = math.sqrt(float(below @ below) / count) * ROOT_YEAR
+    centred = returns - mean
+    squares = centred * centred
+    variance = float(np.add.reduce(squares)) / count
+    spread = math.sqrt(variance * count / (count - 1)) if count > 1 else None
+    shaped = math.sqrt(variance) >= SMALLEST
     return Summary(
         cumulative_return=growth - 1.0,
         annual_return=annual,
-        annual_volatility=None if spread is None else spread * math.sqrt(DAYS_PER_YEAR),
-        sharpe=_ratio(mean * math.sqrt(DAYS_PER_YEAR), spread),
-        sortino=_ratio(mean * DAYS_PER_YEAR, downside),
+        annual_volatility=None if spread is None else spread * ROOT_YEAR,
+        sharpe=_ratio((mean - free) * ROOT_YEAR, spread),
+        sortino=_ratio((mean - free) * DAYS_PER_YEAR, downside),
         downside_deviation=downside,
         max_drawdown=depth,
         calmar=_ratio(annual, -depth),
-        skew=skew,
-        excess_kurtosis=kurtosis,
-        hit_rate=float((decided > 0.0).mean()) if decided.size else None,
+        skew=float(squares @ centred) / count / variance**1.5 if shaped else None,
+        excess_kurtosis=float(squares @ squares) / count / variance**2 - 3.0 if shaped else None,
+        hit_rate=_hits(returns),
     )
 
 
@@ -117,25 +122,27 @@ def relative(
     """
     if returns.shape != benchmark.shape:
         raise ValueError(f"{returns.size} returns, {benchmark.size} of the benchmark")
-    if returns.size < 2:
+    count = returns.size
+    if count < 2:
         return Relative(*[None] * 6)
     free = daily_rate(rf_annual)
-    together = np.cov(returns, benchmark, ddof=1)
-    spread, market = math.sqrt(together[0, 0]), math.sqrt(together[1, 1])
-    beta = float(together[0, 1] / together[1, 1]) if market > SMALLEST else None
-    alpha = (
-        None if beta is None else float((returns - free).mean() - beta * (benchmark - free).mean())
+    mine, theirs = (float(np.add.reduce(each)) / count for each in (returns, benchmark))
+    own, other = returns - mine, benchmark - theirs
+    active = own - other
+    spread, market, error = (
+        math.sqrt(float(each @ each) / (count - 1)) for each in (own, other, active)
     )
-    active = returns - benchmark
-    error = float(active.std(ddof=1))
+    together = float(own @ other) / (count - 1)
+    beta = together / (market * market) if market > SMALLEST else None
+    alpha = None if beta is None else mine - free - beta * (theirs - free)
     return Relative(
         beta=beta,
         alpha_daily=alpha,
         alpha_annual=None if alpha is None else (1.0 + alpha) ** DAYS_PER_YEAR - 1.0,
-        tracking_error=error * math.sqrt(DAYS_PER_YEAR),
-        information_ratio=_ratio(float(active.mean()) * math.sqrt(DAYS_PER_YEAR), error),
+        tracking_error=error * ROOT_YEAR,
+        information_ratio=_ratio((mine - theirs) * ROOT_YEAR, error),
         correlation=(
-            float(np.clip(together[0, 1] / (spread * market), -1.0, 1.0))
+            min(max(together / (spread * market), -1.0), 1.0)
             if min(spread, market) > SMALLEST
             else None
         ),
@@ -148,10 +155,18 @@ def _ratio(numerator: float, denominator: float | None) -> float | None:
     return numerator / denominator
 
 
-def _shape(returns: NDArray[np.float64]) -> tuple[float | None, float | None]:
-    centred = returns - returns.mean()
-    variance = float(np.mean(centred**2))
-    if math.sqrt(variance) < SMALLEST:
-        return None, None
-    skew = float(np.mean(centred**3)) / variance**1.5
-    return skew, float(np.mean(centred**4)) / variance**2 - 3.0
+def _index(returns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What 1 grows to, the 1 included: shape (t + 1,)."""
+    index = np.empty(returns.size + 1)
+    index[0] = 1.0
+    np.add(returns, 1.0, out=index[1:])
+    return np.multiply.accumulate(index, out=index)
+
+
+def _fall(index: NDArray[np.float64]) -> float:
+    return float(np.minimum.reduce(index / np.maximum.accumulate(index))) - 1.0
+
+
+def _hits(returns: NDArray[np.float64]) -> float | None:
+    decided = int(np.count_nonzero(returns))
+    return int(np.count_nonzero(returns > 0.0)) / decided if decided else None

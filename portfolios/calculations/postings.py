@@ -114,7 +114,11 @@ def fold(
         if traded is not None:
             key, quantity = traded
             before = holdings.get(key, Holding())
-            holdings[key] = _moved(before, quantity, posting, multipliers.get(key, ONE))
+            after = _moved(before, quantity, posting, multipliers.get(key, ONE))
+            carried = posting.money("carried")
+            if carried:
+                after = replace(after, realized_pnl=after.realized_pnl - carried)
+            holdings[key] = after
             if not before.quantity or before.quantity * holdings[key].quantity < 0:
                 opened[key] = posting.session_date
         if posting.seq > seq:

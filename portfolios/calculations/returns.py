@@ -1,5 +1,6 @@
 """Returns of a portfolio with flows: time-weighted, modified Dietz, money-weighted."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -130,6 +131,76 @@ def xirr(dates: Sequence[date], amounts: Sequence[float]) -> float | None:
     for place in np.flatnonzero(values[:-1] * values[1:] < 0.0):
         roots.append(_root_between(float(grid[place]), float(grid[place + 1]), flows, years))
     return min(roots, key=abs) if roots else None
+
+
+def money_weighted(
+    dates: Sequence[date], equity: tuple[float, float], flows: Sequence[float]
+) -> tuple[float | None, float | None]:
+    """What each dollar earned while it was there: over the period, and a year.
+
+    Parameters
+    ----------
+    dates : sequence of date, length t + 1
+        The base, then each day.
+    equity : tuple of float
+        At the base and at the end.
+    flows : sequence of float, length t
+        Net external flow of each day after the base, in positive.
+
+    Returns
+    -------
+    tuple of float or None
+        The rate over the whole period and the annual one (ACT/365); None as in `xirr`, and for a
+        period without a day.
+    """
+    if len(dates) < 2 or dates[-1] == dates[0]:
+        return None, None
+    begin, end = equity
+    moved = [(day, -flow) for day, flow in zip(dates[1:], flows, strict=True) if flow]
+    days = [dates[0], *(day for day, _ in moved), dates[-1]]
+    annual = xirr(days, [-begin, *(amount for _, amount in moved), end])
+    if annual is None:
+        return None, None
+    years = (dates[-1] - dates[0]).days / 365.0
+    return (1.0 + annual) ** years - 1.0, annual
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """A calendar year's returns: twelve months, None without a session, and the whole."""
+
+    year: int
+    months: tuple[float | None, ...]
+    total: float
+
+
+def calendar_years(dates: Sequence[date], changes: Sequence[float]) -> tuple[Year, ...]:
+    """Daily returns compounded by month and by year.
+
+    Parameters
+    ----------
+    dates : sequence of date, length t
+        Oldest first.
+    changes : sequence of float, length t
+        Simple returns of these days.
+
+    Returns
+    -------
+    tuple of Year
+        Oldest first; the months multiply to the year.
+    """
+    grown: dict[int, dict[int, float]] = {}
+    for day, change in zip(dates, changes, strict=True):
+        months = grown.setdefault(day.year, {})
+        months[day.month] = months.get(day.month, 1.0) * (1.0 + change)
+    return tuple(
+        Year(
+            year,
+            tuple(months[each] - 1.0 if each in months else None for each in range(1, 13)),
+            math.prod(months.values()) - 1.0,
+        )
+        for year, months in sorted(grown.items())
+    )
 
 
 def _present_values(

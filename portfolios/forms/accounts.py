@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from portfolios.models import Portfolio
+from portfolios.forms.fields import PortfolioField
 from portfolios.services.accounts import MAX_PASSWORD
 
 SCOPES = [
@@ -68,20 +68,15 @@ class ProfileForm(forms.Form):
     """Name and habits."""
 
     name = forms.CharField(max_length=120, required=False, label="Name")
-    default_portfolio = forms.ModelChoiceField(
-        queryset=Portfolio.objects.none(),
-        required=False,
-        label="Default portfolio",
-        empty_label="The oldest",
+    default_portfolio = PortfolioField(
+        required=False, label="Default portfolio", empty_label="The oldest"
     )
     notifications_enabled = forms.BooleanField(required=False, label="Show alerts as they open")
     shortcuts_enabled = forms.BooleanField(required=False, label="Keyboard shortcuts")
 
     def __init__(self, *args: Any, portfolios: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field: Any = self.fields["default_portfolio"]
-        field.queryset = portfolios
-        field.label_from_instance = lambda portfolio: portfolio.name
+        self.fields["default_portfolio"].queryset = portfolios  # type: ignore[attr-defined]
 
 
 class TokenForm(forms.Form):

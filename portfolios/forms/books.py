@@ -1,12 +1,13 @@
-"""Forms of the books: a new portfolio, its settings, cash, a file."""
+"""Forms of the books: a new portfolio, its settings, cash."""
 
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import Any
 
 from django import forms
 
 from etftrader.core.money import MAX_AMOUNT, TOO_LONG, parse_amount
-from etftrader.core.tables import MAX_BYTES
-from portfolios.models import Portfolio
+from portfolios.models import Account
 
 KEY = 64
 
@@ -20,17 +21,44 @@ class PortfolioForm(forms.Form):
         max_length=24,
         error_messages={"max_length": f"This number {TOO_LONG}."},
         required=False,
-        label="First deposit, USD",
+        label="First deposit",
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
         help_text="Leave empty to bring positions in from a file.",
     )
+    base_currency = forms.ChoiceField(
+        label="Kept in",
+        help_text="The currency of its cash and of every figure; it stays.",
+    )
     allow_short = forms.BooleanField(required=False, label="Allow short positions")
+    account = forms.ChoiceField(
+        required=False, label="Account", help_text="Empty: your first paper account."
+    )
     idempotency_key = forms.CharField(max_length=KEY, widget=forms.HiddenInput)
+
+    def __init__(
+        self,
+        *args: Any,
+        accounts: Iterable[Account],
+        currencies: Sequence[str] = ("USD",),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        names = [(str(each.pk), each.name) for each in accounts]
+        self.fields["account"].choices = [("", "the usual one"), *names]  # type: ignore[attr-defined]
+        field = self.fields["base_currency"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(each, each) for each in currencies]
+        field.initial = "USD"
+        field.required = len(currencies) > 1
+
+    def clean_base_currency(self) -> str:
+        """The one that was chosen; where there is no choice, dollars."""
+        return self.cleaned_data["base_currency"] or "USD"
 
     def clean_cash(self) -> Decimal | None:
         """Nothing, or an amount above zero."""
         text = self.cleaned_data["cash"]
-        return _amount(text) if text else None
+        return read_amount(text) if text else None
 
 
 class SettingsForm(forms.Form):
@@ -45,71 +73,29 @@ class SettingsForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 6}),
     )
     allow_short = forms.BooleanField(required=False, label="Allow short positions")
+    tracking_mode = forms.ChoiceField(
+        choices=[
+            ("ledger", "Ledger: trades make the holdings"),
+            ("holdings", "Holdings only: no trades"),
+        ],
+        label="Kept as",
+    )
     version = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
 
 
 class CloseForm(forms.Form):
-    """Closing asks for the name, because it cannot be undone."""
+    """Closing or archiving asks for the name, because it ends all booking."""
 
+    how = forms.ChoiceField(
+        choices=[("close", "Close, as it holds nothing"), ("archive", "Archive with its holdings")],
+        label="How",
+    )
     confirm = forms.CharField(max_length=120, label="Type the portfolio's name")
     reason = forms.CharField(max_length=300, required=False, label="Reason")
 
 
-class CashForm(forms.Form):
-    """Cash in or out."""
-
-    type = forms.ChoiceField(
-        choices=[("deposit", "Deposit"), ("withdrawal", "Withdraw")],
-        initial="deposit",
-        widget=forms.RadioSelect,
-        label="Direction",
-    )
-    amount = forms.CharField(
-        max_length=24,
-        error_messages={"max_length": f"This number {TOO_LONG}."},
-        label="Amount, USD",
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-    )
-    reason = forms.CharField(max_length=300, required=False, label="Reason")
-    idempotency_key = forms.CharField(max_length=KEY, widget=forms.HiddenInput)
-
-    def clean_amount(self) -> Decimal:
-        """An amount above zero."""
-        return _amount(self.cleaned_data["amount"])
-
-
-class FileForm(forms.Form):
-    """A file of positions and how to read it."""
-
-    portfolio = forms.ModelChoiceField(
-        Portfolio.objects.none(), label="Portfolio", empty_label="Choose a portfolio"
-    )
-    file = forms.FileField(
-        label="CSV file",
-        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
-        help_text="Columns ticker, quantity, entry_price, entry_date; tags if you like. 10 MB.",
-    )
-    encoding = forms.ChoiceField(
-        choices=[("utf-8", "UTF-8"), ("cp1252", "Western European (cp1252)")],
-        required=False,
-        label="Encoding",
-    )
-
-    def __init__(self, *args, portfolios, **kwargs) -> None:  # type: ignore[no-untyped-def]
-        super().__init__(*args, **kwargs)
-        self.fields["portfolio"].queryset = portfolios  # type: ignore[attr-defined]
-
-    def clean_file(self):  # type: ignore[no-untyped-def]
-        """A CSV within the size we read."""
-        file = self.cleaned_data["file"]
-        if not file.name.lower().endswith(".csv"):
-            raise forms.ValidationError("Only .csv files are read.")
-        if file.size > MAX_BYTES:
-            raise forms.ValidationError("A file may have 10 MB.")
-        return file
-
-
-def _amount(text: str) -> Decimal:
+def read_amount(text: str) -> Decimal:
+    """An amount above zero as people type it. Raises ValidationError."""
     # thousands separators are a common paste
     try:
         value = parse_amount(text.replace(",", ""))

@@ -1,12 +1,15 @@
 """Tables of people and books."""
 
-from portfolios.models.cash import CashTransaction
-from portfolios.models.csv_import import ImportBatch, ImportRow
+from portfolios.models.benchmark import PortfolioBenchmark
+from portfolios.models.cash import CashTransaction, Transfer
+from portfolios.models.csv_import import ImportAlias, ImportBatch, ImportMapping, ImportRow
 from portfolios.models.customer import Account, Customer
+from portfolios.models.invitation import Invitation
 from portfolios.models.ledger import LedgerEntry
 from portfolios.models.membership import Membership
 from portfolios.models.portfolio import Portfolio
 from portfolios.models.position import Position
+from portfolios.models.saved_view import SavedView
 from portfolios.models.snapshot import PortfolioSnapshot, PositionSnapshot
 from portfolios.models.tag import PositionTag, Tag
 from portfolios.models.token import ApiToken, TokenFamily
@@ -18,17 +21,23 @@ __all__ = [
     "ApiToken",
     "CashTransaction",
     "Customer",
+    "ImportAlias",
     "ImportBatch",
+    "ImportMapping",
     "ImportRow",
+    "Invitation",
     "LedgerEntry",
     "Membership",
     "Portfolio",
+    "PortfolioBenchmark",
     "PortfolioSnapshot",
     "Position",
     "PositionSnapshot",
     "PositionTag",
+    "SavedView",
     "Tag",
     "TokenFamily",
+    "Transfer",
     "User",
     "UserPreference",
     "Watchlist",

@@ -3,8 +3,8 @@
 from django.conf import settings
 from django.db import models
 
-from etftrader.core.models import Entity
-from portfolios.choices import ImportStatus, RowVerdict
+from etftrader.core.models import Entity, PersonalQuerySet, SharedQuerySet
+from portfolios.choices import Duplicates, ImportStatus, RowVerdict
 from portfolios.models.owned import OwnedQuerySet
 from portfolios.models.portfolio import Portfolio
 
@@ -23,8 +23,12 @@ class ImportBatch(Entity):
     )
     counts = models.JSONField(default=dict)  # verdict -> rows
     problems = models.JSONField(default=list)  # of the file as a whole
+    totals = models.JSONField(default=dict)  # of the portfolio, before and after
+    duplicates = models.CharField(max_length=6, choices=Duplicates.choices, default=Duplicates.SKIP)
     session_date = models.DateField()
     committed_at = models.DateTimeField(null=True, blank=True)
+    undone_at = models.DateTimeField(null=True, blank=True)
+    undo_reason = models.CharField(max_length=300, blank=True)
     result = models.JSONField(default=dict)
 
     objects = OwnedQuerySet.as_manager()
@@ -54,6 +58,9 @@ class ImportRow(models.Model):
     verdict = models.CharField(max_length=10, choices=RowVerdict.choices)
     messages = models.JSONField(default=list)  # {field, code, detail, hint}
     source = models.CharField(max_length=120, blank=True)  # of the booking, once there is one
+    fixed = models.JSONField(default=dict)  # field -> what a person wrote instead
+    decision = models.CharField(max_length=6, choices=Duplicates.choices, blank=True)
+    version = models.PositiveIntegerField(default=1)
 
     objects = ImportRowQuerySet.as_manager()
 
@@ -64,3 +71,44 @@ class ImportRow(models.Model):
 
     def __str__(self) -> str:
         return f"row {self.ordinal} {self.verdict} #{self.pk}"
+
+
+class ImportMapping(Entity):
+    """Which column is which field, as a person chose for files with this header."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=12)
+    header_hash = models.CharField(max_length=64)
+    columns = models.JSONField()  # field -> place of the column
+    decimal_comma = models.BooleanField(null=True, blank=True)  # found out where it is null
+
+    objects = PersonalQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "kind", "header_hash"], name="mapping_once_per_header"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} #{self.pk}"
+
+
+class ImportAlias(models.Model):
+    """Another name of a field, as brokers write it."""
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(max_length=12)
+    alias = models.CharField(max_length=60)  # lower case, one blank between words
+    field = models.CharField(max_length=24)
+
+    objects = SharedQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "alias"], name="alias_once_per_kind")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.alias} is {self.field} #{self.pk}"

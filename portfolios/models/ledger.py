@@ -24,6 +24,8 @@ class LedgerEntry(models.Model):
     )
     currency = models.CharField(max_length=3, blank=True)
     amount = ExactField()
+    # what turned prices into the book's money; null where both are in the same currency
+    exchange_rate = ExactField(null=True, blank=True, places=12)
     source = models.CharField(max_length=120)  # what caused it: trade:<id>, import:<id>:<row>
     session_date = models.DateField()
     booked_at = models.DateTimeField()

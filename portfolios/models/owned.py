@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from etftrader.core.actor import Actor
-from portfolios.constants import ROLES, Action
+from portfolios.constants import PERMISSIONS, READING, Action
 
 
 class OwnedQuerySet(models.QuerySet):
@@ -18,17 +18,21 @@ class OwnedQuerySet(models.QuerySet):
     def for_actor(self, actor: Actor, action: str = Action.VIEW) -> Self:
         """Rows of portfolios in which the actor may do this.
 
-        Members by role; staff of a reading group see everything and never act for a user.
+        Members by role, site group and scope; staff of a reading group see everything and never
+        act for a user.
         """
         if actor.user_id is None:
             return self.none()
-        if actor.reads_all and action in (Action.VIEW, Action.VIEW_AUDIT):
+        if actor.reads_all and action in READING:
             return self
+        rule = PERMISSIONS[Action(action)]
+        if rule.scope not in actor.scopes or (rule.groups and not actor.groups & rule.groups):
+            return self.none()
         # by name: the membership's own table is one of ours
         membership = apps.get_model("portfolios", "Membership")
         members = membership.objects.filter(user_id=actor.user_id, revoked_at__isnull=True)
-        allowed = Q(role__in=ROLES[Action(action)])
-        if action == Action.TRADE:
+        allowed = Q(role__in=rule.roles)
+        if rule.if_can_trade:
             allowed &= Q(role="owner") | Q(can_trade=True)
         path = f"{self.portfolio_path}__in" if self.portfolio_path else "pk__in"
         return self.filter(**{path: members.filter(allowed).values("portfolio_id")})

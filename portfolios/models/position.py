@@ -27,6 +27,8 @@ class Position(Entity):
     fees = ExactField(default=0)
     opened_on = models.DateField(null=True, blank=True)
     closed_on = models.DateField(null=True, blank=True)
+    # of its tags alone: a fill must not make a change of tags look stale
+    tags_version = models.PositiveIntegerField(default=1, editable=False)
 
     objects = PositionQuerySet.as_manager()
 

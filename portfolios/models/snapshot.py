@@ -90,7 +90,10 @@ class PositionSnapshot(models.Model):
     instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="+")
     quantity = ExactField()
     cost_basis = ExactField()
-    price = ExactField(null=True, blank=True)
+    price = ExactField(null=True, blank=True)  # in the instrument's own currency
+    # units of the book's currency for one of the instrument's; null where they are the same, and
+    # where nobody knew it
+    exchange_rate = ExactField(null=True, blank=True, places=12)
     price_session = models.DateField(null=True, blank=True)
     price_class = models.CharField(max_length=8, choices=PriceClass.choices, blank=True)
     exposure = ExactField(null=True, blank=True)
@@ -106,6 +109,9 @@ class PositionSnapshot(models.Model):
     iv = EstimateField(null=True, blank=True)  # fraction a year
     underlying_price = EstimateField(null=True, blank=True)  # at which the Greeks were taken
     reason = models.CharField(max_length=40, blank=True)
+    # as they stood when this row was first written: id, name, kind, colour each; null where they
+    # were not kept yet
+    tags = models.JSONField(null=True, default=None)
 
     objects = PositionSnapshotQuerySet.as_manager()
 

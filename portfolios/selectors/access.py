@@ -8,24 +8,17 @@ from uuid import UUID
 
 from django.db import transaction
 
-from etftrader.core import audit, clock
-from etftrader.core.actor import ADMIN, READ, TRADE, Actor
+from etftrader.core import audit, clock, formats
+from etftrader.core.actor import Actor
 from etftrader.core.errors import NotAllowed, NotFound
 from etftrader.core.records import AuditEvent
-from portfolios.constants import ROLES, SCOPE_OF, Action
+from portfolios.choices import Role
+from portfolios.constants import PERMISSIONS, READING, Action
 from portfolios.models import Membership, Portfolio, UserPreference
 
 STAFF_READ = "staff.read"
 MISSING = "There is no such portfolio."
 AUDIT_EVERY = timedelta(hours=1)
-_READING = (Action.VIEW, Action.VIEW_AUDIT)
-# what staff of these groups may do with any portfolio; nobody trades for a user
-_STAFF = {
-    Action.CALCULATE: frozenset({"Operator", "Admin"}),
-    Action.HALT: frozenset({"Risk manager", "Admin"}),
-}
-# the site groups that open a scope; reading needs none
-_GROUPS = {TRADE: frozenset({"Trader"}), ADMIN: frozenset({"Trader"})}
 
 
 def portfolio_for(actor: Actor, portfolio_id: UUID | str, action: str = Action.VIEW) -> Portfolio:
@@ -52,7 +45,21 @@ def portfolio_for(actor: Actor, portfolio_id: UUID | str, action: str = Action.V
     NotAllowed
         It is visible, but role, group or token does not include this.
     """
-    wanted = Action(action)
+    return _opened(actor, portfolio_id, Action(action))[0]
+
+
+def portfolio_with_actions(actor: Actor, portfolio_id: UUID | str) -> tuple[Portfolio, set[Action]]:
+    """A portfolio the actor may see, and what they may do with it, for buttons: one question.
+
+    Raises as `portfolio_for` does.
+    """
+    found, part = _opened(actor, portfolio_id, Action.VIEW)
+    return found, {action for action in Action if _includes(actor, part, action)}
+
+
+def _opened(
+    actor: Actor, portfolio_id: UUID | str, wanted: Action
+) -> tuple[Portfolio, Membership | None]:
     if actor.user_id is None:
         raise NotFound(MISSING)
     part = (
@@ -62,35 +69,42 @@ def portfolio_for(actor: Actor, portfolio_id: UUID | str, action: str = Action.V
         .select_related("portfolio__account__customer")
         .first()
     )
-    if part is None:
-        found = _for_staff(actor, portfolio_id)
-        _check_scope(actor, wanted)
-        _check_staff(actor, wanted)
-        _note_staff(actor, found)
-        return found
+    found = part.portfolio if part is not None else _for_staff(actor, portfolio_id)
+    formats.speak(found.base_currency)  # amounts of this request are in it
     _check_scope(actor, wanted)
-    _check_role(actor, part, wanted)
-    return part.portfolio
+    if part is not None and not (_refusal(actor, part, wanted) and _as_staff(actor, wanted)):
+        _check_role(actor, part, wanted)
+        return found, part
+    _check_staff(actor, wanted)
+    _note_staff(actor, found)
+    return found, part
 
 
 def actions_of(actor: Actor, portfolio: Portfolio) -> set[Action]:
-    """Return what the actor may do as a member, for buttons; the door asks again."""
+    """Return what the actor may do, for buttons; the door asks again. One query."""
     if actor.user_id is None:
         return set()
-    mine = Membership.objects.filter(
+    part = part_of(actor, portfolio)
+    if part is None and not actor.reads_all:
+        return set()
+    return {action for action in Action if _includes(actor, part, action)}
+
+
+def part_of(actor: Actor, portfolio: Portfolio) -> Membership | None:
+    """The actor's own part in the portfolio."""
+    if actor.user_id is None:
+        return None
+    return Membership.objects.filter(
         portfolio=portfolio, user_id=actor.user_id, revoked_at__isnull=True
-    )
-    part = mine.first()
-    return {action for action in Action if part is not None and _includes(actor, part, action)}
+    ).first()
 
 
-def _includes(actor: Actor, part: Membership, action: Action) -> bool:
-    try:
-        _check_scope(actor, action)
-        _check_role(actor, part, action)
-    except NotAllowed:
+def _includes(actor: Actor, part: Membership | None, action: Action) -> bool:
+    if PERMISSIONS[action].scope not in actor.scopes:
         return False
-    return True
+    if part is not None and not _refusal(actor, part, action):
+        return True
+    return _as_staff(actor, action)
 
 
 def may(actor: Actor, portfolio: Portfolio, action: str) -> bool:
@@ -118,30 +132,48 @@ def _for_staff(actor: Actor, portfolio_id: UUID | str) -> Portfolio:
 
 
 def _check_scope(actor: Actor, action: Action) -> None:
-    scope = SCOPE_OF[action]
+    scope = PERMISSIONS[action].scope
     if scope not in actor.scopes:
         raise NotAllowed(f"This token has no {scope} scope.", scope=scope)
 
 
-def _check_role(actor: Actor, part: Membership, action: Action) -> None:
-    allowed = part.role in ROLES[action]
-    if action == Action.TRADE and part.role != "owner":
+def _refusal(actor: Actor, part: Membership, action: Action) -> str:
+    """Why a member may not do it; empty where nothing stands against it."""
+    rule = PERMISSIONS[action]
+    allowed = part.role in rule.roles
+    if rule.if_can_trade and part.role != Role.OWNER:
         allowed = allowed and part.can_trade
     if not allowed:
-        raise NotAllowed("Your role in this portfolio does not include this.", role=part.role)
-    groups = _GROUPS.get(SCOPE_OF[action])
-    if SCOPE_OF[action] != READ and groups and not actor.groups & groups:
-        raise NotAllowed("Your account may only read.")
+        return "Your role in this portfolio does not include this."
+    if rule.groups and not actor.groups & rule.groups:
+        return "Your account may only read."
+    return ""
+
+
+def _check_role(actor: Actor, part: Membership, action: Action) -> None:
+    refusal = _refusal(actor, part, action)
+    if refusal:
+        raise NotAllowed(refusal, role=part.role)
+
+
+def role_of(actor: Actor, portfolio: Portfolio) -> str:
+    """The actor's part in a portfolio; staff who read it have none of it."""
+    part = part_of(actor, portfolio)
+    return "staff" if part is None else str(part.role)
 
 
 def staff_may(actor: Actor, action: Action) -> bool:
     """Whether this is staff whose group does this with any portfolio."""
-    return actor.is_staff and bool(actor.groups & _STAFF.get(action, frozenset()))
+    return actor.is_staff and bool(actor.groups & PERMISSIONS[action].staff)
+
+
+def _as_staff(actor: Actor, action: Action) -> bool:
+    return actor.reads_all and (action in READING or staff_may(actor, action))
 
 
 def _check_staff(actor: Actor, action: Action) -> None:
     """Staff read everything, audited, and never act for a user."""
-    if action not in _READING and not staff_may(actor, action):
+    if not _as_staff(actor, action):
         raise NotAllowed("Staff may read this portfolio, not act in it.")
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from marketdata.calculations.options import NEW_YORK, PM_SETTLEMENT
 from marketdata.choices import InstrumentKind
 from marketdata.models import Instrument, OptionContract
-from marketdata.selectors import prices, sessions
+from marketdata.selectors import exchange_rates, prices, sessions
+from marketdata.selectors.exchange_rates import Rates
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
 from portfolios.calculations import greeks as sums
@@ -138,7 +139,8 @@ def now(*, portfolio: Portfolio, moment: Moment) -> Book:
     marks = prices.live_marks(instruments=_priced(lines, contracts), moment=moment)
     at = moment.as_of if moment.in_session else _at_four(moment.session_date)
     when = When(at, moment.current, moment.session_date, moment.in_session)
-    return _book(portfolio, moment.as_of, lines, contracts, marks, when)
+    rates = exchange_rates.live(currencies=_currencies(portfolio, lines), moment=moment)
+    return _book(portfolio, moment.as_of, lines, contracts, marks, when, rates)
 
 
 def at(*, portfolio: Portfolio, session_date: date) -> Book | None:
@@ -152,6 +154,7 @@ def at(*, portfolio: Portfolio, session_date: date) -> Book | None:
             symbol=each.instrument.symbol,
             kind=each.instrument.kind,
             sector=each.instrument.sector,
+            currency=each.instrument.currency,
             quantity=each.quantity,
             cost_basis=each.cost_basis,
             multiplier=each.instrument.multiplier,
@@ -165,7 +168,12 @@ def at(*, portfolio: Portfolio, session_date: date) -> Book | None:
     marks = prices.closing_marks(instruments=_priced(lines, contracts), session_date=day)
     when = When(_at_four(day), day, day, live=False)
     as_of = sessions.at_close(day).as_of
-    return _book(portfolio, as_of, lines, contracts, marks, when)
+    rates = exchange_rates.closing(currencies=_currencies(portfolio, lines), session_date=day)
+    return _book(portfolio, as_of, lines, contracts, marks, when, rates)
+
+
+def _currencies(portfolio: Portfolio, lines: Sequence[HeldLine]) -> set[str]:
+    return {portfolio.base_currency, *(each.currency for each in lines)}
 
 
 def _at_four(day: date) -> datetime:
@@ -197,8 +205,17 @@ def _book(
     contracts: dict[UUID, OptionContract],
     marks: dict[UUID, Mark],
     when: When,
+    rates: Rates,
 ) -> Book:
-    legs = option_legs.legs(lines=lines, contracts=contracts, marks=marks, when=when)
+    into = {each: rates.between(each, portfolio.base_currency).value for each in
+            {line.currency for line in lines}}  # fmt: skip
+    legs = option_legs.legs(
+        lines=lines,
+        contracts=contracts,
+        marks=marks,
+        when=when,
+        rates={key: None if each is None else float(each) for key, each in into.items()},
+    )
     return Book(
         portfolio=portfolio,
         as_of=as_of,

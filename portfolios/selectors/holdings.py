@@ -17,7 +17,7 @@ from marketdata.selectors.terms import Terms
 from portfolios.calculations.postings import Posting
 from portfolios.choices import EntryKind, LedgerAccount
 from portfolios.models import LedgerEntry, Portfolio, Position
-from portfolios.selectors.ledger import OF_ACTIONS, instruments_of
+from portfolios.selectors.ledger import FOLLOWS, OF_ACTIONS, instruments_of
 
 ZERO = Decimal(0)
 _DAY_KINDS = [
@@ -26,18 +26,21 @@ _DAY_KINDS = [
     EntryKind.REVERSAL,
     EntryKind.DIVIDEND,
     EntryKind.SETTLEMENT,
+    EntryKind.TRANSFER,
 ]
+_PAID = (LedgerAccount.MARKET, LedgerAccount.CARRIED)  # a transfer's value, whatever it had cost
 _ACCRUED = OF_ACTIONS & Q(account=LedgerAccount.ACCRUED)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldLine:
-    """One open position; `quantity` and `cost_basis` signed."""
+    """One open position; `quantity` and `cost_basis` signed, the basis in the book's currency."""
 
     instrument_id: UUID
     symbol: str
     kind: str
     sector: str
+    currency: str  # of its prices
     quantity: Decimal
     cost_basis: Decimal
     multiplier: Decimal
@@ -62,10 +65,16 @@ class Book:
     """One portfolio's cash and lines at one number of its ledger, lines by symbol."""
 
     portfolio_id: UUID
+    base_currency: str
     ledger_seq: int
     cash: Decimal
     lines: tuple[HeldLine, ...]
     receivables: Decimal = ZERO  # dividends to come, less those to be paid
+
+    @property
+    def currencies(self) -> set[str]:
+        """Its own, and those its holdings are priced in."""
+        return {self.base_currency, *(each.currency for each in self.lines)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,7 @@ class Traded:
 def book(*, portfolio_id: UUID) -> Book:
     """Return what one portfolio holds; an unknown one holds nothing."""
     found = books(portfolio_ids=[portfolio_id])
-    return found[0] if found else Book(portfolio_id, 0, ZERO, ())
+    return found[0] if found else Book(portfolio_id, "USD", 0, ZERO, ())
 
 
 def book_of(portfolio: Portfolio) -> Book:
@@ -91,7 +100,12 @@ def book_of(portfolio: Portfolio) -> Book:
     lines = _lines([portfolio.pk]).get(portfolio.pk, ())
     owed = LedgerEntry.objects.filter(_ACCRUED, portfolio=portfolio).aggregate(sum=Sum("amount"))
     return Book(
-        portfolio.pk, portfolio.ledger_seq, portfolio.cash, tuple(lines), owed["sum"] or ZERO
+        portfolio.pk,
+        portfolio.base_currency,
+        portfolio.ledger_seq,
+        portfolio.cash,
+        tuple(lines),
+        owed["sum"] or ZERO,
     )
 
 
@@ -102,11 +116,11 @@ def books(*, portfolio_ids: Iterable[UUID]) -> list[Book]:
     owed = LedgerEntry.objects.filter(_ACCRUED, portfolio=OuterRef("pk")).order_by()
     sums = owed.values("portfolio").annotate(sum=Sum("amount")).values("sum")
     with_owed = heads.annotate(owed=Subquery(sums))
-    heads_known = list(with_owed.values_list("pk", "ledger_seq", "cash", "owed"))
+    heads_known = list(with_owed.values_list("pk", "base_currency", "ledger_seq", "cash", "owed"))
     lines = _lines(wanted)
     return [
-        Book(portfolio_id, seq, cash, tuple(lines.get(portfolio_id, ())), owed or ZERO)
-        for portfolio_id, seq, cash, owed in heads_known
+        Book(key, base, seq, cash, tuple(lines.get(key, ())), owed or ZERO)
+        for key, base, seq, cash, owed in heads_known
     ]
 
 
@@ -122,6 +136,7 @@ def _lines(portfolio_ids: Sequence[UUID]) -> dict[UUID, list[HeldLine]]:
             "instrument__symbol",
             "instrument__kind",
             "instrument__sector",
+            "instrument__currency",
             "quantity",
             "cost_basis",
             "instrument__multiplier",
@@ -169,13 +184,18 @@ def held_among(*, instrument_ids: Iterable[UUID]) -> set[UUID]:
     return {key for pair in pairs for key in pair} & asked
 
 
+def anything_held() -> bool:
+    """Whether any book holds anything at all."""
+    return Position.objects.open().exists()
+
+
 def traded(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[UUID, dict[UUID, Traded]]:
     """Return units and money of each instrument's bookings of one session, by portfolio."""
     rows = LedgerEntry.objects.filter(
+        Q(kind__in=_DAY_KINDS) | Q(kind=EntryKind.SPLIT, source__contains=FOLLOWS),
         portfolio_id__in=list(portfolio_ids),
         session_date=session_date,
-        kind__in=_DAY_KINDS,
-        account__in=[LedgerAccount.HOLDING, LedgerAccount.MARKET, LedgerAccount.INCOME],
+        account__in=[LedgerAccount.HOLDING, *_PAID, LedgerAccount.INCOME],
     ).order_by("portfolio_id", "seq", "leg")
     columns = ("portfolio_id", "seq", "kind", "source", "account", "instrument_id", "amount")
     bookings: dict[UUID, list[DayBooking]] = {}
@@ -201,7 +221,7 @@ class DayBooking:
 
 def _booking(kind: str, source: str, legs: Sequence[tuple]) -> DayBooking:
     moved = [(row[5], row[6]) for row in legs if row[4] == LedgerAccount.HOLDING]
-    money = [row[6] for row in legs if row[4] == LedgerAccount.MARKET and row[5] is None]
+    money = [row[6] for row in legs if row[4] in _PAID and row[5] is None]
     income = [-row[6] for row in legs if row[4] == LedgerAccount.INCOME]
     key, quantity = moved[0] if moved else (None, ZERO)
     return DayBooking(source, key, quantity, sum(money, ZERO), sum(income, ZERO))
@@ -209,10 +229,10 @@ def _booking(kind: str, source: str, legs: Sequence[tuple]) -> DayBooking:
 
 def day_booking(posting: Posting) -> DayBooking | None:
     """One booking of the ledger in that shape; None when it is no trade and no income."""
-    if posting.kind not in _DAY_KINDS:
+    if posting.kind not in _DAY_KINDS and FOLLOWS not in posting.source:
         return None
     key, quantity = posting.traded or (None, ZERO)
-    paid, income = posting.money("market"), -posting.money("income")
+    paid, income = sum(map(posting.money, _PAID), ZERO), -posting.money("income")
     return DayBooking(posting.source, key, quantity, paid, income)
 
 

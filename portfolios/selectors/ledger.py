@@ -15,17 +15,29 @@ from portfolios.models import LedgerEntry
 
 REVERSAL = "reversal:"
 ACTION = "action:"
+TRANSFER = "transfer:"
 # sources of corporate actions as a range of the index: keys begin with a hexadecimal digit
 OF_ACTIONS = Q(source__gte=f"{ACTION}0", source__lt=f"{ACTION}g")
+FOLLOWS = ":follows:"  # in the source of a split's units that went after a transfer
+
+
+def following(action_id: UUID, transfer_id: UUID) -> str:
+    """How sources begin of what of a split went after a transfer; a number ends them."""
+    return f"{ACTION}{action_id}{FOLLOWS}{transfer_id}:"
 
 
 def postings(
-    *, portfolio_ids: Iterable[UUID], instrument_id: UUID | None = None
+    *,
+    portfolio_ids: Iterable[UUID],
+    instrument_id: UUID | None = None,
+    instrument_ids: Iterable[UUID] | None = None,
 ) -> dict[UUID, list[Posting]]:
-    """Bookings of each portfolio by number; with an instrument only those that move it."""
+    """Bookings of each portfolio by number; with instruments only those that move one of them."""
     rows = LedgerEntry.objects.filter(portfolio_id__in=list(portfolio_ids))
     if instrument_id is not None:
-        moved = rows.filter(instrument_id=instrument_id).values("seq")
+        instrument_ids = [instrument_id]
+    if instrument_ids is not None:
+        moved = rows.filter(instrument_id__in=list(instrument_ids)).values("seq")
         rows = rows.filter(seq__in=moved)
     ordered = rows.order_by("portfolio_id", "seq", "leg").values_list(
         "portfolio_id",
@@ -84,9 +96,13 @@ def instruments_of(sources: Iterable[str]) -> dict[str, UUID]:
 
 
 def action_since(*, portfolio_id: UUID, instrument_ids: Iterable[UUID], seq: int) -> bool:
-    """Whether a dividend or split of one of the instruments was booked after a booking."""
+    """Whether a dividend or split of one of the instruments was booked after a booking.
+
+    The payment of a dividend counts no shares: those were counted on its ex-date.
+    """
     wanted = set(instrument_ids)
     later = LedgerEntry.objects.filter(OF_ACTIONS, portfolio_id=portfolio_id, seq__gt=seq)
+    later = later.exclude(kind=EntryKind.PAYMENT)
     rows = later.order_by().values_list("source", "instrument_id").distinct()
     found = list(rows)
     touched = {key for _, key in found} | set(instruments_of({each for each, _ in found}).values())
@@ -96,16 +112,27 @@ def action_since(*, portfolio_id: UUID, instrument_ids: Iterable[UUID], seq: int
 def unit_history(
     *, portfolio_ids: Iterable[UUID], instrument_ids: Iterable[UUID]
 ) -> dict[tuple[UUID, UUID], list[tuple[date, Decimal]]]:
-    """Sessions and units of each (portfolio, instrument), as booked."""
+    """Sessions and units of each (portfolio, instrument), as booked; without what was taken back.
+
+    A reversal stands on a later session: with the pair a split between would count what never was.
+    """
     rows = LedgerEntry.objects.filter(
         portfolio_id__in=list(portfolio_ids),
         instrument_id__in=list(instrument_ids),
         account=LedgerAccount.HOLDING,
     ).order_by("portfolio_id", "seq", "leg")
+    columns = ("portfolio_id", "instrument_id", "source", "kind", "session_date", "amount")
+    moved = list(rows.values_list(*columns))
+    gone = {
+        (row[0], source)
+        for row in moved
+        if row[3] == EntryKind.REVERSAL
+        for source in (row[2], row[2].removeprefix(REVERSAL))
+    }
     found: dict[tuple[UUID, UUID], list[tuple[date, Decimal]]] = {}
-    columns = rows.values_list("portfolio_id", "instrument_id", "session_date", "amount")
-    for portfolio_id, key, day, amount in columns.iterator(2000):
-        found.setdefault((portfolio_id, key), []).append((day, amount))
+    for portfolio_id, key, source, _, day, amount in moved:
+        if (portfolio_id, source) not in gone:
+            found.setdefault((portfolio_id, key), []).append((day, amount))
     return found
 
 

@@ -16,6 +16,7 @@ from marketdata.calculations.options import bsm, time_to_expiry
 from marketdata.choices import OptionRight
 from marketdata.models import OptionContract, OptionGreeks, OptionQuote
 from marketdata.selectors import greeks as stored
+from marketdata.selectors.exchange_rates import NO_EXCHANGE_RATE as NO_RATE
 from marketdata.selectors.option_inputs import HIST_VOL
 from marketdata.selectors.prices import Mark
 from portfolios.calculations import greeks as sums
@@ -82,6 +83,7 @@ class Leg:
     reason: str  # empty, expired, or why there are no figures
     detail: str  # the reason in words
     quality: str
+    to_book: float = 1.0  # the book's money for one unit of what spot and strike are in
 
     @property
     def is_option(self) -> bool:
@@ -107,7 +109,7 @@ class Leg:
     def notional(self) -> float | None:
         """|quantity| times multiplier times the price of the underlying, dollars."""
         size = float(abs(self.quantity) * self.multiplier)
-        return None if self.spot is None else size * self.spot
+        return None if self.spot is None else size * self.spot * self.to_book
 
 
 class _Priced(NamedTuple):
@@ -148,6 +150,7 @@ def legs(
     contracts: Mapping[UUID, OptionContract],
     marks: Mapping[UUID, Mark],
     when: When,
+    rates: Mapping[str, float | None] | None = None,
 ) -> list[Leg]:
     """Every line as a leg, in the order given: two queries, three where a volatility is missing.
 
@@ -163,6 +166,9 @@ def legs(
         Stored Greeks are shown where they are of this close and this price. In a session, and
         where the newest row is older, the figures are computed anew from the row's volatility,
         rate and dividend yield, and flagged.
+    rates : mapping, optional
+        The book's money for one unit of each foreign currency, None where nobody knows it: then
+        there are no figures. Spots stay in their own.
 
     Returns
     -------
@@ -198,7 +204,31 @@ def legs(
         np.array([each.is_option for each in made], dtype=bool),
         np.array([each.units for each in made]).reshape(-1, len(sums.ORDER)),
     )
-    return [replace(each, row=tuple(row)) for each, row in zip(made, rows.tolist(), strict=True)]
+    scaled = [
+        _in_book(tuple(row), (rates or {}).get(line.currency, 1.0))
+        for line, row in zip(lines, rows.tolist(), strict=True)
+    ]
+    return [
+        replace(each, row=row, **_unconverted(line, rates))
+        for each, row, line in zip(made, scaled, lines, strict=True)
+    ]
+
+
+def _in_book(row: tuple[float, ...], rate: float | None) -> tuple[float, ...]:
+    """Figures of a position in the book's money; delta and gamma count units."""
+    if rate is None:
+        return (np.nan,) * len(row)
+    return tuple(
+        figure if name in ("delta", "gamma") else figure * rate
+        for name, figure in zip(sums.FIGURES, row, strict=True)
+    )
+
+
+def _unconverted(line: HeldLine, rates: Mapping[str, float | None] | None) -> dict[str, Any]:
+    rate = (rates or {}).get(line.currency, 1.0)
+    if rate is not None:
+        return {"to_book": rate}
+    return {"reason": NO_RATE, "detail": _in_words(NO_RATE, None), "quality": _quality(NO_RATE, ())}
 
 
 def _known_spot(leg: Leg) -> float:

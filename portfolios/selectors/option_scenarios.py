@@ -72,9 +72,14 @@ def scenario(
             group.spot, nothing, nothing, nothing, nothing, nothing, np.empty((0, 0)),
             horizon_days, volatility_shift, 0.0, (), {}, left_out, reason,
         )  # fmt: skip
-    legs, units = arrays(living), float(group.shares)
+    # spots and strikes stay in the underlying's currency, gains are in the book's
+    rate = next((each.to_book for each in group.legs), 1.0)
+    legs = arrays(living)
+    legs = legs._replace(multiplier=legs.multiplier * rate)
+    units = float(group.shares) * rate
     strikes = _strikes(legs, group.spot)
     rows = np.array([each.row for each in living], dtype=float).reshape(-1, len(sums.FIGURES))
+    rows[:, :2] *= rate  # delta and gamma count units
     lines = sums.profile(
         legs,
         rows,

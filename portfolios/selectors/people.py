@@ -5,8 +5,9 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from etftrader.core.actor import Actor
-from etftrader.core.errors import NotFound
+from etftrader.core.errors import BadInput, NotFound
 from etftrader.core.records import AuditEvent
+from portfolios.choices import AccountStatus
 from portfolios.models import Account, User
 
 
@@ -23,6 +24,21 @@ def account_of(*, actor: Actor, account_id: UUID) -> Account | None:
         return None
     own = Account.objects.filter(customer__user_id=actor.user_id)
     return own.filter(pk=account_id).first()
+
+
+def open_accounts(*, actor: Actor) -> list[Account]:
+    """Return the actor's own accounts that take portfolios, by name."""
+    if actor.user_id is None:
+        return []
+    own = Account.objects.filter(customer__user_id=actor.user_id, status=AccountStatus.ACTIVE)
+    return list(own.order_by("name", "pk"))
+
+
+def check_customer(user: User, customer_id: UUID | None) -> None:
+    """Raise BadInput for a customer who is not this person; none named is this person."""
+    own = getattr(getattr(user, "customer", None), "pk", None)
+    if customer_id is not None and customer_id != own:
+        raise BadInput("You are no such customer.", attr="customer", code="does_not_exist")
 
 
 def acts_of(*, actor: Actor) -> QuerySet[AuditEvent]:

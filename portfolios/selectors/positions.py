@@ -1,6 +1,7 @@
 """A portfolio valued now or at a past close, and its positions as programs and pages show them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -8,21 +9,22 @@ from uuid import UUID
 
 import numpy as np
 
+from marketdata.calculations.exchange import Rate
 from marketdata.choices import InstrumentKind
-from marketdata.selectors import calendar, prices, terms
+from marketdata.selectors import calendar, exchange_rates, prices, terms
 from marketdata.selectors.prices import Mark, Sensitivities
 from marketdata.selectors.sessions import Moment
 from marketdata.selectors.terms import Terms
-from portfolios.calculations import exposure, returns
+from portfolios.calculations import returns
 from portfolios.models import (
     Portfolio,
     PortfolioSnapshot,
     Position,
     PositionSnapshot,
-    PositionTag,
 )
-from portfolios.selectors import holdings, snapshots, valuation
+from portfolios.selectors import holdings, snapshots, tags, valuation
 from portfolios.selectors.holdings import Book, HeldLine
+from portfolios.selectors.tags import Mark as TagMark
 from portfolios.selectors.valuation import Valuation
 
 LONG, SHORT = "LONG", "SHORT"
@@ -41,11 +43,18 @@ class Worth:
     day_pnl: Decimal | None
     day_return: float | None
     snapshot: PortfolioSnapshot | None  # the newest before this session, or the one it is
+    # at a past close: the tags of each instrument as its snapshot kept them; None where it did not
+    tags: Mapping[UUID, Sequence[TagMark] | None] = field(default_factory=dict)
 
     @property
     def nav(self) -> Decimal:
         """Equity: cash plus signed exposure."""
         return self.valuation.nav
+
+    @property
+    def tags_of_today(self) -> bool:
+        """Whether tags of this past close were not kept, so that today's stand in for them."""
+        return any(each is None for each in self.tags.values())
 
 
 def now(*, portfolio: Portfolio, moment: Moment) -> Worth:
@@ -53,7 +62,9 @@ def now(*, portfolio: Portfolio, moment: Moment) -> Worth:
     book = holdings.book(portfolio_id=portfolio.pk)
     marks = prices.live_marks(instruments=holdings.instruments(book), moment=moment)
     traded = holdings.traded(portfolio_ids=[portfolio.pk], session_date=moment.current)
-    found = valuation.value(book=book, marks=marks, traded=traded.get(portfolio.pk, {}))
+    rates = exchange_rates.live(currencies=book.currencies, moment=moment)
+    mine = traded.get(portfolio.pk, {})
+    found = valuation.value(book=book, marks=marks, traded=mine, rates=rates)
     last = snapshots.before(portfolio_id=portfolio.pk, session_date=moment.current)
     day_pnl = day_return = None
     if last is not None:
@@ -86,6 +97,7 @@ def at(*, portfolio: Portfolio, session_date: date) -> Worth | None:
                 symbol=thing.symbol,
                 kind=thing.kind,
                 sector=thing.sector,
+                currency=thing.currency,
                 quantity=each.quantity,
                 cost_basis=each.cost_basis,
                 multiplier=thing.multiplier,
@@ -95,22 +107,47 @@ def at(*, portfolio: Portfolio, session_date: date) -> Worth | None:
                 contract=contracts.get(thing.pk),
             )
         )
-        marks[thing.pk] = Mark(
-            instrument_id=thing.pk,
-            symbol=thing.symbol,
-            price=each.price,
-            as_of=calendar.close_time(each.price_session) if each.price_session else None,
-            session_date=each.price_session,
-            price_class=each.price_class,
-            source="snapshot",
-            reason=each.reason,
-            greeks=_greeks(each),
-        )
-    book = Book(portfolio.pk, row.ledger_seq, row.cash, tuple(lines), row.receivables)
+        marks[thing.pk] = _mark(each, portfolio.base_currency)
+    book = Book(
+        portfolio.pk,
+        portfolio.base_currency,
+        row.ledger_seq,
+        row.cash,
+        tuple(lines),
+        row.receivables,
+    )
     found = valuation.value(book=book, marks=marks)
+    days = {each.instrument_id: each.daily_pnl for each in kept}
+    priced = [replace(each, day_pnl=days[each.line.instrument_id]) for each in found.lines]
+    found = replace(found, lines=tuple(priced))
     as_of = calendar.close_time(row.session_date)
     day = row.daily_pnl
-    return Worth(portfolio, as_of, row.session_date, found, day, row.daily_return, row)
+    marked = {
+        each.instrument_id: None if each.tags is None else tags.thawed(each.tags) for each in kept
+    }
+    return Worth(portfolio, as_of, row.session_date, found, day, row.daily_return, row, marked)
+
+
+def _mark(each: PositionSnapshot, base: str) -> Mark:
+    """The price a snapshot kept, converted by the rate it kept; its Greeks are converted."""
+    thing, rate = each.instrument, each.exchange_rate
+    foreign = thing.currency != base
+    price = each.price
+    if foreign and price is not None:
+        price = None if rate is None else price * rate
+    return Mark(
+        instrument_id=thing.pk,
+        symbol=thing.symbol,
+        price=price,
+        as_of=calendar.close_time(each.price_session) if each.price_session else None,
+        session_date=each.price_session,
+        price_class=each.price_class,
+        source="snapshot",
+        reason=each.reason,
+        greeks=_greeks(each),
+        rate=Rate(thing.currency, base, rate, source="snapshot") if foreign else None,
+        quoted=each.price if foreign else None,
+    )
 
 
 def _greeks(each: PositionSnapshot) -> Sensitivities | None:
@@ -126,23 +163,6 @@ def type_of(quantity: Decimal, contract: Terms | None = None) -> str:
     if contract is None:
         return LONG if quantity > 0 else SHORT
     return f"{'L' if quantity > 0 else 'S'}{'C' if contract.is_call else 'P'}"
-
-
-def tags_of(*, portfolio_id: UUID) -> dict[UUID, list[str]]:
-    """Tags of a portfolio's positions by instrument, in the order of their names."""
-    rows = PositionTag.objects.filter(position__portfolio_id=portfolio_id).order_by(
-        "tag__name", "pk"
-    )
-    found: dict[UUID, list[str]] = {}
-    for instrument_id, name in rows.values_list("position__instrument_id", "tag__name"):
-        found.setdefault(instrument_id, []).append(name)
-    return found
-
-
-def ids_of(*, portfolio_id: UUID) -> dict[UUID, UUID]:
-    """Position by instrument, of everything ever held."""
-    rows = Position.objects.filter(portfolio_id=portfolio_id)
-    return dict(rows.values_list("instrument_id", "pk"))
 
 
 def under_review(*, portfolio_id: UUID) -> list[str]:
@@ -174,9 +194,3 @@ def by_sector(worth: Worth) -> list[dict[str, Any]]:
         }
         for name, (net, gross) in sorted(sums.items(), key=lambda item: (-item[1][1], item[0]))
     ]
-
-
-def concentration(worth: Worth) -> tuple[float, float] | None:
-    """Herfindahl index of |exposure| over gross, and the effective number of positions."""
-    signed = [float(each.exposure) for each in worth.valuation.lines if each.exposure is not None]
-    return exposure.concentration(np.array(signed)) if signed else None

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import Exists, OuterRef, Subquery
 
 from marketdata.choices import Source
 from marketdata.models import DailyBar
 from portfolios.choices import SnapshotKind
-from portfolios.models import PortfolioSnapshot, PositionSnapshot
+from portfolios.models import PortfolioSnapshot, Position, PositionSnapshot
 from portfolios.selectors.valuation import SIMULATED_PRICE
 
 
@@ -28,17 +28,15 @@ def latest(*, portfolio_id: UUID, until: date) -> PortfolioSnapshot | None:
 
 
 def latest_of(*, portfolio_ids: Iterable[UUID], until: date) -> dict[UUID, PortfolioSnapshot]:
-    """Return the newest snapshot of each portfolio: two queries for any number."""
+    """Return the newest snapshot of each portfolio: one query for any number."""
     rows = PortfolioSnapshot.objects.filter(
         portfolio_id__in=list(portfolio_ids),
         session_date__lte=until,
         kind=SnapshotKind.ACTUAL,
     )
-    newest = dict(rows.values_list("portfolio_id").annotate(newest=Max("session_date")).order_by())
-    found = rows.filter(session_date__in=set(newest.values()))
-    return {
-        each.portfolio_id: each for each in found if newest[each.portfolio_id] == each.session_date
-    }
+    later = rows.filter(portfolio=OuterRef("portfolio")).order_by("-session_date")
+    found = rows.filter(session_date=Subquery(later.values("session_date")[:1]))
+    return {each.portfolio_id: each for each in found}
 
 
 def at(*, portfolio_id: UUID, session_date: date) -> PortfolioSnapshot | None:
@@ -67,6 +65,13 @@ def lines(*, snapshot: PortfolioSnapshot) -> list[PositionSnapshot]:
     """Return the positions of a snapshot by symbol, with their instruments."""
     rows = PositionSnapshot.objects.filter(snapshot=snapshot).select_related("instrument")
     return list(rows.order_by("instrument__symbol", "pk"))
+
+
+def line_of(*, position: Position, until: date) -> PositionSnapshot | None:
+    """A position in the newest snapshot not after `until`; None where it has no line."""
+    newest = latest(portfolio_id=position.portfolio_id, until=until)
+    rows = PositionSnapshot.objects.filter(snapshot=newest, instrument_id=position.instrument_id)
+    return rows.first() if newest is not None else None
 
 
 def deltas(*, snapshot_ids: Iterable[int]) -> dict[int, dict[str, float]]:

@@ -9,7 +9,10 @@ from uuid import UUID
 import numpy as np
 
 from etftrader.core.money import to_money
+from marketdata.calculations.exchange import Rate
 from marketdata.choices import PriceClass, Source
+from marketdata.selectors import exchange_rates
+from marketdata.selectors.exchange_rates import Rates
 from marketdata.selectors.prices import Mark, Sensitivities
 from marketdata.selectors.suspects import PRICE_SUSPECT
 from portfolios.calculations import greeks
@@ -61,10 +64,20 @@ class ValuedLine:
         """Of one unit of an option."""
         return self.mark.greeks if self.mark is not None else None
 
+    @property
+    def rate(self) -> Rate | None:
+        """What converts its price into the book's currency; None where it is in it."""
+        return self.mark.rate if self.mark is not None else None
+
+    @property
+    def price(self) -> Decimal | None:
+        """In the instrument's own currency."""
+        return self.mark.own_price if self.mark is not None else None
+
 
 @dataclass(frozen=True, slots=True)
 class Valuation:
-    """A book in dollars; `short` is zero or negative, `coverage` a share of gross exposure.
+    """A book in its own currency; `short` is at most zero, `coverage` a share of gross exposure.
 
     `receivables` are dividends to come less those to be paid: in `nav`, not in `cash`. The delta
     exposures take options by their delta and net them with their underlying; `greeks` are those
@@ -97,8 +110,9 @@ def value(
     book: Book,
     marks: Mapping[UUID, Mark],
     traded: Mapping[UUID, Traded] | None = None,
+    rates: Rates = exchange_rates.NONE,
 ) -> Valuation:
-    """Value a book.
+    """Value a book in its own currency.
 
     Parameters
     ----------
@@ -109,6 +123,8 @@ def value(
     traded : mapping of instrument id to Traded, optional
         The session's fills: they gain from their own price, not from yesterday's close. Its
         dividends are a gain of the line that went ex.
+    rates : Rates, optional
+        Of the moment of the marks; a line in a currency without a rate is excluded.
 
     Returns
     -------
@@ -116,6 +132,8 @@ def value(
         `day_pnl` is that of the lines still held, before fees; None when one of them has no
         close of the day before.
     """
+    currencies = {line.instrument_id: line.currency for line in book.lines}
+    marks = rates.converted(marks, currencies, book.base_currency)
     known = {line.instrument_id: _exposure(line, marks) for line in book.lines}
     long = sum((each for each in known.values() if each is not None and each > 0), ZERO)
     short = sum((each for each in known.values() if each is not None and each < 0), ZERO)
@@ -310,11 +328,15 @@ def _warning(each: ValuedLine) -> dict[str, Any]:
     if each.mark is None or each.mark.price is None:
         why = each.reason.replace("_", " ") if each.reason != NO_PRICE else "no price is known"
         return {"code": each.reason, "symbol": each.line.symbol, "detail": why}
+    rate = each.rate
+    if rate is not None and rate.price_class == PriceClass.SUSPECT:
+        detail = f"a newer exchange rate is held back; converted at that of {rate.session_date}"
+        return {"code": each.reason, "symbol": each.line.symbol, "detail": detail}
     if each.mark.price_class == PriceClass.SUSPECT:
         detail = f"a newer price is held back; valued at that of {each.mark.session_date}"
         return {"code": each.reason, "symbol": each.line.symbol, "detail": detail}
-    return {
-        "code": "price_stale",
-        "symbol": each.line.symbol,
-        "detail": f"price of {each.mark.session_date}",
-    }
+    if rate is not None and rate.price_class == PriceClass.STALE:
+        detail = f"price of {each.mark.session_date}, exchange rate of {rate.session_date}"
+    else:
+        detail = f"price of {each.mark.session_date}"
+    return {"code": "price_stale", "symbol": each.line.symbol, "detail": detail}

@@ -143,10 +143,10 @@ def rows(of: Iterable[WatchlistItem], *, moment: Moment, actor: Actor) -> list[R
 
 def movers(*, actor: Actor, moment: Moment, most: int = 5) -> list[Row]:
     """What moved most among all one watches, up or down; each symbol once, live prices first."""
-    mine = {each.instrument_id: each for each in items(actor=actor) if each.instrument}
-    symbols = {key: each.instrument.symbol for key, each in mine.items() if each.instrument}
-    told = quotes.latest(wanted=list(symbols.values()), actor=actor, moment=moment)
-    every = [Row(each, told[symbols[key]], ()) for key, each in mine.items()]
+    known = [(each.instrument, each) for each in items(actor=actor) if each.instrument]
+    mine = {thing.pk: each for thing, each in known}
+    told = quotes.of(instruments=[thing for thing, _ in known], actor=actor, moment=moment)
+    every = [Row(each, told[key], ()) for key, each in mine.items()]
     moved = [(each, each.change_rate) for each in every]
     ranked = [(each, rate) for each, rate in moved if rate]
     ranked.sort(key=lambda pair: (-abs(pair[1]), pair[0].quote.symbol))

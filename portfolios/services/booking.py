@@ -8,6 +8,9 @@ from typing import Any
 
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
+from etftrader.core.errors import BadInput, Conflict
+from etftrader.core.money import plain
+from marketdata.calculations.exchange import RATE
 from marketdata.models import Instrument
 from portfolios import events
 from portfolios.choices import CashType, EntryKind, LedgerAccount
@@ -16,6 +19,7 @@ from portfolios.models import CashTransaction, LedgerEntry, Portfolio
 ZERO = Decimal(0)
 SIX_PLACES = Decimal("0.000001")
 BATCH = 1_000
+_FLOWS = (CashType.DEPOSIT, CashType.WITHDRAWAL, CashType.TRANSFER)
 HEAD = ("cash", "ledger_seq", "ledger_hash", "version", "opened_on", "updated_at")
 
 
@@ -57,10 +61,35 @@ class Opening:
 
     instrument: Instrument
     quantity: Decimal
-    price: Decimal
+    price: Decimal  # in the instrument's currency
     session_date: date
     source: str
     reason: str = ""
+    rate: Decimal | None = None  # units of the book's currency for one of the instrument's
+
+
+def exchange_rate(
+    portfolio: Portfolio, instrument: Instrument, rate: Decimal | None
+) -> Decimal | None:
+    """What turns an instrument's prices into the book's money; None within one currency.
+
+    Raises Conflict where one is needed and nobody knows it.
+    """
+    if instrument.currency == portfolio.base_currency:
+        return None
+    if rate is None:
+        pair = f"{instrument.currency}{portfolio.base_currency}=X"
+        raise Conflict(
+            f"{instrument.symbol} is priced in {instrument.currency} and the book is kept in "
+            f"{portfolio.base_currency}: no exchange rate is known for this session. Bring in "
+            f"daily prices of {pair} first.",
+            code="no_exchange_rate",
+            pair=pair,
+        )
+    kept = rate.quantize(RATE)
+    if kept <= 0:
+        raise BadInput("An exchange rate is above zero.", attr="rate")
+    return kept
 
 
 def append(
@@ -71,9 +100,10 @@ def append(
     legs: Sequence[Leg],
     reason: str,
     realized: Decimal = ZERO,
+    rate: Decimal | None = None,
 ) -> Booking:
     """Write one booking and announce that the portfolio has changed."""
-    rows, made = write(portfolio, kind, source, session_date, legs, reason, realized)
+    rows, made = write(portfolio, kind, source, session_date, legs, reason, realized, rate)
     keep(portfolio, rows)
     return made
 
@@ -86,8 +116,12 @@ def write(
     legs: Sequence[Leg],
     reason: str,
     realized: Decimal = ZERO,
+    rate: Decimal | None = None,
 ) -> tuple[list[LedgerEntry], Booking]:
-    """Make a booking's rows and move the head of the chain; `keep` saves both."""
+    """Make a booking's rows and move the head of the chain; `keep` saves both.
+
+    Money is in the book's currency; `rate` is what turned prices of another one into it.
+    """
     now = clock.now()
     rows = [
         LedgerEntry(
@@ -99,6 +133,7 @@ def write(
             instrument=leg.instrument,
             currency="" if leg.instrument else portfolio.base_currency,
             amount=leg.amount,
+            exchange_rate=rate,
             source=source,
             session_date=session_date,
             booked_at=now,
@@ -128,7 +163,9 @@ def keep(portfolio: Portfolio, rows: Sequence[LedgerEntry]) -> None:
 def content(rows: Sequence[LedgerEntry]) -> dict[str, Any]:
     """What the hash of one booking covers, in plain JSON types; the rows are its legs in order."""
     first = rows[0]
-    return {
+    # only where there is one: books of one currency hash as they always did
+    rate = {} if first.exchange_rate is None else {"rate": plain(first.exchange_rate)}
+    return rate | {
         "portfolio": str(first.portfolio_id),
         "seq": first.seq,
         "kind": str(first.kind),
@@ -165,7 +202,7 @@ def document(
         type=kind,
         amount=amount,
         currency=portfolio.base_currency,
-        external_flow=kind in (CashType.DEPOSIT, CashType.WITHDRAWAL),
+        external_flow=kind in _FLOWS,
         session_date=session_date,
         ledger_seq=booking.seq,
         reason=reason,

@@ -2,20 +2,20 @@
 
 Bookings stand on the session the action took effect, also when it became known later. A dividend
 is owed from its ex-date and paid on its pay date, or at once when no pay date is known; what a
-short owes waits until there is cash for it.
+short owes waits until there is cash for it. What is paid in another currency than the book's is
+converted at the last close before the ex-date, and owed in the book's from then on.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from etftrader.core import audit
-from etftrader.core.actor import system
 from etftrader.core.errors import Conflict, LimitBreached
 from etftrader.core.money import FILL_PRICE, plain, to_money
 from etftrader.core.records import AuditEvent
@@ -27,42 +27,18 @@ from marketdata.selectors import corporate_actions as actions
 from portfolios.calculations.cost_basis import (
     Holding,
     apply_split,
-    dividend_amount,
     split_fraction,
 )
-from portfolios.choices import CashType, EntryKind, LedgerAccount
+from portfolios.choices import EntryKind, LedgerAccount
 from portfolios.models import LedgerEntry, Portfolio, Position
 from portfolios.selectors import ledger as books
-from portfolios.services import booking, locking, running
+from portfolios.selectors import moved_units
+from portfolios.services import booking, dividends, locking, running, split_parts
+from portfolios.services.action_bookings import HOUSE, Done, payment_of, rate_before, source_of
 from portfolios.services.booking import Leg
 
 ZERO = Decimal(0)
-HOUSE = system("corporate actions")
 REVIEW = "position.corporate_action_review"
-
-
-@dataclass(slots=True)
-class Done:
-    """What one run booked."""
-
-    counts: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(
-            ("splits", "in_lieu", "dividends", "payments", "waiting", "to_review"), 0
-        )
-    )
-    warnings: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, what: str, number: int = 1) -> None:
-        """Count."""
-        self.counts[what] += number
-
-    def warn(self, code: str, portfolio: Portfolio, detail: str) -> None:
-        """Note what a person should know."""
-        self.warnings.append({"code": code, "portfolio": str(portfolio.pk), "detail": detail})
-
-    def result(self) -> dict[str, Any]:
-        """As a run keeps it."""
-        return {"counts": self.counts, "warnings": self.warnings[:50]}
 
 
 def book_due(
@@ -147,35 +123,53 @@ def _open_pairs(
                 yield portfolio_id, action
 
 
-def _source(action: CorporateAction, *rest: object) -> str:
-    return ":".join([f"{books.ACTION}{action.pk}", *(str(each) for each in rest)])
-
-
-def _paid(action: CorporateAction) -> str:
-    return _source(action, "paid")
-
-
 def _last_source(action: CorporateAction, instrument_id: UUID) -> str:
     """The booking with which an action is done with one instrument."""
     if action.kind == ActionKind.DIVIDEND:
-        return _paid(action)
+        return payment_of(action)
     shares = instrument_id == action.instrument_id
-    return _source(action) if shares else _source(action, instrument_id)
+    return source_of(action) if shares else source_of(action, instrument_id)
 
 
-@transaction.atomic
 def _book(portfolio_id: UUID, action: CorporateAction, session_date: date, done: Done) -> None:
     """Everything one action does to one portfolio; what is booked already is left alone."""
-    [portfolio] = locking.lock_portfolios(portfolio_id)
     if action.kind == ActionKind.SPLIT:
-        rows = _split(portfolio, action, done)
-    else:
-        rows = _dividend(portfolio, action, session_date, done)
-    if rows:
-        booking.keep(portfolio, rows)
+        _book_split(portfolio_id, action, done)
+        return
+    with transaction.atomic():
+        [portfolio] = locking.lock_portfolios(portfolio_id)
+        rows = dividends.book(portfolio, action, session_date, done)
+        if rows:
+            booking.keep(portfolio, rows)
 
 
-def _split(portfolio: Portfolio, action: CorporateAction, done: Done) -> list[LedgerEntry]:
+def _book_split(portfolio_id: UUID, action: CorporateAction, done: Done) -> None:
+    """A split in one portfolio, and in those to which some of its units have gone since."""
+    reached = partial(
+        moved_units.reached,
+        portfolio_id=portfolio_id,
+        instrument_ids=[each.pk for each in _touched(action)],
+        since=actions.effective(action.ex_date),
+    )
+    wanted = reached()
+    while True:
+        with transaction.atomic():
+            locked = {each.pk: each for each in locking.lock_portfolios(*wanted)}
+            # units may have gone further until the locks were ours
+            wanted |= reached()
+            if wanted == locked.keys():
+                rows = _split(locked[portfolio_id], action, locked, done)
+                if rows:
+                    booking.keep(locked[portfolio_id], rows)
+                return
+
+
+def _split(
+    portfolio: Portfolio,
+    action: CorporateAction,
+    locked: Mapping[UUID, Portfolio],
+    done: Done,
+) -> list[LedgerEntry]:
     changed, review = actions.adjusted_options(action)
     options = [each.instrument for each in changed]
     flagged = [each.instrument for each in review]
@@ -186,9 +180,9 @@ def _split(portfolio: Portfolio, action: CorporateAction, done: Done) -> list[Le
     def held(instrument: Instrument) -> Decimal:
         return books.units_before(history.get((portfolio.pk, instrument.pk), ()), first)
 
-    rows = _grow(portfolio, action, action.instrument, held(action.instrument), done)
-    for instrument in options:
-        rows += _grow(portfolio, action, instrument, held(instrument), done)
+    rows: list[LedgerEntry] = []
+    for instrument in (action.instrument, *options):
+        rows += _grow(portfolio, action, instrument, held(instrument), locked, done)
     doubtful = [each.symbol for each in flagged if held(each)]
     if doubtful:
         _ask_for_review(portfolio, action, doubtful, done)
@@ -200,9 +194,13 @@ def _grow(
     action: CorporateAction,
     instrument: Instrument,
     held: Decimal,
+    locked: Mapping[UUID, Portfolio],
     done: Done,
 ) -> list[LedgerEntry]:
-    """Multiply what was held; the basis stays. Whole-share portfolios sell the fraction."""
+    """Multiply what was held; the basis stays. Whole-share portfolios sell the fraction.
+
+    What has gone to other books since takes its part along.
+    """
     source = _last_source(action, instrument.pk)
     if not held or portfolio.entries.filter(source=source, leg=1).exists():
         return []
@@ -210,6 +208,24 @@ def _grow(
     units = apply_split(Holding(held), action.ratio).quantity - held
     first = actions.effective(action.ex_date)
     position = running.position_of(portfolio, instrument)
+    parts = split_parts.parts(
+        action=action,
+        instrument=instrument,
+        portfolio_id=portfolio.pk,
+        units=units,
+        locked=locked,
+    )
+    follow = partial(
+        split_parts.book,
+        action=action,
+        instrument=instrument,
+        locked=locked,
+        positions={portfolio.pk: position},
+    )
+    shrinks = units * held < 0
+    if shrinks:
+        # those who hold the least first, so that no holding is empty on the way and loses its cost
+        follow(parts=parts[::-1])
     running.grow(position, units, first)
     legs = [
         Leg(LedgerAccount.HOLDING, units, instrument),
@@ -217,6 +233,8 @@ def _grow(
     ]
     reason = f"{plain(action.ratio)} new for one old"
     rows, made = booking.write(portfolio, EntryKind.SPLIT, source, first, legs, reason)
+    if not shrinks:
+        follow(parts=parts)
     if instrument.pk == action.instrument_id and portfolio.whole_shares:
         rows += _in_lieu(portfolio, action, position, done)
     position.save()
@@ -247,9 +265,13 @@ def _in_lieu(
     if close is None:
         done.warn("no_price", portfolio, f"{instrument.symbol}: the fraction stays")
         return []
+    rate = rate_before(portfolio, instrument, first)
+    if rate.value is None:
+        done.warn(rate.reason, portfolio, f"{instrument.symbol}: the fraction stays")
+        return []
     assert action.ratio is not None
     price = times(close, 1 / exact_ratio(action.ratio), FILL_PRICE)
-    paid = to_money(-fraction * price)
+    paid = to_money(-fraction * price * rate.value)
     try:
         running.take_cash(portfolio, -paid)
     except LimitBreached:
@@ -259,10 +281,11 @@ def _in_lieu(
     rows, _ = booking.write(
         portfolio,
         EntryKind.FILL,
-        _source(action, "lieu"),
+        source_of(action, "lieu"),
         first,
         booking.fill_legs(instrument, -fraction, paid),
         "cash in lieu",
+        rate=rate.value if rate.legs else None,
     )
     done.add("in_lieu")
     return rows
@@ -287,78 +310,3 @@ def _ask_for_review(
         reason="the terms of these options changed in a way that is not kept here",
     )
     done.add("to_review", len(symbols))
-
-
-def _dividend(
-    portfolio: Portfolio, action: CorporateAction, session_date: date, done: Done
-) -> list[LedgerEntry]:
-    known = portfolio.entries.filter(source=_source(action), account=LedgerAccount.ACCRUED)
-    # unordered, as there is one at most: ordering by id could lead through the whole ledger
-    owed = next(iter(known.values_list("amount", flat=True)), None)
-    rows: list[LedgerEntry] = []
-    if owed is None:
-        owed, rows = _accrue(portfolio, action, done)
-    if not owed or portfolio.entries.filter(source=_paid(action), leg=1).exists():
-        return rows
-    first = actions.effective(action.ex_date)
-    pays = max(first, actions.effective(action.pay_date or action.ex_date))
-    if pays <= session_date:
-        # what is paid late is paid today: the cash of that past day may not have had it
-        rows += _pay(portfolio, action, owed, pays if owed > 0 else session_date, done)
-    return rows
-
-
-def _accrue(
-    portfolio: Portfolio, action: CorporateAction, done: Done
-) -> tuple[Decimal, list[LedgerEntry]]:
-    history = books.unit_history(
-        portfolio_ids=[portfolio.pk], instrument_ids=[action.instrument_id]
-    )
-    first = actions.effective(action.ex_date)
-    units = books.units_before(history.get((portfolio.pk, action.instrument_id), ()), first)
-    assert action.amount is not None
-    owed = dividend_amount(Holding(units), action.amount)
-    if not owed:
-        return ZERO, []
-    legs = [Leg(LedgerAccount.ACCRUED, owed), Leg(LedgerAccount.INCOME, -owed)]
-    reason = f"{action.instrument.symbol} {plain(action.amount)} a share"
-    rows, made = booking.write(portfolio, EntryKind.DIVIDEND, _source(action), first, legs, reason)
-    booking.record(
-        portfolio,
-        made,
-        "corporate_action.dividend",
-        HOUSE,
-        reason=reason,
-        symbol=action.instrument.symbol,
-        held=plain(units),
-        amount=plain(owed),
-        pay_date=action.pay_date.isoformat() if action.pay_date else None,
-    )
-    done.add("dividends")
-    return owed, rows
-
-
-def _pay(
-    portfolio: Portfolio, action: CorporateAction, owed: Decimal, session_date: date, done: Done
-) -> list[LedgerEntry]:
-    try:
-        running.take_cash(portfolio, owed)
-    except LimitBreached:
-        done.add("waiting")
-        done.warn(
-            "insufficient_cash",
-            portfolio,
-            f"{action.instrument.symbol}: {plain(-owed)} stays owed until there is cash",
-        )
-        return []
-    legs = [Leg(LedgerAccount.CASH, owed), Leg(LedgerAccount.ACCRUED, -owed)]
-    reason = f"{action.instrument.symbol} dividend of {action.ex_date}"
-    rows, made = booking.write(
-        portfolio, EntryKind.PAYMENT, _paid(action), session_date, legs, reason
-    )
-    booking.document(portfolio, made, CashType.DIVIDEND, owed, session_date, reason, HOUSE)
-    booking.record(
-        portfolio, made, "corporate_action.paid", HOUSE, reason=reason, amount=plain(owed)
-    )
-    done.add("payments")
-    return rows

@@ -1,8 +1,9 @@
-"""Positions from a file: every row checked and kept with its verdict, then all booked or none."""
+"""Files people bring: read, every row checked and kept with its verdict, nothing booked yet."""
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -10,22 +11,52 @@ from uuid import UUID
 
 from django.db import transaction
 
-from etftrader.core import audit, clock, jobs, tables
-from etftrader.core.actor import Actor, system
+from etftrader.core import audit, clock, tables
+from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, Conflict, DomainError, NotFound
-from marketdata.selectors import calendar
-from portfolios.calculations import csv_rows
+from etftrader.core.money import parse_amount
+from portfolios.calculations import csv_layout
+from portfolios.calculations.csv_layout import SHAPES, Layout
 from portfolios.choices import ImportStatus, RowVerdict
-from portfolios.models import ImportBatch, ImportRow, Portfolio, Position, User
-from portfolios.services import import_rows, ledger, locking, tags
-from portfolios.services.booking import Opening
+from portfolios.models import ImportAlias, ImportBatch, ImportMapping, ImportRow, User
+from portfolios.services import import_rows, import_store, locking
+from portfolios.services.import_rows import BOOKABLE, Judge
+from portfolios.services.import_store import Draft
 
-KIND = "positions"
 FILES_A_DAY = 20
-MAX_BOOKED = 10_000  # holdings written by one file, product.md 2.1
-LONG_FILE = 500  # rows from which a commit is a job
+HEAD = 8_192  # bytes in which a header is recognised
+SHARED = (
+    "Prices are shared by everybody. An operator brings them in under Data, Files, or by "
+    "POST /api/v1/data/import; they pass the same checks as every other source."
+)
 BATCH = 1_000
-BOOKABLE = (RowVerdict.NEW, RowVerdict.WARNING)
+TEMPLATES: Mapping[str, tuple[tuple[str, ...], Sequence[Sequence[Any]]]] = {
+    csv_layout.POSITIONS: (
+        ("ticker", "quantity", "entry_price", "entry_date", "tags"),
+        (
+            ("SPY", 186, "211.89", "2015-06-22", "Core Holdings"),
+            ("NFLX", -3200, "96.4143", "2015-06-22", "Short Value Traps"),
+            (
+                "SPY160819C00212000",
+                60,
+                "4.22",
+                "2016-06-21",
+                "Options Overlay,#strategy:spy_overlay",
+            ),
+        ),
+    ),
+    csv_layout.TRADES: (
+        ("ticker", "side", "quantity", "price", "trade_date", "fee", "reference"),
+        (("SPY", "BUY", 10, "208.10", "2016-06-22", "1.00", "A-1"),),
+    ),
+    csv_layout.CASH: (
+        ("date", "type", "amount", "reason"),
+        (
+            ("2016-06-22", "deposit", "10000.00", "First deposit"),
+            ("2016-06-22", "fee", "4.50", "Account fee"),
+        ),
+    ),
+}
 
 
 class TooManyFiles(DomainError):
@@ -34,31 +65,43 @@ class TooManyFiles(DomainError):
     code, status = "too_many_files", 429
 
 
+class PricesAreShared(DomainError):
+    """Prices belong to everybody: operators bring them in, by another door."""
+
+    code, status = "prices_are_shared", 403
+
+
 @dataclass(frozen=True, slots=True)
 class ReadFile:
     """A file as a table with a header, before any row of it is judged."""
 
     table: tables.Table
-    head: int  # place of the header among the lines
-    columns: Mapping[str, int]
+    layout: Layout
     comma: bool  # decimal comma
     digest: str
+    kind: str
+    remembered: bool = False  # the mapping is what the person chose before
+
+    @property
+    def head(self) -> tables.Line:
+        """The header."""
+        return self.table.lines[self.layout.head]
 
     @property
     def body(self) -> Sequence[tables.Line]:
         """The lines below the header."""
-        return self.table.lines[self.head + 1 :]
+        return self.table.lines[self.layout.head + 1 :]
 
     def dialect(self) -> dict[str, Any]:
         """How the file was read, as the batch keeps it."""
-        line = self.table.lines[self.head]
         return {
             "encoding": self.table.encoding,
             "delimiter": self.table.delimiter,
-            "header_line": line.number,
-            "header": [cell.strip() for cell in line.cells],
-            "columns": self.columns,
+            "header_line": self.head.number,
+            "header": [cell.strip() for cell in self.head.cells],
+            "columns": dict(self.layout.columns),
             "decimal_comma": self.comma,
+            "remembered": self.remembered,
         }
 
 
@@ -66,23 +109,82 @@ def read(
     *,
     data: bytes,
     user: User,
-    kind: str = KIND,
+    kind: str = csv_layout.POSITIONS,
     encoding: str = "utf-8",
     delimiter: str = "",
+    columns: Mapping[str, int | str] | None = None,
+    loose: bool = False,
 ) -> ReadFile:
     """Read a person's file, which takes long: no transaction need be open for it.
 
-    Raises BadInput for a file that is no table or lacks a column, TooLarge beyond a limit,
-    TooManyFiles.
+    Parameters
+    ----------
+    data : bytes
+    kind : str
+        positions, trades or cash.
+    columns : mapping, optional
+        Field to column, by name or place; found out, or as chosen before, when empty.
+    loose : bool
+        Take a file whose columns are to be mapped yet, if it has enough of them.
+
+    Raises
+    ------
+    BadInput
+        It is no table, or lacks a column.
+    TooLarge, TooManyFiles
+        Beyond a limit.
+    PricesAreShared
+        For prices.
     """
+    check_kind(kind)
     _check_day(user)
-    if kind != KIND:
-        raise BadInput("Only files of positions are read so far.", attr="kind")
     table = tables.read(data, encoding=encoding or "utf-8", delimiter=delimiter)
-    cells = [line.cells for line in table.lines]
-    head, columns = csv_rows.find_header(cells)
-    comma = csv_rows.has_decimal_comma(cells[head + 1 :], columns)
-    return ReadFile(table, head, columns, comma, hashlib.sha256(data).hexdigest())
+    cells = [line.cells for line in table.lines[: csv_layout.HEADER_WITHIN]]
+    kept = {} if columns else remembered(user, kind)
+    layout = csv_layout.find(cells, kind, aliases(kind), kept_columns(kept))
+    header = cells[layout.head]
+    if columns:
+        layout = Layout(layout.head, csv_layout.mapped(columns, header, kind))
+    enough = len(header) >= len(SHAPES[kind].required)
+    if not (loose and enough):
+        csv_layout.refuse_missing(layout, kind, header)
+    mine = kept.get(csv_layout.print_of(header))
+    below = [line.cells for line in table.lines[layout.head + 1 :]]
+    comma = csv_layout.has_decimal_comma(below, layout.columns, kind)
+    if mine is not None and mine.decimal_comma is not None:
+        comma = mine.decimal_comma
+    digest = hashlib.sha256(data).hexdigest()
+    return ReadFile(table, layout, comma, digest, kind, mine is not None)
+
+
+def holds_prices(data: bytes, encoding: str = "utf-8") -> bool:
+    """Whether a file brings prices or yields, which go to another door."""
+    head = data[:HEAD].decode(encoding or "utf-8", errors="replace").lstrip("\ufeff")
+    lines = [re.split("[,;\t]", line) for line in head.splitlines()]
+    return csv_layout.holds_prices(lines)
+
+
+def check_kind(kind: str) -> None:
+    """Raise BadInput for an unknown kind, and PricesAreShared."""
+    if kind == csv_layout.PRICES:
+        raise PricesAreShared(SHARED)
+    if kind not in SHAPES:
+        raise BadInput(f"A file holds {', '.join(SHAPES)}.", attr="kind", code="unknown_kind")
+
+
+def aliases(kind: str) -> dict[str, str]:
+    """Spellings of a kind's fields, as the house keeps them."""
+    return dict(ImportAlias.objects.filter(kind=kind).values_list("alias", "field"))
+
+
+def remembered(user: User, kind: str) -> dict[str, ImportMapping]:
+    """A person's mappings by the header they are for."""
+    return {each.header_hash: each for each in ImportMapping.objects.filter(user=user, kind=kind)}
+
+
+def kept_columns(kept: Mapping[str, ImportMapping]) -> dict[str, Mapping[str, int]]:
+    """Columns of mappings by header."""
+    return {key: each.columns for key, each in kept.items()}
 
 
 @transaction.atomic
@@ -97,96 +199,95 @@ def check(
     batch = ImportBatch.objects.create(
         portfolio_id=portfolio_id,
         user=user,
-        kind=KIND,
+        kind=file.kind,
         file_name=file_name[:200],
         file_hash=file.digest,
         session_date=session_date,
         dialect=file.dialect(),
     )
-    found: Counter[str] = Counter()
-    judged = import_rows.judge(
-        batch=batch, lines=file.body, columns=file.columns, comma=file.comma, user=user
-    )
-    for rows in judged:
-        ImportRow.objects.bulk_create(rows)
+    judge, found = Judge(batch, user), Counter[str]()
+    for start in range(0, len(file.body), BATCH):
+        lines = file.body[start : start + BATCH]
+        rows = [Draft(line.number, line.cells) for line in lines]
+        judge.judge(rows)
+        import_store.keep(batch.pk, rows)
         found.update(str(row.verdict) for row in rows)
-    counts = {each.value: found.get(each.value, 0) for each in RowVerdict}
-    batch.counts = counts | {"total": len(file.body)}
-    batch.save(update_fields=["counts"])
+    _conclude(batch, judge, found)
+    batch.save(update_fields=["counts", "totals"])
     return batch
 
 
-@transaction.atomic
-def commit(
-    *, batch_id: UUID, partial: bool = False, by: Actor, session_date: date | None = None
-) -> ImportBatch:
-    """Book a checked file's rows in one transaction: all of them, or with `partial` the good ones.
+def rejudge(batch: ImportBatch) -> None:
+    """Give every row of a checked file its verdict anew; the caller holds the lock and saves.
 
-    A committed file answers again what it did. The history of the holdings is valued by a job, up
-    to `session_date`. Raises Conflict when rows are bad and `partial` is not asked for.
+    Only rows that have become others are written.
     """
-    batch = ImportBatch.objects.select_related("portfolio", "user").filter(pk=batch_id).first()
+    judge, found = Judge(batch, batch.user), Counter[str]()
+    for rows in _chunks(batch):
+        before = [(row.verdict, row.parsed, row.fingerprint, row.messages) for row in rows]
+        judge.judge(rows)
+        changed = [
+            row
+            for row, old in zip(rows, before, strict=True)
+            if (row.verdict, row.parsed, row.fingerprint, row.messages) != old
+        ]
+        for row in changed:
+            row.version += 1
+        ImportRow.objects.bulk_update(changed, _JUDGED, batch_size=200)
+        found.update(str(row.verdict) for row in rows)
+    _conclude(batch, judge, found)
+
+
+_JUDGED = ["verdict", "parsed", "fingerprint", "messages", "version"]
+
+
+def _chunks(batch: ImportBatch) -> Iterator[list[ImportRow]]:
+    last = 0
+    while rows := list(batch.rows.filter(ordinal__gt=last).order_by("ordinal")[:BATCH]):
+        yield rows
+        last = rows[-1].ordinal
+
+
+def _conclude(batch: ImportBatch, judge: Judge, found: Counter[str]) -> None:
+    """Refuse what cash and holdings do not cover, then count."""
+    refused = judge.walk()
+    lines = sorted(refused)
+    for start in range(0, len(lines), BATCH):
+        rows = list(batch.rows.filter(ordinal__in=lines[start : start + BATCH]))
+        for row in rows:
+            found[str(row.verdict)] -= 1
+            found[RowVerdict.ERROR.value] += 1
+            import_rows.refuse(row, refused[row.ordinal])
+        ImportRow.objects.bulk_update(rows, ["verdict", "parsed", "messages"], batch_size=200)
+    counts = {each.value: found.get(each.value, 0) for each in RowVerdict}
+    batch.counts = counts | {"total": sum(counts.values())}
+    batch.totals = judge.totals()
+
+
+def bookable(batch: ImportBatch) -> int:
+    """How many rows can be booked."""
+    return sum(batch.counts.get(each, 0) for each in BOOKABLE)
+
+
+def locked(batch_id: UUID) -> ImportBatch:
+    """An import with its portfolio locked, as it stands now. Raises NotFound."""
+    batch = ImportBatch.objects.select_related("user").filter(pk=batch_id).first()
     if batch is None:
         raise NotFound("There is no such import.")
     [portfolio] = locking.lock_portfolios(batch.portfolio_id)
-    batch.refresh_from_db(fields=["status", "result", "version"])
-    if batch.status == ImportStatus.COMMITTED:
-        return batch
-    if batch.status != ImportStatus.CHECKED:
-        raise Conflict("The import was discarded.")
-    bad = batch.rows.filter(verdict=RowVerdict.ERROR).count()
-    if bad and not partial:
-        raise Conflict(
-            f"{bad} rows have errors. Mend them, or leave them out with partial=true.",
-            code="import_has_errors",
-            errors_count=bad,
-        )
-    rows = list(batch.rows.filter(verdict__in=BOOKABLE).order_by("ordinal"))
-    if len(rows) > MAX_BOOKED:
-        raise tables.TooLarge(f"One file may bring {MAX_BOOKED:,} positions.", attr="file")
-    result = _book(batch, portfolio, rows)
-    result["bad_rows"] = bad
-    batch.status = ImportStatus.COMMITTED
-    batch.committed_at = clock.now()
-    batch.result = result
-    batch.version += 1
-    batch.save(update_fields=["status", "committed_at", "result", "version", "updated_at"])
-    audit.record(
-        by=by,
-        action="import.commit",
-        object_type="import",
-        object_id=batch.pk,
-        chain=portfolio.pk,
-        after={"file": batch.file_name, "hash": batch.file_hash, **result},
-    )
-    _value_history(batch, rows, session_date or batch.session_date, by)
+    batch.refresh_from_db()
+    batch.portfolio = portfolio
     return batch
-
-
-def commit_queued(*, batch_id: UUID, partial: bool) -> ImportBatch:
-    """Book a long file from a job, for the person who checked it."""
-    batch = ImportBatch.objects.select_related("user").filter(pk=batch_id).first()
-    by = Actor.of_user(batch.user) if batch else system("import")
-    return commit(batch_id=batch_id, partial=partial, by=by)
-
-
-def is_long(batch: ImportBatch) -> bool:
-    """Whether a commit takes so long that a job does it."""
-    return sum(batch.counts.get(each, 0) for each in BOOKABLE) > LONG_FILE
 
 
 @transaction.atomic
 def discard(*, batch_id: UUID, by: Actor) -> ImportBatch:
     """Put a checked file away; nothing of it was booked. Doing it twice changes nothing."""
-    batch = ImportBatch.objects.filter(pk=batch_id).first()
-    if batch is None:
-        raise NotFound("There is no such import.")
-    locking.lock_portfolios(batch.portfolio_id)
-    batch.refresh_from_db(fields=["status", "version"])
+    batch = locked(batch_id)
     if batch.status == ImportStatus.DISCARDED:
         return batch
-    if batch.status == ImportStatus.COMMITTED:
-        raise Conflict("The import was committed; its bookings can be reversed.")
+    if batch.status != ImportStatus.CHECKED:
+        raise Conflict(f"The import is {batch.status}; what it booked can be undone for a day.")
     batch.status = ImportStatus.DISCARDED
     batch.version += 1
     batch.save(update_fields=["status", "version", "updated_at"])
@@ -209,6 +310,9 @@ def error_file(*, batch: ImportBatch) -> bytes:
     for row in batch.rows.filter(verdict=RowVerdict.ERROR).order_by("ordinal").iterator(BATCH):
         cells = [tables.unguard(cell) for cell in row.raw[:width]]
         cells += [""] * (width - len(cells))
+        for name, text in row.fixed.items():
+            if name in batch.dialect["columns"]:
+                cells[batch.dialect["columns"][name]] = text
         fields = "; ".join(each["field"] for each in row.messages)
         details = " ".join(each["detail"] for each in row.messages)
         rows.append([*(_typed(cell) for cell in cells), fields, details])
@@ -218,84 +322,19 @@ def error_file(*, batch: ImportBatch) -> bytes:
 def _typed(cell: str) -> Any:
     """A plain negative number is a number, not a formula."""
     try:
-        return csv_rows.parse_amount(cell)
+        return parse_amount(cell)
     except ValueError:
         return cell
+
+
+def template(kind: str) -> bytes:
+    """A small file of the right form. Raises BadInput for an unknown kind."""
+    check_kind(kind)
+    header, rows = TEMPLATES[kind]
+    return tables.write(header, rows)
 
 
 def _check_day(user: User) -> None:
     since = clock.now() - timedelta(days=1)
     if ImportBatch.objects.filter(user=user, created_at__gt=since).count() >= FILES_A_DAY:
         raise TooManyFiles(f"{FILES_A_DAY} files a day are checked; try again tomorrow.")
-
-
-def _book(batch: ImportBatch, portfolio: Portfolio, rows: Sequence[ImportRow]) -> dict[str, int]:
-    there = set(
-        Position.objects.open().filter(portfolio=portfolio).values_list("instrument_id", flat=True)
-    )
-    known = import_rows.instruments_of(rows, batch.user)
-    openings = []
-    for row in rows:
-        read = import_rows.parsed(row)
-        row.source = f"import:{batch.file_hash[:16]}:{row.fingerprint[:16]}"
-        openings.append(
-            Opening(
-                instrument=known[read.ticker],
-                quantity=read.quantity,
-                price=read.entry_price,
-                session_date=calendar.on_or_before(read.entry_date),
-                source=row.source,
-                reason=f"import of {batch.file_name}"[:300],
-            )
-        )
-    made = ledger.book_openings(portfolio_id=portfolio.pk, openings=openings)
-    ImportRow.objects.bulk_update(rows, ["source"], batch_size=BATCH)
-    held = {row.pk: each.instrument.pk for row, each in zip(rows, openings, strict=True)}
-    _tag(batch, portfolio, held, rows)
-    touched = {
-        each.instrument.pk for each, done in zip(openings, made, strict=True) if not done.replayed
-    }
-    repeated = sum(done.replayed for done in made)
-    return {
-        "created": len(touched - there),
-        "updated": len(touched & there),
-        "booked": len(made) - repeated,
-        "skipped": batch.counts.get(RowVerdict.DUPLICATE, 0) + repeated,
-        "warnings": batch.counts.get(RowVerdict.WARNING, 0),
-    }
-
-
-def _tag(
-    batch: ImportBatch,
-    portfolio: Portfolio,
-    instrument_of: Mapping[int, UUID],
-    rows: Sequence[ImportRow],
-) -> None:
-    tagged = [row for row in rows if import_rows.parsed(row).tags]
-    if not tagged:
-        return
-    positions = {each.instrument_id: each for each in Position.objects.filter(portfolio=portfolio)}
-    made: dict[tuple[str, str], Any] = {}
-    for row in tagged:
-        wanted = []
-        for kind, name in tags.parse(import_rows.parsed(row).tags):
-            key = (kind, name.lower())
-            if key not in made:
-                made[key] = tags.find_or_make(user=batch.user, kind=kind, name=name)
-            wanted.append(made[key])
-        tags.assign(position=positions[instrument_of[row.pk]], tags=wanted)
-
-
-def _value_history(batch: ImportBatch, rows: Sequence[ImportRow], until: date, by: Actor) -> None:
-    """Request the snapshots since the oldest entry, by a job."""
-    if not rows:
-        return
-    first = min(import_rows.parsed(row).entry_date for row in rows)
-    jobs.request(
-        "portfolios.take_snapshots",
-        as_of=until,
-        portfolio_ids=[batch.portfolio_id],
-        inputs={"start": calendar.on_or_before(first).isoformat(), "import": str(batch.pk)},
-        requested_by=by.user_id,
-        request_id=by.request_id,
-    )

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import transaction
 
 from etftrader.core.actor import Actor
-from etftrader.core.errors import BadInput, Conflict, NotFound
+from etftrader.core.errors import BadInput, Conflict
 from etftrader.core.money import MAX_AMOUNT, plain, to_money
 from marketdata.models import Instrument
 from portfolios.calculations import postings
@@ -25,16 +25,62 @@ from portfolios.choices import (
     LedgerAccount,
     PortfolioState,
     PortfolioStatus,
+    TrackingMode,
 )
 from portfolios.models import LedgerEntry, Portfolio, Position
 from portfolios.selectors import ledger as books
 from portfolios.services import booking, locking, running
 from portfolios.services.booking import Booking, Leg, Opening
 
-ZERO = Decimal(0)
+ZERO, ONE = Decimal(0), Decimal(1)
+
+
+# what stands against cash where money is all that moves, and which of these take it away
+AGAINST = {
+    EntryKind.DEPOSIT: LedgerAccount.EXTERNAL,
+    EntryKind.WITHDRAWAL: LedgerAccount.EXTERNAL,
+    EntryKind.FEE: LedgerAccount.FEES,
+    EntryKind.TAX: LedgerAccount.FEES,
+    EntryKind.BORROW_FEE: LedgerAccount.FEES,
+    EntryKind.INTEREST: LedgerAccount.INCOME,
+}
+OUTWARD = {EntryKind.WITHDRAWAL, EntryKind.FEE, EntryKind.TAX, EntryKind.BORROW_FEE}
 
 
 @transaction.atomic
+def book_cash(
+    *,
+    portfolio_id: UUID,
+    kind: EntryKind,
+    amount: Decimal,
+    session_date: date,
+    source: str,
+    reason: str = "",
+    by: Actor,
+) -> Booking:
+    """Book a positive amount of money of one of the kinds of `AGAINST`, with paper and audit line.
+
+    Deposits and withdrawals are external flows; fees, taxes and borrow fees lower P&L, interest
+    raises it. Raises LimitBreached when the cash does not cover what goes out.
+    """
+    [portfolio] = locking.lock_portfolios(portfolio_id)
+    there = known(portfolio, source)
+    if there is not None:
+        return there
+    amount = nonzero(amount)
+    if amount < 0:
+        raise BadInput("An amount is above zero.", attr="amount")
+    check_open(portfolio)
+    check_session(portfolio, session_date)
+    signed = -amount if kind in OUTWARD else amount
+    running.take_cash(portfolio, signed)
+    legs = [Leg(LedgerAccount.CASH, signed), Leg(AGAINST[kind], -signed)]
+    made = booking.append(portfolio, kind, source, session_date, legs, reason)
+    booking.document(portfolio, made, CashType(kind.value), signed, session_date, reason, by)
+    booking.record(portfolio, made, f"cash.{kind.value}", by, amount=plain(signed), reason=reason)
+    return made
+
+
 def book_flow(
     *,
     portfolio_id: UUID,
@@ -44,55 +90,16 @@ def book_flow(
     reason: str = "",
     by: Actor,
 ) -> Booking:
-    """Book a deposit (positive) or a withdrawal (negative), with its document and audit line.
-
-    Raises LimitBreached when the cash does not cover a withdrawal.
-    """
-    [portfolio] = locking.lock_portfolios(portfolio_id)
-    known = _known(portfolio, source)
-    if known is not None:
-        return known
-    amount = _nonzero(amount)
-    _check_open(portfolio)
-    _check_session(portfolio, session_date)
-    running.take_cash(portfolio, amount)
-    kind = EntryKind.DEPOSIT if amount > 0 else EntryKind.WITHDRAWAL
-    legs = [Leg(LedgerAccount.CASH, amount), Leg(LedgerAccount.EXTERNAL, -amount)]
-    made = booking.append(portfolio, kind, source, session_date, legs, reason)
-    booking.document(portfolio, made, CashType(kind.value), amount, session_date, reason, by)
-    booking.record(portfolio, made, f"cash.{kind.value}", by, amount=plain(amount), reason=reason)
-    return made
-
-
-@transaction.atomic
-def book_fee(
-    *,
-    portfolio_id: UUID,
-    amount: Decimal,
-    session_date: date,
-    source: str,
-    reason: str = "",
-    by: Actor,
-) -> Booking:
-    """Book a fee of its own, given as a positive amount; it lowers cash and P&L, it is no flow.
-
-    Raises LimitBreached when the cash does not cover it.
-    """
-    [portfolio] = locking.lock_portfolios(portfolio_id)
-    known = _known(portfolio, source)
-    if known is not None:
-        return known
-    amount = _nonzero(amount)
-    if amount < 0:
-        raise BadInput("A fee is a positive amount.", attr="amount")
-    _check_open(portfolio)
-    _check_session(portfolio, session_date)
-    running.take_cash(portfolio, -amount)
-    legs = [Leg(LedgerAccount.CASH, -amount), Leg(LedgerAccount.FEES, amount)]
-    made = booking.append(portfolio, EntryKind.FEE, source, session_date, legs, reason)
-    booking.document(portfolio, made, CashType.FEE, -amount, session_date, reason, by)
-    booking.record(portfolio, made, "cash.fee", by, amount=plain(amount), reason=reason)
-    return made
+    """Book a deposit (positive) or a withdrawal (negative) as `book_cash` does."""
+    return book_cash(
+        portfolio_id=portfolio_id,
+        kind=EntryKind.DEPOSIT if amount > 0 else EntryKind.WITHDRAWAL,
+        amount=abs(amount),
+        session_date=session_date,
+        source=source,
+        reason=reason,
+        by=by,
+    )
 
 
 def book_fill(
@@ -104,16 +111,19 @@ def book_fill(
     fee: Decimal,
     source: str,
     session_date: date,
+    rate: Decimal | None = None,
     locked: Portfolio | None = None,
 ) -> Booking:
     """Book one fill: ledger, position and cash change together or not at all.
 
-    With `locked`, as the caller read it under its lock, a refusal ends the caller's transaction.
-    Raises LimitBreached (INSUFFICIENT_CASH, OVERSELL), and Conflict when it is halted or closed.
+    Price and fee are in the instrument's currency; `rate` is the book's money for one unit of it,
+    as of the fill, and needed where the two differ. With `locked`, as the caller read it under its
+    lock, a refusal ends the caller's transaction. Raises LimitBreached (INSUFFICIENT_CASH,
+    OVERSELL), and Conflict when it is halted or closed, and where a rate is missing.
     """
     with transaction.atomic(savepoint=locked is None):
         [portfolio] = [locked] if locked is not None else locking.lock_portfolios(portfolio_id)
-        return _fill(portfolio, instrument, quantity, price, fee, source, session_date)
+        return _fill(portfolio, instrument, quantity, price, fee, source, session_date, rate)
 
 
 def _fill(
@@ -124,23 +134,26 @@ def _fill(
     fee: Decimal,
     source: str,
     session_date: date,
+    rate: Decimal | None,
 ) -> Booking:
-    known = _known(portfolio, source, instrument)
-    if known is not None:
-        return known
+    there = known(portfolio, source, instrument)
+    if there is not None:
+        return there
     if portfolio.state == PortfolioState.HALTED:
         raise Conflict("The portfolio is halted.", code="portfolio_halted")
-    _check_open(portfolio)
-    _check_session(portfolio, session_date)
-    quantity, fee = _nonzero(quantity), to_money(fee)
-    paid = _value(quantity, price, instrument)
+    check_open(portfolio)
+    check_keeps_trades(portfolio)
+    check_session(portfolio, session_date)
+    rate = booking.exchange_rate(portfolio, instrument, rate)
+    quantity, fee = nonzero(quantity), to_money(fee * (rate or ONE))
+    paid = value_of(quantity, price, instrument, rate)
     position = running.position_of(portfolio, instrument)
     running.check_holding(portfolio, position, quantity)
     running.take_cash(portfolio, -(paid + fee))
     realized = running.move(position, instrument, quantity, paid, session_date, fee)
     position.save()
     legs = booking.fill_legs(instrument, quantity, paid, fee)
-    return booking.append(portfolio, EntryKind.FILL, source, session_date, legs, "", realized)
+    return booking.append(portfolio, EntryKind.FILL, source, session_date, legs, "", realized, rate)
 
 
 @transaction.atomic
@@ -153,27 +166,30 @@ def book_settlement(
     source: str,
     reason: str = "",
     by: Actor,
+    rate: Decimal | None = None,
 ) -> Booking:
     """Close what is held of a contract that has ended, at its settlement price, which may be 0.
 
     The caller holds the portfolio's lock and restates the snapshots of sessions that are past: it
     stands on the session it ended on. A halted portfolio settles too, as this is no trade.
-    Raises LimitBreached when the cash does not cover what a short owes.
+    Raises LimitBreached when the cash does not cover what a short owes, and Conflict for a foreign
+    contract without a rate.
     """
-    known = _known(locked, source, instrument)
-    if known is not None:
-        return known
+    there = known(locked, source, instrument)
+    if there is not None:
+        return there
     position = running.position_of(locked, instrument)
-    quantity = _nonzero(-position.quantity)
+    quantity = nonzero(-position.quantity)
     if not price.is_finite() or price < 0:
         raise BadInput("A settlement price is not below zero.", attr="price")
-    paid = to_money(quantity * price * instrument.multiplier)
+    rate = booking.exchange_rate(locked, instrument, rate)
+    paid = to_money(quantity * price * instrument.multiplier * (rate or ONE))
     running.take_cash(locked, -paid)
     realized = running.move(position, instrument, quantity, paid, session_date)
     position.save()
     legs = booking.fill_legs(instrument, quantity, paid)
     made = booking.append(
-        locked, EntryKind.SETTLEMENT, source, session_date, legs, reason, realized
+        locked, EntryKind.SETTLEMENT, source, session_date, legs, reason, realized, rate
     )
     booking.record(
         locked,
@@ -201,12 +217,14 @@ def book_opening(
     source: str,
     reason: str = "",
     by: Actor | None = None,
+    rate: Decimal | None = None,
 ) -> Booking:
     """Bring in a holding at cost: its value counts as an external flow, cash does not move.
 
-    Shorts are taken as they are. With `by` the act gets its own audit line.
+    Shorts are taken as they are. With `by` the act gets its own audit line. Raises Conflict for a
+    foreign instrument without a rate.
     """
-    holding = Opening(instrument, quantity, price, session_date, source, reason)
+    holding = Opening(instrument, quantity, price, session_date, source, reason, rate)
     [made] = book_openings(portfolio_id=portfolio_id, openings=[holding])
     if by is not None and not made.replayed:
         booking.record(
@@ -237,14 +255,14 @@ def book_openings(*, portfolio_id: UUID, openings: Sequence[Opening]) -> list[Bo
     fresh: dict[str, Booking] = {}
     made, rows = [], []
     for each in openings:
-        known = _known(portfolio, each.source, each.instrument) if each.source in there else None
+        one = known(portfolio, each.source, each.instrument) if each.source in there else None
         if each.source in fresh:
-            known = replace(fresh[each.source], replayed=True)
-        if known is None:
-            legs, known = _open(portfolio, each, positions)
+            one = replace(fresh[each.source], replayed=True)
+        if one is None:
+            legs, one = _open(portfolio, each, positions)
             rows += legs
-            fresh[each.source] = known
-        made.append(known)
+            fresh[each.source] = one
+        made.append(one)
     if rows:
         for position in positions.values():
             position.save()
@@ -255,9 +273,10 @@ def book_openings(*, portfolio_id: UUID, openings: Sequence[Opening]) -> list[Bo
 def _open(
     portfolio: Portfolio, each: Opening, positions: dict[UUID, Position]
 ) -> tuple[list[LedgerEntry], Booking]:
-    _check_open(portfolio)
-    quantity = _nonzero(each.quantity)
-    value = _value(quantity, each.price, each.instrument)
+    check_open(portfolio)
+    quantity = nonzero(each.quantity)
+    rate = booking.exchange_rate(portfolio, each.instrument, each.rate)
+    value = value_of(quantity, each.price, each.instrument, rate)
     if each.instrument.pk not in positions:
         positions[each.instrument.pk] = running.position_of(portfolio, each.instrument)
     position = positions[each.instrument.pk]
@@ -268,59 +287,14 @@ def _open(
         Leg(LedgerAccount.HOLDING, quantity, each.instrument),
         Leg(LedgerAccount.MARKET, -quantity, each.instrument),
     ]
-    return booking.write(
-        portfolio, EntryKind.OPENING, each.source, each.session_date, legs, each.reason, realized
-    )
+    head = portfolio, EntryKind.OPENING, each.source, each.session_date
+    return booking.write(*head, legs, each.reason, realized, rate)
 
 
-@transaction.atomic
-def reverse(
-    *,
-    portfolio_id: UUID,
-    source: str,
-    reason: str,
-    by: Actor,
-    session_date: date | None = None,
-) -> Booking:
-    """Take a booking back: the opposite legs under `reversal:<source>`, totals as if never booked.
-
-    The session defaults to the newest booked one. A halted portfolio may be corrected.
-    Raises NotFound, LimitBreached when cash or holdings are no longer there, and Conflict for a
-    reversal of a reversal, and for dividends, splits and what they have counted on.
-    """
-    [portfolio] = locking.lock_portfolios(portfolio_id)
-    again = f"{books.REVERSAL}{source}"
-    known = _known(portfolio, again)
-    if known is not None:
-        return known
-    entries = list(
-        portfolio.entries.filter(source=source).select_related("instrument").order_by("leg")
-    )
-    if not entries:
-        raise NotFound("There is no such booking.")
-    if entries[0].kind == EntryKind.REVERSAL:
-        raise Conflict("A reversal cannot be reversed; book it again instead.")
-    _check_no_action(portfolio, entries)
-    newest = books.newest_session(portfolio_id)
-    session_date = session_date or newest
-    assert session_date is not None
-    _check_session(portfolio, session_date)
-    legs = [Leg(each.account, -each.amount, each.instrument) for each in entries]
-    cash = sum((leg.amount for leg in legs if leg.account == LedgerAccount.CASH), ZERO)
-    if cash:
-        running.take_cash(portfolio, cash)
-    made = booking.append(portfolio, EntryKind.REVERSAL, again, session_date, legs, reason)
-    for entry in entries:
-        if entry.account == LedgerAccount.HOLDING and entry.instrument is not None:
-            running.restore(portfolio, entry.instrument, -entry.amount, session_date)
-    booking.reverse_document(portfolio, entries[0].seq, made, session_date, reason, by)
-    booking.record(portfolio, made, "ledger.reverse", by, source=source, reason=reason)
-    return made
-
-
-def _known(
+def known(
     portfolio: Portfolio, source: str, instrument: Instrument | None = None
 ) -> Booking | None:
+    """What stands booked under a source already; with what it realised in an instrument."""
     # unique, so unordered: ordering by id could lead the database through the whole ledger
     entry = next(iter(portfolio.entries.filter(source=source, leg=1)), None)
     if entry is None:
@@ -335,21 +309,8 @@ def _known(
     return Booking(entry.seq, entry.hash, replayed=True, realized_pnl=realized)
 
 
-def _check_no_action(portfolio: Portfolio, entries: Sequence[LedgerEntry]) -> None:
-    """What a dividend or a split has counted on stays: neither is computed a second time."""
-    first = entries[0]
-    if first.source.startswith(books.ACTION):
-        raise Conflict("A dividend or split cannot be taken back.", code="corporate_action")
-    moved = {each.instrument_id for each in entries if each.instrument_id is not None}
-    if moved and books.action_since(portfolio_id=portfolio.pk, instrument_ids=moved, seq=first.seq):
-        raise Conflict(
-            "A dividend or split was booked on it since. Book the opposite at today's price "
-            "instead.",
-            code="corporate_action_since",
-        )
-
-
-def _nonzero(amount: Decimal) -> Decimal:
+def nonzero(amount: Decimal) -> Decimal:
+    """Return an amount that can be kept exactly and is none of nothing. Raises BadInput."""
     if not abs(amount) <= MAX_AMOUNT:
         raise BadInput("Too large to be booked.", attr="amount")
     exact = to_money(amount)
@@ -360,21 +321,40 @@ def _nonzero(amount: Decimal) -> Decimal:
     return exact
 
 
-def _value(quantity: Decimal, price: Decimal, instrument: Instrument) -> Decimal:
+def value_of(
+    quantity: Decimal, price: Decimal, instrument: Instrument, rate: Decimal | None
+) -> Decimal:
+    """Return what units cost at a price in the book's currency, to be booked.
+
+    Raises BadInput for what is no price.
+    """
     if not price.is_finite() or price <= 0:
         raise BadInput("A price is above zero.", attr="price")
-    value = quantity * price * instrument.multiplier
+    value = quantity * price * instrument.multiplier * (rate or ONE)
     if not abs(value) <= MAX_AMOUNT:
         raise BadInput("Too large to be booked.", attr="price")
     return to_money(value)
 
 
-def _check_open(portfolio: Portfolio) -> None:
-    if portfolio.status == PortfolioStatus.CLOSED:
-        raise Conflict("The portfolio is closed.", code="portfolio_closed")
+def check_open(portfolio: Portfolio) -> None:
+    """Raise Conflict for a portfolio that is closed or archived."""
+    if portfolio.status != PortfolioStatus.ACTIVE:
+        raise Conflict(
+            f"The portfolio is {portfolio.status}. Reopen it first.", code="portfolio_closed"
+        )
 
 
-def _check_session(portfolio: Portfolio, session_date: date) -> None:
+def check_keeps_trades(portfolio: Portfolio) -> None:
+    """Raise Conflict (`holdings_mode`) for a portfolio that is told its holdings as they are."""
+    if portfolio.tracking_mode == TrackingMode.HOLDINGS:
+        raise Conflict(
+            "This portfolio keeps holdings, not trades. Change the holding, or its mode.",
+            code="holdings_mode",
+        )
+
+
+def check_session(portfolio: Portfolio, session_date: date) -> None:
+    """Raise Conflict for a session before the newest booked one."""
     newest = books.newest_session(portfolio.pk)
     if newest is not None and session_date < newest:
         raise Conflict(

@@ -1,9 +1,12 @@
-"""The one lock of money and holdings: portfolio rows, always in the order of their ids."""
+"""The one lock of money and holdings: portfolio rows, always in the order of their ids.
+
+An account is locked before any portfolio.
+"""
 
 from uuid import UUID
 
 from etftrader.core.errors import NotFound
-from portfolios.models import Portfolio
+from portfolios.models import Account, Portfolio
 
 
 def lock_portfolios(*ids: UUID) -> list[Portfolio]:
@@ -15,4 +18,12 @@ def lock_portfolios(*ids: UUID) -> list[Portfolio]:
     found = list(Portfolio.objects.select_for_update().filter(pk__in=wanted).order_by("pk"))
     if len(found) != len(wanted):
         raise NotFound("There is no such portfolio.")
+    return found
+
+
+def lock_account(account_id: UUID) -> Account:
+    """Lock an account for the rest of the transaction. Raises NotFound."""
+    found = Account.objects.select_for_update().filter(pk=account_id).first()
+    if found is None:
+        raise NotFound("There is no such account.")
     return found

@@ -11,8 +11,8 @@ from etftrader.core.money import plain
 from marketdata.models import Instrument
 from portfolios.calculations import postings
 from portfolios.calculations.cost_basis import Holding, add_units, apply_fill
+from portfolios.calculations.postings import Totals
 from portfolios.models import Portfolio, Position
-from portfolios.selectors import ledger as books
 
 ZERO = Decimal(0)
 
@@ -41,6 +41,7 @@ def check_holding(portfolio: Portfolio, position: Position, quantity: Decimal) -
 def position_of(portfolio: Portfolio, instrument: Instrument) -> Position:
     """The one position of an instrument, made at its first booking."""
     position, _ = Position.objects.get_or_create(portfolio=portfolio, instrument=instrument)
+    position.portfolio = portfolio  # the row under the lock, not a second reading of it
     return position
 
 
@@ -90,16 +91,23 @@ def _keep(position: Position, holding: Holding, fees: Decimal) -> None:
     position.version += 1
 
 
+def carry(position: Position, gain: Decimal) -> None:
+    """Leave out what a holding that came in had earned in the book it came from."""
+    position.realized_pnl -= gain
+
+
 def restore(
-    portfolio: Portfolio, instrument: Instrument, quantity: Decimal, session_date: date
-) -> None:
-    """Running totals of one instrument after a reversal: the ledger replayed without the pair."""
+    portfolio: Portfolio, instrument: Instrument, totals: Totals, session_date: date
+) -> Decimal:
+    """Set one instrument's running totals to those of its ledger after a reversal.
+
+    Answers by how much the realised P&L changed.
+    """
     position = position_of(portfolio, instrument)
-    check_holding(portfolio, position, quantity)
-    history = books.postings(portfolio_ids=[portfolio.pk], instrument_id=instrument.pk)
-    totals = postings.replay(history.get(portfolio.pk, []), {instrument.pk: instrument.multiplier})
+    before = position.realized_pnl
     holding = totals.holdings.get(instrument.pk, Holding())
     position.opened_on = totals.opened.get(instrument.pk)
     position.closed_on = None if holding.quantity else session_date
     _keep(position, holding, totals.fees)
     position.save()
+    return holding.realized_pnl - before

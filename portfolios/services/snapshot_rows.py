@@ -1,5 +1,6 @@
 """The rows of snapshots: one day's figures, compared with what stands there, written in bulk."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,20 +14,24 @@ from django.db.models import Max
 from etftrader.core.money import to_money
 from marketdata.choices import InstrumentKind
 from marketdata.models import Instrument
-from marketdata.selectors import terms
+from marketdata.selectors import exchange_rates, terms
+from marketdata.selectors.exchange_rates import Rates
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.terms import Terms
+from portfolios import live
 from portfolios.calculations import returns
 from portfolios.calculations.postings import Totals
 from portfolios.choices import SnapshotKind
 from portfolios.constants import IDENTITY_TOLERANCE, SNAPSHOT_FACTS, SNAPSHOT_MONEY
 from portfolios.models import Portfolio, PortfolioSnapshot, PositionSnapshot
-from portfolios.selectors import valuation
+from portfolios.selectors import tags, valuation
 from portfolios.selectors.holdings import Book, HeldLine, Traded
 from portfolios.selectors.valuation import Valuation
 
 ZERO = Decimal(0)
 BATCH = 1_000
+
+NOISE = 1e-12  # of an index near one, and of what is measured by it: no change
 
 FIGURES = (*SNAPSHOT_MONEY, *SNAPSHOT_FACTS)
 LINE_FIGURES = [
@@ -34,6 +39,7 @@ LINE_FIGURES = [
     "quantity",
     "cost_basis",
     "price",
+    "exchange_rate",
     "price_session",
     "price_class",
     "exposure",
@@ -70,6 +76,7 @@ class Day:
     traded: Mapping[UUID, Traded]
     fees: Decimal  # since the snapshot before
     income: Decimal = ZERO  # since then too
+    rates: Rates = exchange_rates.NONE
 
 
 def before(portfolio_id: UUID, session_date: date) -> PortfolioSnapshot | None:
@@ -97,8 +104,10 @@ class Writer:
         self.standing = {(each.portfolio_id, each.session_date): each for each in rows}
         lines = PositionSnapshot.objects.filter(snapshot__in=self.standing.values())
         self.lines: dict[int, set[tuple[Any, ...]]] = {}
+        self.tags: dict[tuple[int, UUID], Any] = {}  # as they were kept when a line was first taken
         for line in lines:
             self.lines.setdefault(line.snapshot_id, set()).add(_key(line))
+            self.tags[line.snapshot_id, line.instrument_id] = line.tags
         self.taken_at = taken_at
         self.terms: dict[UUID, Terms] = {}
         self.peaks: dict[UUID, float] = {}
@@ -114,8 +123,8 @@ class Writer:
         instruments: Mapping[UUID, Instrument],
     ) -> PortfolioSnapshot:
         """Compute one snapshot after `last` and note whether it is new, changed or the same."""
-        book = _book(portfolio.pk, day.totals, instruments, self._terms(instruments))
-        worth = valuation.value(book=book, marks=day.marks, traded=day.traded)
+        book = _book(portfolio, day.totals, instruments, self._terms(instruments))
+        worth = valuation.value(book=book, marks=day.marks, traded=day.traded, rates=day.rates)
         figures = _figures(day, worth, last)
         figures["drawdown"] = self._drawdown(portfolio.pk, day, figures["twr_index"])
         lines = [_line(each) for each in worth.lines]
@@ -125,7 +134,9 @@ class Writer:
             self.new.append((row, lines))
         else:
             same_lines = self.lines.get(row.pk, set()) == {_key(each) for each in lines}
-            if not same_lines or any(getattr(row, name) != figures[name] for name in FIGURES):
+            if not same_lines or any(
+                _differs(getattr(row, name), figures[name]) for name in FIGURES
+            ):
                 kept = {} if same_lines else NO_RISK
                 for name, figure in {**figures, **kept}.items():
                     setattr(row, name, figure)
@@ -147,8 +158,30 @@ class Writer:
             for line in mine:
                 line.snapshot = row
                 lines.append(line)
+        self._freeze(lines)
         PositionSnapshot.objects.bulk_create(lines, batch_size=BATCH)
+        self._tell()
         return self.results
+
+    def _tell(self) -> None:
+        """Tell the pages of each book that was valued, once for its newest session."""
+        newest: dict[UUID, date] = {}
+        for row, _ in [*self.new, *self.changed]:
+            day = newest.get(row.portfolio_id, row.session_date)
+            newest[row.portfolio_id] = max(day, row.session_date)
+        for portfolio_id, day in newest.items():
+            live.publish_snapshot(portfolio_id, day)
+
+    def _freeze(self, lines: Sequence[PositionSnapshot]) -> None:
+        """Keep with each line the tags of its position; a line taken again keeps those it had."""
+        fresh = [each for each in lines if (each.snapshot_id, each.instrument_id) not in self.tags]
+        now = {}
+        if fresh:
+            now = tags.standing(portfolio_ids={each.snapshot.portfolio_id for each in fresh})
+        for each in lines:
+            place = (each.snapshot_id, each.instrument_id)
+            found = now.get((each.snapshot.portfolio_id, each.instrument_id), ())
+            each.tags = self.tags[place] if place in self.tags else tags.frozen(found)
 
     def _terms(self, instruments: Mapping[UUID, Instrument]) -> Mapping[UUID, Terms]:
         fresh = [
@@ -172,8 +205,15 @@ class Writer:
         return index / self.peaks[portfolio_id] - 1.0 if self.peaks[portfolio_id] else 0.0
 
 
+def _differs(stood: Any, now: Any) -> bool:
+    """Whether a figure is another one; money exactly, ratios beyond the noise of their digits."""
+    if isinstance(stood, float) and isinstance(now, float):
+        return not math.isclose(stood, now, rel_tol=NOISE, abs_tol=NOISE)
+    return bool(stood != now)
+
+
 def _book(
-    portfolio_id: UUID,
+    portfolio: Portfolio,
     totals: Totals,
     instruments: Mapping[UUID, Instrument],
     contracts: Mapping[UUID, Terms],
@@ -184,6 +224,7 @@ def _book(
             symbol=instruments[key].symbol,
             kind=instruments[key].kind,
             sector=instruments[key].sector,
+            currency=instruments[key].currency,
             quantity=holding.quantity,
             cost_basis=holding.cost_basis,
             multiplier=instruments[key].multiplier,
@@ -196,7 +237,8 @@ def _book(
         if holding.quantity
     ]
     lines.sort(key=lambda line: line.symbol)
-    return Book(portfolio_id, totals.seq, totals.cash, tuple(lines), totals.accrued)
+    head = portfolio.pk, portfolio.base_currency
+    return Book(*head, totals.seq, totals.cash, tuple(lines), totals.accrued)
 
 
 def _figures(day: Day, worth: Valuation, last: PortfolioSnapshot | None) -> dict[str, Any]:
@@ -262,7 +304,8 @@ def _line(each: valuation.ValuedLine) -> PositionSnapshot:
         instrument_id=each.line.instrument_id,
         quantity=each.line.quantity,
         cost_basis=each.cost,
-        price=mark.price if mark else None,
+        price=each.price,
+        exchange_rate=each.rate.value if each.rate else None,
         price_session=mark.session_date if mark else None,
         price_class=mark.price_class if mark else "",
         exposure=each.exposure,

@@ -145,7 +145,7 @@ def _openings_short(found: Sequence[postings.Posting]) -> dict[UUID, Decimal]:
     for posting in postings.effective(found):
         traded = posting.traded
         grows = posting.kind in (EntryKind.OPENING, EntryKind.SPLIT)
-        if grows and traded is not None and traded[1] < 0:
+        if grows and books.FOLLOWS not in posting.source and traded is not None and traded[1] < 0:
             floors[traded[0]] = floors.get(traded[0], ZERO) + traded[1]
     return floors
 

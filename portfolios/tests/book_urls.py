@@ -12,7 +12,7 @@ def elsewhere(request: HttpRequest, **kwargs: object) -> HttpResponse:
     return HttpResponse("elsewhere")
 
 
-OF_A_PORTFOLIO = ("overview", "positions", "trade", "orders", "trades", "risk", "performance")
+OF_A_PORTFOLIO = ("overview", "positions", "trade", "orders", "trades", "risk", "costs")
 ALONE = ("dashboard", "data", "jobs", "advance", "glossary", "alerts")
 urlpatterns = [
     *page_urls,

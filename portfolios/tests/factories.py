@@ -118,8 +118,9 @@ def fill(
     fee: Any = 0,
     session_date: date = MONDAY,
     source: str = "",
+    rate: Any = None,
 ) -> Booking:
-    """Buy, or sell with a minus."""
+    """Buy, or sell with a minus; `rate` is of the instrument's currency in the book's."""
     return ledger.book_fill(
         portfolio_id=portfolio.pk,
         instrument=instrument,
@@ -128,6 +129,7 @@ def fill(
         fee=Decimal(str(fee)),
         source=source or f"test:{instrument.symbol}:{quantity}:{price}:{session_date}",
         session_date=session_date,
+        rate=None if rate is None else Decimal(str(rate)),
     )
 
 
@@ -139,6 +141,7 @@ def opening(
     *,
     session_date: date = MONDAY,
     source: str = "",
+    rate: Any = None,
 ) -> Booking:
     """A holding brought in."""
     return ledger.book_opening(
@@ -148,4 +151,5 @@ def opening(
         price=Decimal(str(price)),
         session_date=session_date,
         source=source or f"test:opening:{instrument.symbol}:{quantity}",
+        rate=None if rate is None else Decimal(str(rate)),
     )

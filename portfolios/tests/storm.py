@@ -1,12 +1,13 @@
-"""What the threads of the ledger's storm do: flows, fills, fees and reversals on a few books."""
+"""What the threads of the ledger's storms do: bookings on a few books, transfers between two."""
 
 import random
 from decimal import Decimal
 from uuid import UUID
 
-from etftrader.core.errors import LimitBreached, NotFound
+from etftrader.core.errors import Conflict, LimitBreached, NotFound
 from marketdata.models import Instrument
-from portfolios.services import ledger
+from portfolios.choices import EntryKind
+from portfolios.services import ledger, reversals, transfers
 from portfolios.tests.factories import HOUSE, MONDAY
 
 
@@ -52,8 +53,9 @@ def _one(dice: random.Random, source: str, portfolio: UUID, funds: dict[str, Ins
                 by=HOUSE,
             )
         elif kind == "fee":
-            made = ledger.book_fee(
+            made = ledger.book_cash(
                 portfolio_id=portfolio,
+                kind=EntryKind.FEE,
                 amount=Decimal("0.10"),
                 session_date=MONDAY,
                 source=source,
@@ -61,7 +63,39 @@ def _one(dice: random.Random, source: str, portfolio: UUID, funds: dict[str, Ins
             )
         else:
             back = f"shared-{dice.randint(0, 99)}"
-            made = ledger.reverse(portfolio_id=portfolio, source=back, reason="storm", by=HOUSE)
-    except (LimitBreached, NotFound) as refusal:
+            made = reversals.reverse(portfolio_id=portfolio, source=back, reason="storm", by=HOUSE)
+    except (Conflict, LimitBreached, NotFound) as refusal:
         return refusal.code
     return "replayed" if made.replayed else "booked"
+
+
+def to_and_fro(
+    *, process: int, thread: int, portfolios: list[str], operations: int, seed: int
+) -> dict[str, int]:
+    """Transfer cash and units between two books, half of the threads the other way round."""
+    [fund] = Instrument.objects.all()
+    dice = random.Random(f"{seed}-{process}-{thread}")
+    ids = [UUID(each) for each in portfolios]
+    origin, target = ids if thread % 2 else reversed(ids)
+    act = transfers.Act(MONDAY, HOUSE)
+    told: dict[str, int] = {}
+    for _ in range(operations):
+        try:
+            if dice.random() < 0.5:
+                transfers.of_cash(
+                    origin_id=origin, target_id=target, amount=Decimal(dice.randint(1, 9)), act=act
+                )
+            else:
+                transfers.of_holding(
+                    origin_id=origin,
+                    target_id=target,
+                    instrument=fund,
+                    quantity=Decimal(dice.randint(1, 3)),
+                    price=Decimal(dice.randint(90, 110)),
+                    act=act,
+                )
+            word = "moved"
+        except LimitBreached as refusal:
+            word = refusal.code
+        told[word] = told.get(word, 0) + 1
+    return told

@@ -1,6 +1,6 @@
 """Tables of the books' pages, as the table partial draws them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,36 +8,11 @@ from django.core.paginator import Page
 from django.urls import NoReverseMatch, reverse
 
 from etftrader.core import formats
-from etftrader.core.pages import paged
-from portfolios.choices import EntryKind, PortfolioStatus, RowVerdict
-from portfolios.models import ImportBatch, ImportRow
+from portfolios.choices import EntryKind, PortfolioStatus
+from portfolios.models import Portfolio
 from portfolios.selectors.cash import Movement
 from portfolios.selectors.ledger import REVERSAL
 from portfolios.selectors.portfolios import Listed
-
-KINDS = {
-    RowVerdict.NEW: "ok",
-    RowVerdict.WARNING: "watch",
-    RowVerdict.DUPLICATE: "plain",
-    RowVerdict.ERROR: "bad",
-}
-
-_CELLS = {
-    "ticker": "Ticker",
-    "quantity": "Quantity",
-    "entry_price": "Price",
-    "entry_date": "Date",
-    "tags": "Tags",
-}
-IMPORT_COLUMNS = (
-    {"key": "line", "label": "Line", "fmt": "int"},
-    {"key": "verdict", "label": "Verdict", "kind": "tag"},
-    *(
-        {"key": name, "label": label, "priority": "" if name == "ticker" else "p3"}
-        for name, label in _CELLS.items()
-    ),
-    {"key": "said", "label": "Message", "css": "wrap"},
-)
 
 
 def portfolios(rows: Iterable[Listed]) -> dict[str, Any]:
@@ -65,7 +40,7 @@ def portfolios(rows: Iterable[Listed]) -> dict[str, Any]:
 
 def _portfolio(each: Listed) -> dict[str, Any]:
     row, newest = each.portfolio, each.snapshot
-    closed = row.status == PortfolioStatus.CLOSED
+    closed = row.status != PortfolioStatus.ACTIVE
     kind = "plain" if closed else ("ok" if row.state == "active" else "watch")
     return {
         "id": row.pk,
@@ -73,13 +48,14 @@ def _portfolio(each: Listed) -> dict[str, Any]:
         "description": row.description,
         "url": _overview(row.pk),
         "role": each.role,
+        "currency": row.base_currency,
         "nav": newest.nav if newest else None,
         "nav_reason": "no snapshot yet",
         "day_pnl": newest.daily_pnl if newest else None,
         "day_pnl_reason": "no snapshot yet",
         "positions": each.positions,
         "session": newest.session_date.isoformat() if newest else "",
-        "state": {"kind": kind, "text": "closed" if closed else row.state},
+        "state": {"kind": kind, "text": row.status if closed else row.state},
     }
 
 
@@ -92,7 +68,8 @@ def _overview(portfolio_id: Any) -> str:
 
 CASH_COLUMNS = (
     {"key": "what", "label": "Movement", "kind": "template", "css": "fold",
-     "template": "portfolios/cell_movement.html"},
+     "template": "portfolios/cell_movement.html",
+     "parts": (("kind", "Movement"), ("of", "Of"), ("session", "Session"), ("reason", "Reason"))},
     {"key": "amount", "label": "Amount", "fmt": "signed:money2"},
     {"key": "fee", "label": "Fee in it", "fmt": "money2", "priority": "p3"},
     {"key": "balance", "label": "Balance", "fmt": "money2"},
@@ -103,25 +80,62 @@ _KINDS = {
     EntryKind.DEPOSIT: "Deposit",
     EntryKind.WITHDRAWAL: "Withdrawal",
     EntryKind.FEE: "Fee",
+    EntryKind.INTEREST: "Interest",
+    EntryKind.TAX: "Tax",
+    EntryKind.BORROW_FEE: "Borrow fee",
+    EntryKind.TRANSFER: "Transfer",
     EntryKind.PAYMENT: "Dividend",
     EntryKind.SETTLEMENT: "Settlement",
     EntryKind.REVERSAL: "Reversal",
 }
 
+AGAIN = ("date", "type", "amount", "currency", "reason", "ticker", "reference")
+_WORDS = {
+    EntryKind.DEPOSIT: "deposit",
+    EntryKind.WITHDRAWAL: "withdrawal",
+    EntryKind.FEE: "fee",
+    EntryKind.INTEREST: "interest",
+    EntryKind.PAYMENT: "dividend",
+}
 
-def cash(page: Page, rows: Sequence[Movement], portfolio_id: UUID) -> dict[str, Any]:
+
+def cash(
+    page: Page, rows: Sequence[Movement], portfolio: Portfolio, able: Collection[int] = ()
+) -> dict[str, Any]:
     """Everything that moved cash on one page of the ledger, and what was left each time."""
+    undone = {row.source.removeprefix(REVERSAL) for row in rows if row.source.startswith(REVERSAL)}
     return {
         "id": "cash",
         "caption": "Cash movements, newest first",
         "columns": CASH_COLUMNS,
-        "rows": [_movement(row, portfolio_id) for row in rows],
+        "rows": [
+            _movement(row, portfolio.pk, row.seq in able)
+            | {"again": None if row.source in undone else _again(row, portfolio)}
+            for row in rows
+        ],
+        "again": AGAIN,
         "page": page,
         "empty": {"text": "No cash has moved yet. The form beside books a deposit."},
     }
 
 
-def _movement(row: Movement, portfolio_id: UUID) -> dict[str, Any]:
+def _again(row: Movement, portfolio: Portfolio) -> dict[str, Any] | None:
+    """The movement as an import of cash reads it; None for what is no cash of its own."""
+    kind = _WORDS.get(EntryKind(row.kind))
+    if kind is None:
+        return None
+    return {
+        "date": row.session_date.isoformat(),
+        "type": kind,
+        "amount": row.amount,
+        "currency": portfolio.base_currency,
+        "reason": row.reason,
+        "ticker": row.symbol,
+        "reference": f"{row.seq}",
+    }
+
+
+def _movement(row: Movement, portfolio_id: UUID, able: bool) -> dict[str, Any]:
     traded = "Bought" if row.quantity > 0 else "Sold"
     units = formats.show(abs(row.quantity), "qty")
     return {
@@ -132,6 +146,7 @@ def _movement(row: Movement, portfolio_id: UUID) -> dict[str, Any]:
             "url": _cause(row, portfolio_id),
             "session": row.session_date,
             "reason": row.reason,
+            "back": _take_back(portfolio_id, row.seq) if able else "",
         },
         "amount": row.amount,
         "fee": row.fee or None,
@@ -142,74 +157,13 @@ def _movement(row: Movement, portfolio_id: UUID) -> dict[str, Any]:
     }
 
 
+def _take_back(portfolio_id: UUID, seq: int) -> str:
+    return reverse("cash_reverse", args=[portfolio_id, seq]) + "#reverse"
+
+
 def _cause(row: Movement, portfolio_id: UUID) -> str:
     """Where it can be read what caused it: the trade, else what was traded."""
     kind, _, key = row.source.removeprefix(REVERSAL).partition(":")
     if kind == "trade":
         return reverse("trade_detail", args=[portfolio_id, key])
     return reverse("quote", args=[row.symbol]) if row.symbol else ""
-
-
-def imports(rows: Iterable[ImportBatch]) -> dict[str, Any]:
-    """Files brought so far."""
-    return {
-        "id": "imports",
-        "caption": "Imports, newest first",
-        "columns": [
-            {"key": "file", "label": "File", "sub": "portfolio"},
-            {"key": "at", "label": "Checked", "kind": "moment", "moment": "full"},
-            {"key": "rows", "label": "Rows", "fmt": "int"},
-            {"key": "errors", "label": "Errors", "fmt": "int"},
-            {"key": "status", "label": "Status", "kind": "tag"},
-        ],
-        "rows": [
-            {
-                "id": row.pk,
-                "url": reverse("import_detail", args=[row.pk]),
-                "file": row.file_name,
-                "portfolio": row.portfolio.name,
-                "at": row.created_at,
-                "rows": row.counts.get("total", 0),
-                "errors": row.counts.get("error", 0),
-                "status": {
-                    "kind": "ok" if row.status == "committed" else "plain",
-                    "text": row.status,
-                },
-            }
-            for row in rows
-        ],
-        "empty": {"text": "No file has been imported yet. The form beside checks one first."},
-    }
-
-
-def import_rows(page: Page, query: str) -> dict[str, Any]:
-    """Rows of a file with their verdicts."""
-    return paged(
-        page,
-        key="rows",
-        caption="Rows of the file with their verdicts",
-        columns=IMPORT_COLUMNS,
-        row=_import_row,
-        query=query,
-        empty="No row has this verdict.",
-    )
-
-
-def _import_row(row: ImportRow) -> dict[str, Any]:
-    read = row.parsed or {}
-    places = row.batch.dialect["columns"]
-    shown = {name: read.get(name) or _raw(row, places.get(name)) for name in _CELLS}
-    said = [f"{m['field']}: {m['detail']} {m['hint']}".strip() for m in row.messages]
-    verdict = RowVerdict(row.verdict)
-    return {
-        "id": row.pk,
-        "line": row.ordinal,
-        "verdict": {"kind": KINDS[verdict], "text": verdict.value},
-        **shown,
-        "said": " ".join(said),
-    }
-
-
-def _raw(row: ImportRow, place: int | None) -> str:
-    """A cell as it stood in the file."""
-    return row.raw[place] if place is not None and place < len(row.raw) else ""

@@ -21,6 +21,7 @@ from portfolios.selectors import access, greeks, option_scenarios
 from portfolios.selectors.greeks import Book
 from portfolios.services import greeks as write
 from portfolios.views import greek_tables as tables
+from portfolios.views.as_of import moment_of, past_session
 
 BOOK_PANELS = {"book": "portfolios/greeks_book.html"}
 ONE_PANELS = {
@@ -38,8 +39,7 @@ class GreeksPage(LoginRequiredMixin, View):
         """Now, or at a past close with `?as_of=`; legs of the underlyings in `?open=`."""
         actor = Actor.of(request)
         portfolio = access.portfolio_for(actor, portfolio_id)
-        moment = sessions.moment()
-        asked = _asked(request, moment)
+        moment, asked = moment_of(request), past_session(request)
         found = _book(portfolio, moment, asked)
         opened = {each for each in request.GET.get("open", "").split(",") if each}
         context = _frame(portfolio, moment, asked, found) | {
@@ -61,8 +61,7 @@ class UnderlyingPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, portfolio_id: UUID, underlying: str) -> HttpResponse:
         """The toggles are `?vol=` (per cent of each volatility) and `?days=`."""
         portfolio = access.portfolio_for(Actor.of(request), portfolio_id)
-        moment = sessions.moment()
-        asked = _asked(request, moment)
+        moment, asked = moment_of(request), past_session(request)
         found = _book(portfolio, moment, asked)
         group = found.group(underlying) if found else None
         if found is None or group is None:
@@ -107,15 +106,6 @@ class CalculatePage(LoginRequiredMixin, View):
         except (Conflict, NotEnoughData) as error:
             message = error.detail
         return done(request, reverse("greeks", args=[portfolio.pk]), message)
-
-
-def _asked(request: HttpRequest, moment: Moment) -> date | None:
-    """The day asked for, when it lies before the last close; else None, which is now."""
-    try:
-        wanted = date.fromisoformat(request.GET.get("as_of", ""))
-    except ValueError:
-        return None
-    return wanted if wanted < moment.session_date else None
 
 
 def _book(portfolio: Portfolio, moment: Moment, asked: date | None) -> Book | None:

@@ -40,13 +40,10 @@ COLUMNS: tuple[dict[str, Any], ...] = (
      "template": "portfolios/cell_closes.html", "priority": "p2"},
     {"key": "source", "label": "Source", "live": True, "priority": "p3"},
     {"key": "age", "label": "Age", "kind": "template",
-     "template": "portfolios/cell_age.html"},
+     "template": "portfolios/cell_age.html",
+     "parts": (("word", "Price class"), ("session", "Price of"), ("at", "As of"))},
     {"key": "note", "label": "Note", "css": "wrap", "priority": "p3"},
     {"key": "trade", "label": "", "kind": "template", "template": "portfolios/cell_trade.html"},
-)  # fmt: skip
-FILE_COLUMNS = (
-    "symbol", "name", "last", "change", "change_rate", "bid", "ask", "spread_bp", "volume",
-    "source", "price_class", "price_session", "as_of", "note",
 )  # fmt: skip
 SAID = {
     "added": ("added", "ok"),
@@ -56,18 +53,20 @@ SAID = {
 }
 
 
-def of_list(items: Sequence[WatchlistItem], *, moment: Moment, actor: Actor) -> dict[str, Any]:
-    """The table of what is known, and beside it what is not."""
+def of_list(
+    items: Sequence[WatchlistItem], *, moment: Moment, actor: Actor, same: str = ""
+) -> dict[str, Any]:
+    """The table of what is known, and beside it what is not; `same` names a past close."""
     rows = read.rows(items, moment=moment, actor=actor)
     standings = read.standings(items)
-    trade = _ticket(actor) if rows else ""
+    trade = _ticket(actor) if rows and not same else ""
     unknown = [each for each in items if standings[each.pk].state != ItemState.RESOLVED]
     return {
         "table": {
             "id": "watchlist",
             "caption": "Symbols of the list with their newest prices",
             "columns": COLUMNS,
-            "rows": [_line(each, trade, moment) for each in rows],
+            "rows": [_line(each, trade, moment, same) for each in rows],
             "max_age": MAX_AGE if moment.in_session else "",
             "empty": {
                 "text": "Nothing is followed here yet. Add one symbol, or paste a whole column."
@@ -122,28 +121,7 @@ def verdicts(of: Sequence[Verdict]) -> dict[str, Any]:
     }
 
 
-def file_row(row: Row) -> list[Any]:
-    """A row of the CSV file; fractions, not percentages."""
-    told, item = row.quote, row.item
-    return [
-        told.symbol,
-        item.instrument.name if item.instrument else "",
-        told.price,
-        row.change,
-        row.change_rate,
-        told.bid,
-        told.ask,
-        row.spread_bp,
-        told.volume,
-        told.source,
-        told.quality,
-        told.session_date.isoformat() if told.session_date else None,
-        told.as_of.isoformat() if told.as_of else None,
-        item.note,
-    ]
-
-
-def _line(row: Row, trade: str, moment: Moment) -> dict[str, Any]:
+def _line(row: Row, trade: str, moment: Moment, same: str) -> dict[str, Any]:
     told, item = row.quote, row.item
     why = REASONS.get(told.reason, told.reason.replace("_", " ")) or "no price is known yet"
     symbol = told.symbol
@@ -151,7 +129,7 @@ def _line(row: Row, trade: str, moment: Moment) -> dict[str, Any]:
     return {
         "id": symbol,
         "symbol": symbol,
-        "url": reverse("quote", args=[symbol]),
+        "url": f"{reverse('quote', args=[symbol])}{'?' if same else ''}{same}",
         "name": item.instrument.name if item.instrument else "",
         "price": told.price,
         "change": row.change,
@@ -188,6 +166,7 @@ def _age(row: Row, moment: Moment) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "at": told.as_of,
+        "session": told.session_date,
         "symbol": told.symbol,
         "word": told.quality or "missing",
         "label": "close" if told.quality == PriceClass.EOD else told.quality or "missing",

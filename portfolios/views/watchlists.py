@@ -1,26 +1,27 @@
 """Watchlists: what is moving, how old is this price, and which symbols are followed at all."""
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views import View
 
-from etftrader.core import tables
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, Conflict, DomainError, VersionMismatch
 from etftrader.core.pages import UNPROCESSABLE, done, render_page, render_refusal
 from marketdata.selectors import sessions
+from marketdata.selectors.sessions import Moment
 from portfolios.forms.watchlists import ArrangeForm, NameForm, SymbolForm, SymbolsForm
 from portfolios.models import Watchlist
 from portfolios.selectors import people
 from portfolios.selectors import watchlists as read
 from portfolios.services import watchlists as write
 from portfolios.views import watchlist_tables
+from portfolios.views.as_of import kept, moment_of, past_session, shown_moment
 
 PAGE = "portfolios/watchlists.html"
 NEW_ID = "id_new_%s"  # two forms of the page ask for a name
@@ -33,10 +34,9 @@ class WatchlistsPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, watchlist_id: UUID | None = None) -> HttpResponse:
         """One open list, the others as tabs."""
         shown = _open(Actor.of(request), watchlist_id)
-        if shown is not None and request.GET.get("format") == "csv":
-            return _file(request, shown)
-        editing = request.GET.get("edit") == "1"
-        return render_page(request, PAGE, _context(request, shown, editing=editing), panels=PANELS)
+        editing = request.GET.get("edit") == "1" and past_session(request) is None
+        context = _context(request, shown, moment=shown_moment(request), editing=editing)
+        return render_page(request, PAGE, context, panels=PANELS)
 
 
 class NewWatchlist(WatchlistsPage):
@@ -182,16 +182,29 @@ def _open(actor: Actor, watchlist_id: UUID | None) -> Watchlist | None:
 
 
 def _context(
-    request: HttpRequest, shown: Watchlist | None, *, editing: bool = False, **forms: Any
+    request: HttpRequest,
+    shown: Watchlist | None,
+    *,
+    moment: Moment | None = None,
+    editing: bool = False,
+    **forms: Any,
 ) -> dict[str, Any]:
-    """The page around one list; a form that was refused takes the place of the fresh one."""
-    actor, moment = Actor.of(request), sessions.moment()
+    """The page around one list; a form that was refused takes the place of the fresh one.
+
+    With a moment the prices are of then, of the symbols that are on the list now.
+    """
+    actor, moment, same = Actor.of(request), moment or moment_of(request), urlencode(kept(request))
     lists: list[Any] = list(read.of_actor(actor=actor))  # each with its number of symbols
     context: dict[str, Any] = {
         "moment": moment,
         "shown": shown,
         "tabs": [
-            {"key": each.pk, "label": each.name, "url": _address(each), "count": each.item_count}
+            {
+                "key": each.pk,
+                "label": each.name,
+                "url": f"{_address(each)}?{same}" if same else _address(each),
+                "count": each.item_count,
+            }
             for each in lists
         ],
         "tab": shown.pk if shown else None,
@@ -211,7 +224,7 @@ def _context(
         if editing:
             context["lines"] = watchlist_tables.editable(items)
         else:
-            context |= watchlist_tables.of_list(items, moment=moment, actor=actor)
+            context |= watchlist_tables.of_list(items, moment=moment, actor=actor, same=same)
     return context | forms
 
 
@@ -221,7 +234,7 @@ def _followed(items: list[Any]) -> list[str]:
 
 
 def _refused(
-    request: HttpRequest, shown: Watchlist | None, forms: dict[str, Form], *, editing: bool = False
+    request: HttpRequest, shown: Watchlist | None, forms: dict[str, Any], *, editing: bool = False
 ) -> HttpResponse:
     """The page again with a form that cannot be taken as it is."""
     context = _context(request, shown, editing=editing, **forms)
@@ -230,13 +243,3 @@ def _refused(
 
 def _address(row: Watchlist) -> str:
     return reverse("watchlist", args=[row.pk])
-
-
-def _file(request: HttpRequest, shown: Watchlist) -> HttpResponse:
-    """What the table shows, in its order."""
-    actor = Actor.of(request)
-    items = read.items(actor=actor).filter(watchlist=shown)
-    rows = read.rows(items, moment=sessions.moment(), actor=actor)
-    body = tables.write(watchlist_tables.FILE_COLUMNS, map(watchlist_tables.file_row, rows))
-    headers = {"Content-Disposition": f'attachment; filename="watchlist-{shown.pk}.csv"'}
-    return HttpResponse(body, content_type="text/csv; charset=utf-8", headers=headers)

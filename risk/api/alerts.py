@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -12,10 +13,15 @@ from etftrader.core.api.idempotent import once
 from etftrader.core.api.registry import TAGGED, Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import NotFound
+from marketdata.api import as_of
 from portfolios.api.owned import OF_PORTFOLIO, OwnedView
+from risk.choices import AlertKind, AlertState, Severity
 from risk.models import Alert
 from risk.selectors import alerts as alert_rows
+from risk.selectors import past_alerts
 from risk.services import alerts
+
+MISSING = "There is no such alert."
 
 
 class AlertSerializer(serializers.ModelSerializer):
@@ -24,6 +30,7 @@ class AlertSerializer(serializers.ModelSerializer):
     portfolio_name = serializers.CharField(
         source="portfolio.name", allow_null=True, default=None, read_only=True
     )
+    reasons = serializers.SerializerMethodField()
 
     class Meta:
         model = Alert
@@ -51,7 +58,22 @@ class AlertSerializer(serializers.ModelSerializer):
             "acknowledged_at",
             "note",
             "resolved_at",
+            "reasons",
             "version",
+        )
+        # what an alert said at a past close and was said again since is not kept
+        extra_kwargs = {name: {"allow_null": True} for name in past_alerts.LATER}
+
+    def to_representation(self, alert: Alert) -> dict[str, Any]:
+        """As it stands, or as it stood at the close it was read at."""
+        return super().to_representation(past_alerts.restored(alert))
+
+    def get_reasons(self, alert: Alert) -> dict[str, str]:
+        """Why a figure of a past close is null."""
+        return (
+            {}
+            if past_alerts.is_kept(alert)
+            else dict.fromkeys(past_alerts.LATER, past_alerts.NOT_KEPT)
         )
 
 
@@ -61,32 +83,74 @@ class Acknowledgement(StrictSerializer):
     note = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 
+class AlertFilters(filters.FilterSet):
+    """Filters of the alerts; at a past close by what each was then."""
+
+    kind = filters.ChoiceFilter(choices=AlertKind.choices)
+    severity = filters.ChoiceFilter(choices=Severity.choices, method="of_then")
+    state = filters.ChoiceFilter(choices=AlertState.choices, method="in_state")
+    symbol = filters.CharFilter()
+    session_date = filters.DateFilter(method="of_then")
+
+    class Meta:
+        model = Alert
+        fields = ("kind", "symbol")
+
+    def in_state(self, rows: Any, name: str, value: str) -> Any:
+        """The state of then."""
+        return rows.filter(**{"then" if "then" in rows.query.annotations else "state": value})
+
+    def of_then(self, rows: Any, name: str, value: Any) -> Any:
+        """Of a figure that is not kept of then, nobody knows whether it fits."""
+        known = {"kept": True} if "kept" in rows.query.annotations else {}
+        return rows.filter(**{name: value}, **known)
+
+
 @operation(
-    get=Op("signed_in", summary="Alerts of every visible portfolio", lists=True, query=OF_PORTFOLIO)
+    get=Op(
+        "signed_in",
+        summary="Alerts of every visible portfolio",
+        lists=True,
+        query=OF_PORTFOLIO | as_of.AS_OF,
+    )
 )
 class Alerts(OwnedView):
     """GET /alerts: newest first."""
 
     serializer_class = AlertSerializer
-    filterset_fields = ("kind", "severity", "state", "symbol", "session_date")
+    queryset = Alert.objects.none()
+    filterset_class = AlertFilters
     ordering_fields = ("last_seen", "first_seen", "number")
     ordering = ("-last_seen",)
 
     def get(self, request: Any) -> Response:
-        """Open, acknowledged and resolved; filter by state."""
+        """Open, acknowledged and resolved; filter by state. At a past close as each was then."""
+        close = as_of.asked(request).close
+        if close is not None:
+            self.ordering = ("-first_seen",)
+            return self.listing(
+                self.of_portfolio(past_alerts.visible(self.actor, at=close)), AlertSerializer
+            )
         return self.listing(self.of_portfolio(alert_rows.visible(self.actor)), AlertSerializer)
 
 
-@operation(get=Op("signed_in", summary="One alert", versions=TAGGED))
+@operation(get=Op("signed_in", summary="One alert", query=as_of.AS_OF, versions=TAGGED))
 class OneAlert(OwnedView):
     """GET /alerts/{alert_id}."""
 
     serializer_class = AlertSerializer
 
     def get(self, request: Any, alert_id: Any) -> Response:
-        """The alert with its version as ETag."""
+        """The alert with its version as ETag; as it was at a past close without one."""
+        close = as_of.asked(request).close
         alert = _alert(self.actor, alert_id)
         self.shown([alert])
+        if close is not None:
+            rows = past_alerts.visible(self.actor, at=close).filter(pk=alert.pk)
+            was = rows.first()
+            if was is None:
+                raise NotFound(MISSING)
+            return Response(AlertSerializer(was).data)
         return versions.tagged(Response(AlertSerializer(alert).data), alert)
 
 
@@ -113,5 +177,5 @@ class Acknowledge(ApiView):
 def _alert(actor: Any, alert_id: Any) -> Alert:
     alert = alert_rows.visible(actor).filter(pk=alert_id).first()
     if alert is None:
-        raise NotFound("There is no such alert.")
+        raise NotFound(MISSING)
     return alert

@@ -9,12 +9,12 @@ from etftrader.core.api import parameters
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import BadInput, NotEnoughData
-from marketdata.selectors import sessions
+from marketdata.api import as_of
 from risk.choices import CovarianceKind
 from risk.models import CovarianceSnapshot
 from risk.selectors import covariance as matrices
 
-SYMBOLS = {
+SYMBOLS = as_of.AS_OF | {
     "symbols": parameters.several(
         "Symbols separated by commas, to cut the matrix down; all without it."
     )
@@ -39,7 +39,7 @@ class Covariance(ApiView):
 
     def get(self, request: Any) -> Response:
         """Labels, matrix and how it was made."""
-        row = matrices.newest(session_date=sessions.latest(), kind=self.kind)
+        row = matrices.newest(session_date=as_of.asked(request).until, kind=self.kind)
         if row is None:
             raise NotEnoughData("There is no covariance yet.", missing=["covariance"])
         return Response(document(row, request.query_params.get("symbols", "")))

@@ -1,5 +1,7 @@
 """Limits of a portfolio, of all visible ones, and what was seen against them."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,17 +17,21 @@ from etftrader.core.api.registry import REQUIRED, TAGGED, Op, operation
 from etftrader.core.api.views import ApiView
 from etftrader.core.errors import Conflict, NotFound
 from etftrader.core.money import plain
+from marketdata.api import as_of
 from marketdata.selectors import sessions
 from portfolios.api.owned import OF_PORTFOLIO, OwnedView
+from portfolios.constants import Action
 from portfolios.models import Portfolio
 from portfolios.selectors import access
 from risk.choices import Measure, Unit
 from risk.models import LimitBreach, RiskLimit
 from risk.selectors import alerts as alert_rows
-from risk.selectors import editing, var
 from risk.selectors import limits as limit_rows
+from risk.selectors import var
 from risk.selectors.limits import LimitInForce
 from risk.services import limits
+
+MISSING = "There is no such limit."
 
 
 class LimitRequest(StrictSerializer):
@@ -87,8 +93,12 @@ class BreachSerializer(serializers.ModelSerializer):
 
 
 @operation(
-    get=Op("portfolio:view", summary="Limits in force with their standing"),
-    post=Op("portfolio:manage", summary="Set a limit where the default holds"),
+    get=Op(
+        "portfolio:view",
+        summary="Limits in force with their standing, now or at a close",
+        query=as_of.AS_OF,
+    ),
+    post=Op("portfolio:limit", summary="Set a limit where the default holds"),
 )
 class Limits(ApiView):
     """GET, POST /portfolios/{portfolio_id}/risk/limits."""
@@ -98,21 +108,27 @@ class Limits(ApiView):
     def get(self, request: Any, portfolio_id: Any) -> Response:
         """The limits, each with the newest observation and its state."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
-        found = var.current(portfolio_id=portfolio.pk, moment=sessions.moment())
+        day = as_of.asked(request).session
+        if day is None:
+            found = var.current(portfolio_id=portfolio.pk, moment=sessions.moment())
+        else:
+            found = var.at(portfolio_id=portfolio.pk, session_date=day)
         standing = {each["measure"]: each for each in (found.record.limits if found.record else [])}
-        history = limit_rows.history(portfolio_id=portfolio.pk)
+        close = as_of.asked(request).close
+        history = limit_rows.history(portfolio_id=portfolio.pk, by=close)
         return Response(
             {
                 "portfolio": str(portfolio.pk),
+                "as_of": found.record.as_of if found.record else None,
                 "results": [document(each, standing.get(each.measure)) for each in found.limits],
-                "history": [past(each) for each in history],
+                "history": [past(each, close) for each in history],
             }
         )
 
     @extend_schema(responses={201: dict})
     def post(self, request: Any, portfolio_id: Any) -> Response:
         """201 with the limit. The owner, or staff of the Risk manager group, with a reason."""
-        portfolio = editing.portfolio_to_limit(self.actor, portfolio_id)
+        portfolio = access.portfolio_for(self.actor, portfolio_id, Action.LIMIT)
         asked = self.checked(LimitRequest)
 
         def effect() -> Response:
@@ -123,7 +139,11 @@ class Limits(ApiView):
                     limit=str(known.limit_id),
                 )
             row = limits.change(
-                portfolio_id=portfolio.pk, if_match_version=0, by=self.actor, **asked
+                portfolio_id=portfolio.pk,
+                as_of=sessions.now(),
+                if_match_version=0,
+                by=self.actor,
+                **asked,
             )
             body = document(limit_rows.of_row(row))
             body["url"] = f"/api/v1/portfolios/{portfolio.pk}/risk/limits/{row.pk}"
@@ -133,9 +153,9 @@ class Limits(ApiView):
 
 
 @operation(
-    get=Op("portfolio:view", summary="One limit row", versions=TAGGED),
-    patch=Op("portfolio:manage", summary="Change a limit", versions=REQUIRED),
-    delete=Op("portfolio:manage", summary="Let the default hold again", versions=REQUIRED),
+    get=Op("portfolio:view", summary="One limit row", query=as_of.AS_OF, versions=TAGGED),
+    patch=Op("portfolio:limit", summary="Change a limit", versions=REQUIRED),
+    delete=Op("portfolio:limit", summary="Let the default hold again", versions=REQUIRED),
 )
 class Limit(ApiView):
     """GET, PATCH, DELETE /portfolios/{portfolio_id}/risk/limits/{limit_id}; If-Match required."""
@@ -143,14 +163,19 @@ class Limit(ApiView):
     serializer_class = LimitChange
 
     def get(self, request: Any, portfolio_id: Any, limit_id: Any) -> Response:
-        """The row, in force or not."""
+        """The row, in force or not; one that bound later than `as_of` is missing."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
+        close = as_of.asked(request).close
         row = _row(self.actor, portfolio, limit_id)
+        if close is not None:
+            if row.binds_as_of > close:
+                raise NotFound(MISSING)
+            return Response(past(row, close))
         return versions.tagged(Response(past(row)), row)
 
     def patch(self, request: Any, portfolio_id: Any, limit_id: Any) -> Response:
         """Close this row and add the next, with a reason."""
-        portfolio = editing.portfolio_to_limit(self.actor, portfolio_id)
+        portfolio = access.portfolio_for(self.actor, portfolio_id, Action.LIMIT)
         row = _row(self.actor, portfolio, limit_id)
         with versions.telling(lambda: _current(portfolio, row.measure)):
             changed = self._change(request, portfolio, row)
@@ -169,6 +194,7 @@ class Limit(ApiView):
         return limits.change(
             portfolio_id=portfolio.pk,
             measure=row.measure,
+            as_of=sessions.now(),
             if_match_version=row.version,
             by=self.actor,
             **given,
@@ -177,18 +203,24 @@ class Limit(ApiView):
     @extend_schema(request=LimitEnd, responses={204: None})
     def delete(self, request: Any, portfolio_id: Any, limit_id: Any) -> Response:
         """Close this row; the reason stands in the body."""
-        portfolio = editing.portfolio_to_limit(self.actor, portfolio_id)
+        portfolio = access.portfolio_for(self.actor, portfolio_id, Action.LIMIT)
         row = _row(self.actor, portfolio, limit_id)
         reason = self.checked(LimitEnd)["reason"]
         with versions.telling(lambda: _current(portfolio, row.measure)):
             versions.check(request, _head(portfolio, row), required=True)
             limits.remove(
-                limit_id=row.pk, reason=reason, if_match_version=row.version, by=self.actor
+                limit_id=row.pk,
+                reason=reason,
+                as_of=sessions.now(),
+                if_match_version=row.version,
+                by=self.actor,
             )
         return Response(status=204)
 
 
-@operation(get=Op("signed_in", summary="Limits of every visible portfolio", lists=True))
+@operation(
+    get=Op("signed_in", summary="Limits of every visible portfolio", lists=True, query=as_of.AS_OF)
+)
 class AllLimits(OwnedView):
     """GET /risk/limits: defaults included."""
 
@@ -196,23 +228,24 @@ class AllLimits(OwnedView):
 
     def get(self, request: Any) -> Response:
         """One entry per portfolio."""
+        close = as_of.asked(request).close
         rows = Portfolio.objects.for_actor(self.actor).open().order_by("name", "pk")
-        page = self.paginate_queryset(rows) or []
-        self.shown(page)
-        found = limit_rows.in_force_many(portfolio_ids=[each.pk for each in page])
-        return self.get_paginated_response(
-            [
-                {
-                    "portfolio": str(each.pk),
-                    "name": each.name,
-                    "limits": [document(limit) for limit in found[each.pk]],
-                }
-                for each in page
-            ]
-        )
+
+        def tell(books: Sequence[Portfolio]) -> list[dict[str, Any]]:
+            self.shown(books)
+            return _of_books(books, close)
+
+        return self.listed(rows, tell)
 
 
-@operation(get=Op("signed_in", summary="Changes of limit states", lists=True, query=OF_PORTFOLIO))
+@operation(
+    get=Op(
+        "signed_in",
+        summary="Changes of limit states",
+        lists=True,
+        query=OF_PORTFOLIO | as_of.AS_OF,
+    )
+)
 class Breaches(OwnedView):
     """GET /risk/breaches: within, watch, breach and back, newest first."""
 
@@ -223,7 +256,23 @@ class Breaches(OwnedView):
 
     def get(self, request: Any) -> Response:
         """Of the portfolios the caller may see."""
-        return self.listing(self.of_portfolio(alert_rows.breaches(self.actor)), BreachSerializer)
+        close = as_of.asked(request).close
+        rows = alert_rows.breaches(self.actor)
+        if close is not None:
+            rows = rows.filter(as_of__lte=close)
+        return self.listing(self.of_portfolio(rows), BreachSerializer)
+
+
+def _of_books(books: Sequence[Portfolio], close: datetime | None) -> list[dict[str, Any]]:
+    found = limit_rows.in_force_many(portfolio_ids=[each.pk for each in books], as_of=close)
+    return [
+        {
+            "portfolio": str(each.pk),
+            "name": each.name,
+            "limits": [document(limit) for limit in found[each.pk]],
+        }
+        for each in books
+    ]
 
 
 def document(limit: LimitInForce, standing: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -252,16 +301,19 @@ def document(limit: LimitInForce, standing: dict[str, Any] | None = None) -> dic
     return body
 
 
-def past(row: RiskLimit) -> dict[str, Any]:
-    """One row of the limit's history."""
-    return document(limit_rows.of_row(row)) | {"closed_at": row.closed_at}
+def past(row: RiskLimit, close: datetime | None = None) -> dict[str, Any]:
+    """One row of the limit's history; at a past close one that ended later still bound."""
+    ended = row.closed_at
+    if close is not None and row.ended_as_of is not None and row.ended_as_of > close:
+        ended = None
+    return document(limit_rows.of_row(row)) | {"closed_at": ended}
 
 
 def _row(actor: Actor, portfolio: Portfolio, limit_id: Any) -> RiskLimit:
     visible = RiskLimit.objects.for_actor(actor)
     row = visible.filter(portfolio=portfolio, pk=limit_id).first()
     if row is None:
-        raise NotFound("There is no such limit.")
+        raise NotFound(MISSING)
     return row
 
 

@@ -6,22 +6,18 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from etftrader.core.api import parameters
 from etftrader.core.api.registry import Op, operation
 from etftrader.core.api.views import ApiView
-from etftrader.core.errors import BadInput, NotEnoughData
+from etftrader.core.errors import NotEnoughData
 from etftrader.core.money import plain
-from marketdata.selectors import calendar, sessions
+from marketdata.api import as_of
+from marketdata.selectors import sessions
 from portfolios.models import Portfolio
 from portfolios.selectors import access
 from risk.constants import EWMA_LAMBDA, HORIZON_DAYS, VAR_CONFIDENCE
 from risk.live import dollars, utc
 from risk.models import PreTradeCheck, RiskMetric
 from risk.selectors import var
-
-AS_OF = {
-    "as_of": parameters.day("Figures of this session's close, YYYY-MM-DD; the newest without it.")
-}
 
 
 class Answer(serializers.Serializer):
@@ -57,7 +53,9 @@ class CheckSerializer(serializers.ModelSerializer):
         )
 
 
-@operation(get=Op("portfolio:view", summary="Risk now or at a close", query=AS_OF, refuses=(422,)))
+@operation(
+    get=Op("portfolio:view", summary="Risk now or at a close", query=as_of.AS_OF, refuses=(422,))
+)
 class Risk(ApiView):
     """GET /portfolios/{portfolio_id}/risk: VaR, ES, limits, parts; live while a session plays."""
 
@@ -66,11 +64,11 @@ class Risk(ApiView):
     def get(self, request: Any, portfolio_id: Any) -> Response:
         """The newest figures, or those of `as_of`."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
-        asked = asked_session(request)
-        moment = sessions.moment() if asked is None else sessions.at_close(asked)
+        asked = as_of.asked(request).session
+        moment = as_of.asked(request).now if asked is None else sessions.at_close(asked)
         if asked is not None:
             metric = run_of(portfolio, asked)
-            limits = var.limit_rows.in_force(portfolio_id=portfolio.pk)
+            limits = var.limit_rows.in_force(portfolio_id=portfolio.pk, as_of=moment.as_of)
             record = var.of_metric(metric, limits)
             return Response(answer(portfolio, dict(record.risk), record.limits, metric))
         found = var.current(portfolio_id=portfolio.pk, moment=moment)
@@ -83,7 +81,7 @@ class Risk(ApiView):
 
 
 @operation(
-    get=Op("portfolio:view", summary="VaR per method at a close", query=AS_OF, refuses=(422,))
+    get=Op("portfolio:view", summary="VaR per method at a close", query=as_of.AS_OF, refuses=(422,))
 )
 class Var(ApiView):
     """GET /portfolios/{portfolio_id}/risk/var: every method of the run."""
@@ -93,7 +91,7 @@ class Var(ApiView):
     def get(self, request: Any, portfolio_id: Any) -> Response:
         """One entry per method."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
-        metric = run_of(portfolio, asked_session(request))
+        metric = run_of(portfolio, as_of.asked(request).session)
         equity = float(metric.equity)
         data = {
             "equity": plain(metric.equity),
@@ -115,7 +113,9 @@ class Var(ApiView):
 
 
 @operation(
-    get=Op("portfolio:view", summary="Parts of the VaR per position", query=AS_OF, refuses=(422,))
+    get=Op(
+        "portfolio:view", summary="Parts of the VaR per position", query=as_of.AS_OF, refuses=(422,)
+    )
 )
 class Components(ApiView):
     """GET /portfolios/{portfolio_id}/risk/components: they sum to the parametric VaR."""
@@ -125,7 +125,7 @@ class Components(ApiView):
     def get(self, request: Any, portfolio_id: Any) -> Response:
         """One entry per position, those left out with their reason."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
-        metric = run_of(portfolio, asked_session(request))
+        metric = run_of(portfolio, as_of.asked(request).session)
         equity = float(metric.equity)
         held = var.parts(metric)
         rows = [
@@ -149,7 +149,9 @@ class Components(ApiView):
         return Response(answer(portfolio, data, None, metric))
 
 
-@operation(get=Op("portfolio:view", summary="Verdicts of pre-trade checks", lists=True))
+@operation(
+    get=Op("portfolio:view", summary="Verdicts of pre-trade checks", lists=True, query=as_of.AS_OF)
+)
 class PreTradeChecks(ApiView):
     """GET /portfolios/{portfolio_id}/pre-trade-checks: every verdict, kept."""
 
@@ -162,23 +164,10 @@ class PreTradeChecks(ApiView):
         """Newest first."""
         portfolio = access.portfolio_for(self.actor, portfolio_id)
         rows = PreTradeCheck.objects.for_actor(self.actor).filter(portfolio=portfolio)
+        close = as_of.asked(request).close
+        if close is not None:
+            rows = rows.filter(as_of__lte=close)
         return self.listing(rows, CheckSerializer)
-
-
-def asked_session(request: Any) -> date | None:
-    """The close asked for by `as_of`; None for now. Raises BadInput."""
-    text = request.query_params.get("as_of")
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput("Give as_of as YYYY-MM-DD.", attr="as_of") from error
-    if not calendar.is_session(day):
-        raise BadInput("The exchange was closed on that day.", attr="as_of")
-    if day > sessions.latest():
-        raise BadInput("That close is not known yet.", attr="as_of")
-    return day
 
 
 def run_of(portfolio: Portfolio, day: date | None) -> RiskMetric:
@@ -204,12 +193,12 @@ def answer(
     live: bool = False,
 ) -> dict[str, Any]:
     """The common shape, so that provenance is never lost."""
-    as_of = data.pop("as_of", None) or (utc(metric.as_of) if metric else None)
+    at = data.pop("as_of", None) or (utc(metric.as_of) if metric else None)
     if limits is not None:
         data["limits"] = limits
     return {
         "portfolio": str(portfolio.pk),
-        "as_of": as_of,
+        "as_of": at,
         "currency": portfolio.base_currency,
         "data": data,
         "meta": {

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk.calculations import trade_bounds
-from risk.calculations.trade_bounds import Book, Gate, Trade
+from risk.calculations.trade_bounds import Book, Gate, PathGate, Trade
 from risk.calculations.var import VAR_CONFIDENCE, quantile, variance
 
 APPROVED, REJECTED = "APPROVED", "REJECTED"
@@ -17,6 +17,8 @@ VAR_LIMIT, CONCENTRATION = "VAR_LIMIT", "CONCENTRATION"
 NEAREST_LOT = 1e-9
 LAST_DIGIT = 1e-9  # far below the six places of a booked quantity
 STEPS = 64
+
+Gates = Sequence[Gate] | Sequence[PathGate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def gate(
     exposures: NDArray[np.float64],
     covariance: NDArray[np.float64],
     row: int,
+    beside: Sequence[tuple[int, float]] = (),
 ) -> Gate:
     """Read off a matrix what the check of one asset needs.
 
@@ -78,6 +81,8 @@ def gate(
         Of daily returns; one matrix of the gate.
     row : int
         The asset traded.
+    beside : sequence of (int, float), optional
+        What comes with a dollar of it: rows of exchange rates with their signed dollars.
 
     Raises
     ------
@@ -85,16 +90,18 @@ def gate(
         The shapes disagree, a number is not finite, or the variance is negative beyond rounding.
     """
     total = variance(exposures, covariance)
-    own = float(covariance[row, row])
+    parts = ((row, 1.0), *beside)
+    column = sum((weight * covariance[place] for place, weight in parts), np.zeros_like(exposures))
+    own = float(sum(weight * column[place] for place, weight in parts))
     if own < 0.0:
         raise ValueError(f"negative variance {own:.3g} of the asset traded")
-    return Gate(name, total, float(covariance[row] @ exposures), own)
+    return Gate(name, total, float(column @ exposures), own)
 
 
 def check(
     trade: Trade,
     book: Book,
-    gates: Sequence[Gate],
+    gates: Gates,
     limits: Limits,
     *,
     confidence: float = VAR_CONFIDENCE,
@@ -107,9 +114,10 @@ def check(
         Side, positive quantity, price and estimated costs.
     book : Book
         State before the trade.
-    gates : sequence of Gate
-        One per covariance matrix; the largest VaR counts. A trade that lowers it is never blocked
-        by the VaR limit, one that lowers the position never by the weight limit.
+    gates : sequence of Gate, or of PathGate
+        One per covariance matrix, by paths where options are valued again; the largest VaR
+        counts. A trade that lowers it is never blocked by the VaR limit, one that lowers the
+        position never by the weight limit.
     limits : Limits
         Limits in force; a VaR limit given as a share of equity is taken before the trade.
     confidence : float
@@ -139,17 +147,15 @@ def check(
         raise ValueError("a weight limit needs the equity")
     if limits.margin_fraction > 0.0 and not math.isfinite(book.equity - book.gross):
         raise ValueError("a margin rule needs equity and gross exposure")
-    z = quantile(confidence)
-    dollars = trade.side * trade.exposure(trade.quantity)
     figures = tuple(
-        GateFigures(g.name, z * math.sqrt(g.variance), z * math.sqrt(g.after(dollars)))
+        GateFigures(g.name, g.loss(confidence), g.loss_after(trade, trade.quantity, confidence))
         for g in gates
     )
-    reasons = _refusals(trade, book, gates, limits, trade.quantity, z)
+    reasons = _refusals(trade, book, gates, limits, trade.quantity, confidence)
     heavy = _too_heavy(trade, book, limits, trade.quantity)
-    largest, binding = _largest(trade, book, gates, limits, z)
+    largest, binding = _largest(trade, book, gates, limits, confidence)
     cost = trade.cost(trade.quantity)
-    exposure_after = book.exposed(trade) + dollars
+    exposure_after = book.exposed(trade) + trade.side * trade.exposure(trade.quantity)
     return Verdict(
         status=REJECTED if reasons else APPROVED,
         reasons=reasons,
@@ -166,7 +172,7 @@ def check(
 
 
 def _refusals(
-    trade: Trade, book: Book, gates: Sequence[Gate], limits: Limits, quantity: float, z: float
+    trade: Trade, book: Book, gates: Gates, limits: Limits, quantity: float, confidence: float
 ) -> tuple[str, ...]:
     value = trade.value(quantity)
     found = []
@@ -176,9 +182,8 @@ def _refusals(
         found.append(OVERSELL)
     if _short_of_margin(trade, book, limits, quantity):
         found.append(MARGIN)
-    before = max(g.variance for g in gates)
-    after = max(g.after(trade.side * trade.exposure(quantity)) for g in gates)
-    if z * math.sqrt(after) > limits.value_at_risk and after >= before:
+    after = max(g.loss_after(trade, quantity, confidence) for g in gates)
+    if after > limits.value_at_risk and after >= max(g.loss(confidence) for g in gates):
         found.append(VAR_LIMIT)
     if limits.weight_is_hard and _too_heavy(trade, book, limits, quantity):
         found.append(CONCENTRATION)
@@ -196,15 +201,15 @@ def _too_heavy(trade: Trade, book: Book, limits: Limits, quantity: float) -> boo
 def _short_of_margin(trade: Trade, book: Book, limits: Limits, quantity: float) -> bool:
     if not (book.allow_short and limits.margin_fraction > 0.0):
         return False
-    before = abs(trade.value(book.held))
-    after = abs(trade.value(book.held + trade.side * quantity))
+    before = abs(trade.worth(book.held))
+    after = abs(trade.worth(book.held + trade.side * quantity))
     gross = book.gross - before + after
-    equity = book.equity - trade.cost(quantity)
+    equity = book.equity - trade.cost(quantity) - trade.lost(quantity)
     return after >= before and equity < limits.margin_fraction * gross
 
 
 def _largest(
-    trade: Trade, book: Book, gates: Sequence[Gate], limits: Limits, z: float
+    trade: Trade, book: Book, gates: Gates, limits: Limits, confidence: float
 ) -> tuple[float, str | None]:
     bounds = {
         INSUFFICIENT_CASH: trade_bounds.by_cash(trade, book.cash) if trade.side > 0 else math.inf,
@@ -214,20 +219,21 @@ def _largest(
             if book.allow_short and limits.margin_fraction > 0.0
             else math.inf
         ),
-        VAR_LIMIT: trade_bounds.by_variance(trade, gates, limits.value_at_risk / z),
+        VAR_LIMIT: math.inf,
         CONCENTRATION: (
             trade_bounds.by_weight(trade, book, limits.position_weight)
             if limits.weight_is_hard
             else math.inf
         ),
     }
+    bounds[VAR_LIMIT] = _by_var(trade, gates, limits, confidence, min(bounds.values()))
     binding = min(bounds, key=lambda reason: bounds[reason])
     end = bounds[binding]
     if math.isinf(end):
         return math.inf, None
 
     def passes(quantity: float) -> bool:
-        return not _refusals(trade, book, gates, limits, quantity, z)
+        return not _refusals(trade, book, gates, limits, quantity, confidence)
 
     # The bound is exact up to rounding; the check itself has the last word about the last lot.
     lots = max(math.floor(end / trade.lot + NEAREST_LOT), 0)
@@ -239,3 +245,12 @@ def _largest(
     else:
         lots = 0
     return lots * trade.lot, binding
+
+
+def _by_var(trade: Trade, gates: Gates, limits: Limits, confidence: float, most: float) -> float:
+    limit = limits.value_at_risk
+    paths = [gate for gate in gates if isinstance(gate, PathGate)]
+    if paths:
+        return trade_bounds.by_paths(trade, paths, limit, confidence, most)
+    known = [gate for gate in gates if isinstance(gate, Gate)]
+    return trade_bounds.by_variance(trade, known, limit / quantile(confidence))

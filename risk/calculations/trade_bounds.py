@@ -4,7 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from risk.calculations.historical import historical
+from risk.calculations.var import quantile
+
 POLISH = 60
+FARTHEST = 1e9  # units
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,32 @@ class Gate:
         changed = self.variance + dollars * (2.0 * self.with_asset + dollars * self.asset_variance)
         return max(changed, 0.0)
 
+    def loss(self, confidence: float) -> float:
+        """VaR of the book before the trade, dollars."""
+        return quantile(confidence) * math.sqrt(self.variance)
+
+    def loss_after(self, order: "Trade", quantity: float, confidence: float) -> float:
+        """VaR of the book once a quantity is traded, dollars."""
+        dollars = order.side * order.exposure(quantity)
+        return quantile(confidence) * math.sqrt(self.after(dollars))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PathGate:
+    """What paths drawn from one matrix say: gains of the book and of a unit traded, dollars."""
+
+    name: str
+    gains: NDArray[np.float64]  # (p,)
+    unit: NDArray[np.float64]  # (p,) of one unit held long
+
+    def loss(self, confidence: float) -> float:
+        """VaR of the book before the trade, dollars."""
+        return _quantile_loss(self.gains, confidence)
+
+    def loss_after(self, order: "Trade", quantity: float, confidence: float) -> float:
+        """VaR of the book once a quantity is traded, dollars."""
+        return _quantile_loss(self.gains + order.side * quantity * self.unit, confidence)
+
 
 @dataclass(frozen=True, slots=True)
 class Trade:
@@ -36,6 +69,7 @@ class Trade:
     cost_bp: float = 0.0  # basis points of the value
     impact: float = 0.0  # fraction of the value per square root of a unit
     delta: float | None = None  # signed delta dollars of a unit of an option; None: its value
+    mark: float | None = None  # what the book values a unit at; None: the price it trades at
 
     def exposure(self, quantity: float) -> float:
         """Signed delta dollars of a quantity held long: what risk counts."""
@@ -49,6 +83,14 @@ class Trade:
     def value(self, quantity: float) -> float:
         """Dollars of a quantity, unsigned."""
         return quantity * self.price * self.multiplier
+
+    def worth(self, quantity: float) -> float:
+        """Dollars a quantity counts in the book once it is traded, unsigned."""
+        return quantity * (self.price if self.mark is None else self.mark) * self.multiplier
+
+    def lost(self, quantity: float) -> float:
+        """Dollars a quantity is traded worse than it is valued at; a better price gives nothing."""
+        return max(self.side * (self.value(quantity) - self.worth(quantity)), 0.0)
 
     def cost(self, quantity: float) -> float:
         """Estimated cost of a quantity in dollars."""
@@ -74,7 +116,7 @@ class Book:
 
 def by_cash(order: Trade, cash: float) -> float:
     """Units whose price and estimated costs the cash covers."""
-    return _spend(order, cash - order.commission, 1.0, order.value(1.0))
+    return _spend(order, cash - order.commission, order.value(1.0))
 
 
 def by_variance(order: Trade, gates: Sequence[Gate], sigma_limit: float) -> float:
@@ -105,6 +147,36 @@ def by_variance(order: Trade, gates: Sequence[Gate], sigma_limit: float) -> floa
     return min(_root(gate, order.direction, ceiling) for gate in gates) / unit
 
 
+def by_paths(
+    order: Trade, gates: Sequence[PathGate], limit: float, confidence: float, most: float
+) -> float:
+    """Units up to which no matrix's loss quantile passes the limit, by halving.
+
+    In a book already beyond it, units up to which the largest loss stays below today's. Infinite
+    when `most`, where something else ends the range, passes; what nothing ends is looked for up
+    to `FARTHEST` units.
+    """
+    if math.isinf(limit):
+        return math.inf
+    ceiling = max(limit, *(gate.loss(confidence) for gate in gates))
+
+    def passes(quantity: float) -> bool:
+        return max(gate.loss_after(order, quantity, confidence) for gate in gates) <= ceiling
+
+    low, high = 0.0, min(most, FARTHEST)
+    if passes(high):
+        return math.inf
+    if math.isinf(most):
+        step = order.lot
+        while step < high and passes(step):
+            low, step = step, 2.0 * step
+        high = min(step, high)
+    while high - low > max(order.lot / 2.0, 1e-12 * high):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if passes(middle) else (low, middle)
+    return high
+
+
 def by_weight(order: Trade, book: Book, weight: float) -> float:
     """Units up to which the position stays within a share of equity, or below what it is."""
     unit = abs(order.exposure(1.0))
@@ -117,14 +189,20 @@ def by_weight(order: Trade, book: Book, weight: float) -> float:
 
 def by_margin(order: Trade, book: Book, fraction: float) -> float:
     """Units up to which equity less costs covers a fraction of the gross exposure after."""
-    unit = order.value(1.0)
-    exposure = order.value(book.held)
-    reduces = exposure * order.side < 0.0
+    unit = order.worth(1.0)
+    held = order.worth(book.held)
     free = book.equity - order.commission - fraction * book.gross
-    turned = 2.0 * abs(exposure) if reduces else 0.0
+    turned = 2.0 * abs(held) if held * order.side < 0.0 else 0.0
     # Past the turning point gross grows by every dollar traded, so the rest is spending again.
-    reach = _spend(order, free + fraction * turned, fraction, unit)
-    return max(reach, turned / unit)
+    reach = _spend(order, free + fraction * turned, fraction * unit + order.lost(1.0))
+    return max(reach, turned / unit if unit > 0.0 else 0.0)
+
+
+def _quantile_loss(gains: NDArray[np.float64], confidence: float) -> float:
+    found = historical(gains, confidence).value_at_risk
+    assert found is not None
+    # a book that gains even there has nothing at risk
+    return max(found, 0.0)
 
 
 def _root(gate: Gate, side: int, ceiling: float) -> float:
@@ -138,15 +216,15 @@ def _root(gate: Gate, side: int, ceiling: float) -> float:
     return (reach - b) / a
 
 
-def _spend(order: Trade, budget: float, share: float, unit: float) -> float:
-    """Units whose value x share plus proportional costs and impact fit a budget."""
+def _spend(order: Trade, budget: float, unit: float) -> float:
+    """Units that fit a budget at so many dollars each, with proportional costs and impact."""
     if budget <= 0.0:
         return 0.0
-    linear = unit * (share + order.cost_bp / 1e4) + order.cost_per_unit
+    linear = unit + order.value(1.0) * order.cost_bp / 1e4 + order.cost_per_unit
     quantity = budget / linear
     if order.impact <= 0.0:
         return quantity
-    steep = unit * order.impact
+    steep = order.value(1.0) * order.impact
     # Newton on a convex increasing function from above: monotone, so the first rest ends it.
     for _ in range(POLISH):
         root = math.sqrt(quantity)

@@ -26,6 +26,9 @@ class RiskLimit(Entity):
     author_label = models.CharField(max_length=254)
     valid_from = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
+    # the market clock at both: what bound at a past close
+    binds_as_of = models.DateTimeField()
+    ended_as_of = models.DateTimeField(null=True, blank=True)
     replaces = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="replaced_by"
     )

@@ -1,12 +1,14 @@
 """Alerts and verdicts as pages and the API list them."""
 
 from collections.abc import Iterable
+from datetime import date
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from etftrader.core.actor import Actor
 from etftrader.core.errors import NotAllowed
+from marketdata.selectors import calendar
 from portfolios.choices import PortfolioStatus
 from portfolios.constants import Action
 from portfolios.selectors import access
@@ -50,9 +52,14 @@ def of_portfolio(*, portfolio_id: UUID, limit: int = 8) -> list[Alert]:
     return sorted(newest, key=lambda each: order[AlertState(each.state)])[:limit]
 
 
-def checks(*, portfolio_id: UUID, contexts: Iterable[str], limit: int = 20) -> list[PreTradeCheck]:
-    """The newest verdicts of a portfolio that counted."""
+def checks(
+    *, portfolio_id: UUID, contexts: Iterable[str], limit: int = 20, session: date | None = None
+) -> list[PreTradeCheck]:
+    """The newest verdicts of a portfolio that counted, or those of one session."""
     rows = PreTradeCheck.objects.filter(portfolio_id=portfolio_id, context__in=list(contexts))
+    if session is not None:
+        hours = (calendar.open_time(session), calendar.close_time(session))
+        rows = rows.filter(as_of__range=hours)
     return list(rows.defer("document").order_by("-created_at")[:limit])
 
 

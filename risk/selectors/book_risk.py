@@ -35,6 +35,15 @@ class Holding:
     reason: str = ""
     underlying: str = ""  # whose returns it follows; empty: its own
     market: float | None = None  # signed dollars of an option itself
+    rates: tuple[tuple[str, float], ...] = ()  # exchange rates it moves with, signed dollars
+
+    @property
+    def columns(self) -> dict[str, float]:
+        """What it adds to the exposure vector: itself or its underlying, and its rates."""
+        found = {self.column: self.exposure or 0.0}
+        for name, amount in self.rates:
+            found[name] = found.get(name, 0.0) + amount
+        return found
 
     @property
     def column(self) -> str:
@@ -83,7 +92,8 @@ def of(
     ----------
     holdings : sequence of Holding
         A negative or positive exposure counts, None is left out with its reason. Options enter
-        by their delta, added to their underlying.
+        by their delta, added to their underlying; foreign ones add their value to their
+        exchange rates.
     daily, stressed : Matrix or None
         Without the daily one there is no figure at all.
     session_date : date
@@ -96,9 +106,6 @@ def of(
     """
     excluded = [_left_out(each, each.reason) for each in holdings if each.reason]
     counted = [each for each in holdings if not each.reason and each.exposure is not None]
-    exposures: dict[str, float] = {}
-    for each in counted:
-        exposures[each.column] = exposures.get(each.column, 0.0) + (each.exposure or 0.0)
     if daily is None:
         missing = [_left_out(each, NO_COVARIANCE) for each in holdings if not each.reason]
         excluded += missing
@@ -113,10 +120,10 @@ def of(
             NO_COVARIANCE,
             excluded=tuple(excluded),
         )
-    aligned = inputs.align(exposures, daily.labels, daily.values)
-    unknown = set(aligned.missing)
-    excluded += [_left_out(each, NO_COVARIANCE) for each in counted if each.column in unknown]
-    covered = [each for each in counted if each.column not in unknown]
+    known = set(daily.labels)
+    excluded += [_left_out(each, NO_COVARIANCE) for each in counted if each.columns.keys() - known]
+    covered = [each for each in counted if each.columns.keys() <= known]
+    aligned = inputs.align(_vector(covered), daily.labels, daily.values)
     if holdings and not aligned.symbols:
         return BookRisk(
             None,
@@ -151,20 +158,34 @@ def of(
     )
 
 
+def _vector(covered: Sequence[Holding]) -> dict[str, float]:
+    exposures: dict[str, float] = {}
+    for each in covered:
+        for name, amount in each.columns.items():
+            exposures[name] = exposures.get(name, 0.0) + amount
+    return exposures
+
+
 def _parts(covered: Sequence[Holding], aligned: RiskInputs, parts: VarParts) -> dict[str, Part]:
-    """Each position's share of its underlying's component, by its own delta dollars."""
+    """Each position's share of its underlying's component, by its own delta dollars.
+
+    A foreign one's has its exchange rates' in it; its marginal is of a dollar of exposure.
+    """
     row_of = {symbol: row for row, symbol in enumerate(aligned.symbols)}
-    own = np.sqrt(np.maximum(np.diag(aligned.covariance), 0.0))
     found = {}
     for each in covered:
-        row, amount = row_of[each.column], each.exposure or 0.0
-        marginal = float(parts.marginal[row])
-        component = amount * marginal
+        rows = [row_of[name] for name in each.columns]
+        amounts = np.array(list(each.columns.values()))
+        component = float(amounts @ parts.marginal[rows])
+        marginal = float(parts.marginal[row_of[each.column]])
+        if each.rates and each.exposure:
+            marginal = component / each.exposure
+        variance = float(amounts @ aligned.covariance[np.ix_(rows, rows)] @ amounts)
         found[each.symbol] = Part(
             marginal=marginal,
             component=component,
             share=component / parts.total if parts.total else 0.0,
-            isolated=kernel.quantile(VAR_CONFIDENCE) * abs(amount) * float(own[row]),
+            isolated=kernel.quantile(VAR_CONFIDENCE) * math.sqrt(max(variance, 0.0)),
         )
     return found
 

@@ -29,7 +29,7 @@ CLASSES = (
 
 @dataclass(frozen=True, slots=True)
 class LiveMark:
-    """One held name now; dollars, an option's also by its delta."""
+    """One held name now; dollars, an option's also by its delta; the price in its own currency."""
 
     price: float | None
     exposure: float | None
@@ -38,6 +38,8 @@ class LiveMark:
     underlying: str = ""  # of an option
     price_class: str = ""
     simulated: bool = False  # the price, or the volatility it was made with
+    rates: tuple[tuple[str, float], ...] = ()  # exchange rates it moves with, signed dollars
+    reason: str = ""  # why there is no exposure, where a price is known
 
     @property
     def delta_exposure(self) -> float | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from risk.choices import Family, LimitState, Measure, Unit
 from risk.constants import (
@@ -79,16 +79,22 @@ class LimitStanding:
     symbol: str = ""  # of the largest position
 
 
-def in_force(*, portfolio_id: UUID) -> list[LimitInForce]:
-    """The limits that bind a portfolio now, one per measure."""
-    return in_force_many(portfolio_ids=[portfolio_id])[portfolio_id]
+def in_force(*, portfolio_id: UUID, as_of: datetime | None = None) -> list[LimitInForce]:
+    """The limits that bind a portfolio now, or bound it at a moment of the market clock."""
+    return in_force_many(portfolio_ids=[portfolio_id], as_of=as_of)[portfolio_id]
 
 
-def in_force_many(*, portfolio_ids: Iterable[UUID]) -> dict[UUID, list[LimitInForce]]:
-    """The limits of many portfolios, in one query."""
+def in_force_many(
+    *, portfolio_ids: Iterable[UUID], as_of: datetime | None = None
+) -> dict[UUID, list[LimitInForce]]:
+    """The limits of many portfolios, one per measure, in one query."""
     asked = list(portfolio_ids)
     rows: dict[UUID, dict[str, RiskLimit]] = defaultdict(dict)
-    current = RiskLimit.objects.filter(portfolio_id__in=asked, closed_at__isnull=True)
+    binding = Q(closed_at__isnull=True)
+    if as_of is not None:
+        binding = Q(binds_as_of__lte=as_of) & (binding | Q(ended_as_of__gt=as_of))
+    # of rows that a replay's rewind made overlap, the newest counts
+    current = RiskLimit.objects.filter(binding, portfolio_id__in=asked).order_by("valid_from", "pk")
     for row in current:
         rows[row.portfolio_id][row.measure] = row
     return {
@@ -218,7 +224,16 @@ def last_states(*, portfolio_ids: Iterable[UUID]) -> dict[UUID, dict[str, str]]:
     return found
 
 
-def history(*, portfolio_id: UUID) -> list[RiskLimit]:
-    """Every limit row of a portfolio, newest first: who changed what, when and why."""
+def history(*, portfolio_id: UUID, by: datetime | None = None) -> list[RiskLimit]:
+    """Every limit row of a portfolio, newest first: who changed what, when and why.
+
+    With `by` those that bound by that moment of the market clock.
+    """
     rows = RiskLimit.objects.filter(portfolio_id=portfolio_id)
-    return list(rows.order_by("-valid_from", "pk"))
+    if by is not None:
+        rows = rows.filter(binds_as_of__lte=by)
+    found = list(rows.order_by("-valid_from", "pk"))
+    for row in found:
+        if by is not None and row.ended_as_of is not None and row.ended_as_of > by:
+            row.closed_at = None  # it still bound then; never to be saved
+    return found

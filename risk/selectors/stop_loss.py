@@ -1,5 +1,6 @@
 """Where stops stand, for pages and the API."""
 
+from datetime import date
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -26,9 +27,11 @@ def watched(actor: Actor) -> QuerySet[StopLossLevel]:
     return visible(actor).filter(portfolio__status=PortfolioStatus.ACTIVE)
 
 
-def events(actor: Actor) -> QuerySet[StopEvent]:
+def events(actor: Actor, *, until: date | None = None) -> QuerySet[StopEvent]:
     """What happened to stops in the portfolios an actor may see, newest first."""
     rows = StopEvent.objects.for_actor(actor).select_related("instrument", "portfolio")
+    if until is not None:
+        rows = rows.filter(session_date__lte=until)
     return rows.order_by("-session_date", "-pk")
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 
 from marketdata.choices import InstrumentKind, PriceClass
-from marketdata.selectors import terms
+from marketdata.selectors import calendar, terms
 from marketdata.selectors.sessions import Moment
 from marketdata.selectors.terms import Terms
 from portfolios.choices import Quality, SnapshotKind
@@ -34,6 +34,7 @@ class Current:
 
     record: PortfolioRisk | None  # None where nothing was ever computed
     metric: RiskMetric | None
+    snapshot: PortfolioSnapshot | None  # what the run measured
     limits: list[LimitInForce]
     is_live: bool  # of the running session
 
@@ -46,6 +47,13 @@ def latest(
     A run whose snapshot was revised since has no figures until it is measured again: the answer
     says so by its quality and reason, and so do its parts and results.
     """
+    return _run(portfolio_id, until, session_date)[0]
+
+
+def _run(
+    portfolio_id: UUID, until: date, session_date: date | None = None
+) -> tuple[RiskMetric | None, PortfolioSnapshot | None]:
+    """The run `latest` speaks of, and the snapshot it measured."""
     rows = RiskMetric.objects.filter(portfolio_id=portfolio_id, session_date__lte=until)
     if session_date is not None:
         rows = rows.filter(session_date=session_date)
@@ -55,7 +63,7 @@ def latest(
         # for this answer only; the row is written by the next run
         metric.quality, metric.reason = Quality.MISSING, REVISED
         metric.coverage, metric.excluded, metric.equity = None, [], snapshot.nav
-    return metric
+    return metric, snapshot
 
 
 def parts(metric: RiskMetric) -> list[PositionRisk]:
@@ -100,22 +108,53 @@ def unmeasured(
     return list(rows.order_by("session_date", "pk").values_list("portfolio_id", "session_date"))
 
 
+def revised(
+    *, session_date: date, since: datetime, among: Iterable[UUID] | None = None
+) -> set[UUID]:
+    """Books whose snapshot of a session became another one since a moment and kept its risk."""
+    rows = PortfolioSnapshot.objects.filter(
+        kind=SnapshotKind.ACTUAL,
+        session_date=session_date,
+        revision__gt=1,
+        taken_at__gte=since,
+        risk_run__isnull=False,
+    )
+    if among is not None:
+        rows = rows.filter(portfolio__in=list(among))
+    return set(rows.values_list("portfolio_id", flat=True))
+
+
 def current(*, portfolio_id: UUID, moment: Moment) -> Current:
     """The figures of a moment: the live record of its session, else the last close's run."""
     limits = limit_rows.in_force(portfolio_id=portfolio_id)
-    metric = latest(portfolio_id=portfolio_id, until=moment.session_date)
+    metric, snapshot = _run(portfolio_id, moment.session_date)
     record = live.load(portfolio_id)
     if record is not None and not _is_of(record, moment):
         record = None
     if record is None and metric is not None:
-        record = of_metric(metric, limits)
+        record = _record(metric, snapshot, limits)
     running = record is not None and moment.in_session and record.session_date == moment.playing
-    return Current(record, metric, limits, running)
+    return Current(record, metric, snapshot, limits, running)
+
+
+def at(*, portfolio_id: UUID, session_date: date) -> Current:
+    """The figures of a past close: its run against the limits that bound then."""
+    moment = calendar.close_time(session_date)
+    limits = limit_rows.in_force(portfolio_id=portfolio_id, as_of=moment)
+    metric, snapshot = _run(portfolio_id, session_date, session_date)
+    record = _record(metric, snapshot, limits) if metric is not None else None
+    return Current(record, metric, snapshot, limits, is_live=False)
 
 
 def of_metric(metric: RiskMetric, limits: list[LimitInForce]) -> PortfolioRisk:
     """A stored run in the shape of the live record, without a line of today."""
-    held, snapshot = parts(metric), _snapshot(metric)
+    return _record(metric, _snapshot(metric), limits)
+
+
+def _record(
+    metric: RiskMetric, snapshot: PortfolioSnapshot | None, limits: list[LimitInForce]
+) -> PortfolioRisk:
+    held = parts(metric)
     prices = NO_PRICES
     if snapshot is not None:
         prices = snapshots.behind(snapshots=[snapshot])[snapshot.pk]

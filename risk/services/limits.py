@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from etftrader.core import audit, clock
+from etftrader.core import audit, clock, formats, jobs
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, NotFound, VersionMismatch
 from etftrader.core.money import MAX_AMOUNT, plain
@@ -39,13 +39,15 @@ def change(
     watch: float | None = None,
     hard: bool | None = None,
     reason: str,
+    as_of: datetime,
     if_match_version: int | None = None,
     by: Actor,
 ) -> RiskLimit:
     """Set one limit: close the row in force, add the next, write an audit line.
 
-    Locks the portfolio. `if_match_version` is the version that was read (0 for a default); None
-    asks for no match and is for the house's own acts. Raises BadInput and VersionMismatch.
+    Locks the portfolio. `as_of` is the market clock's moment from which it binds.
+    `if_match_version` is the version that was read (0 for a default); None asks for no match and
+    is for the house's own acts. Raises BadInput and VersionMismatch.
     """
     _checked(measure, value, unit, watch, reason)
     locking.lock_portfolios(portfolio_id)
@@ -54,7 +56,7 @@ def change(
     _match(standing, if_match_version)
     now = clock.now()
     if current is not None:
-        RiskLimit.objects.filter(pk=current.pk).update(closed_at=now)
+        RiskLimit.objects.filter(pk=current.pk).update(closed_at=now, ended_as_of=as_of)
     row = RiskLimit.objects.create(
         portfolio_id=portfolio_id,
         measure=measure,
@@ -69,6 +71,7 @@ def change(
         author_id=by.user_id,
         author_label=by.label,
         valid_from=now,
+        binds_as_of=as_of,
         replaces=current,
         version=standing.version + 1,
     )
@@ -77,7 +80,14 @@ def change(
 
 
 @transaction.atomic
-def remove(*, limit_id: UUID, reason: str, if_match_version: int | None, by: Actor) -> None:
+def remove(
+    *,
+    limit_id: UUID,
+    reason: str,
+    as_of: datetime,
+    if_match_version: int | None,
+    by: Actor,
+) -> None:
     """Close a limit's row: the default binds again. Locks the portfolio, writes an audit line.
 
     Raises NotFound, BadInput and VersionMismatch.
@@ -93,7 +103,7 @@ def remove(*, limit_id: UUID, reason: str, if_match_version: int | None, by: Act
         raise VersionMismatch("This limit was replaced since it was read.", version=row.version)
     standing = selector.of_row(row)
     _match(standing, if_match_version)
-    RiskLimit.objects.filter(pk=row.pk).update(closed_at=clock.now())
+    RiskLimit.objects.filter(pk=row.pk).update(closed_at=clock.now(), ended_as_of=as_of)
     after = selector.default(row.measure)
     _audit(by, "limit.remove", row.portfolio_id, row.pk, standing, after, reason)
 
@@ -104,7 +114,7 @@ def evaluate(
     """Compare a close's snapshot and risk run with the limits in force; keep changes, alert.
 
     A portfolio without a snapshot of the session is left out. A VaR that could not be computed is
-    the state `unknown` and raises its own alert.
+    the state `unknown` and raises its own alert. Each portfolio is a transaction of its own.
     """
     asked = list(portfolio_ids)
     snapshots = {
@@ -123,7 +133,6 @@ def evaluate(
     before = selector.last_states(portfolio_ids=asked)
     as_of = calendar.close_time(session_date)
     found: dict[UUID, list[LimitStanding]] = {}
-    # an alert locks its portfolio: in the order of their ids, as everybody does
     for portfolio_id in sorted(snapshots):
         snapshot = snapshots[portfolio_id]
         equity = float(snapshot.nav)
@@ -135,15 +144,18 @@ def evaluate(
             day_pnl=float(snapshot.daily_pnl),
             opening_equity=equity - float(snapshot.daily_pnl),
         )
-        note_states(
-            portfolio_id=portfolio_id,
-            standings=found[portfolio_id],
-            before=before.get(portfolio_id, {}),
-            as_of=as_of,
-            session_date=session_date,
-            simulated=prices[snapshot.pk].simulated,
-            reason=runs[portfolio_id].reason if portfolio_id in runs else snapshot.risk_reason,
-        )
+        run = runs.get(portfolio_id)
+        with transaction.atomic():
+            note_states(
+                portfolio_id=portfolio_id,
+                standings=found[portfolio_id],
+                before=before.get(portfolio_id, {}),
+                as_of=as_of,
+                session_date=session_date,
+                simulated=prices[snapshot.pk].simulated,
+                reason=run.reason if run else snapshot.risk_reason,
+            )
+            jobs.hold()
     return found
 
 
@@ -252,7 +264,7 @@ def _unknown(
 def _words(value: float | None, unit: str) -> str:
     if value is None:
         return "unknown"
-    return f"${value:,.0f}" if unit == Unit.CURRENCY else f"{value:.2%} of equity"
+    return formats.show(value, "money0") if unit == Unit.CURRENCY else f"{value:.2%} of equity"
 
 
 def _checked(measure: str, value: Decimal, unit: str, watch: float | None, reason: str) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from uuid import UUID
 
+from django.db import transaction
+
 from marketdata import live as market
 from marketdata.live import MarketState
 from marketdata.selectors.sessions import Moment
@@ -99,7 +101,8 @@ def _revalue_some(portfolio_ids: Iterable[UUID], moment: Moment) -> dict[UUID, P
 def after_close(*, portfolio_ids: Iterable[UUID], moment: Moment) -> int:
     """Publish the figures of the close for books that hold something, all at once.
 
-    The answer counts them. While a session plays nothing is done: its bars are newer.
+    The answer counts them. While a session plays nothing is done: its bars are newer. Within a
+    transaction nobody is told before it stands.
     """
     if moment.in_session:
         return 0
@@ -110,7 +113,8 @@ def after_close(*, portfolio_ids: Iterable[UUID], moment: Moment) -> int:
     held = [pk for pk in open_books if shelf.books[pk].lines]
     _begin_again(held, moment)
     in_force = limit_rows.in_force_many(portfolio_ids=held)
-    _tell(monitor_books.closing_figures(shelf, held, moment), in_force)
+    noted = _noted(monitor_books.closing_figures(shelf, held, moment), in_force)
+    transaction.on_commit(lambda: _shown(noted), robust=True)
     return len(held)
 
 
@@ -140,10 +144,17 @@ def _remember_states(portfolio_ids: Sequence[UUID]) -> None:
 def _tell(
     found: Sequence[Figures], in_force: dict[UUID, list[LimitInForce]]
 ) -> dict[UUID, PortfolioRisk]:
-    """Compare with the limits, keep what changed, publish; the live store may be away."""
-    records: dict[UUID, PortfolioRisk] = {}
-    reachable = True
-    for figures in found:
+    """Compare with the limits, keep what changed, publish."""
+    return _shown(_noted(found, in_force))
+
+
+def _noted(
+    found: Sequence[Figures], in_force: dict[UUID, list[LimitInForce]]
+) -> list[tuple[PortfolioRisk, bool]]:
+    """Compare with the limits and keep what changed; each record with whether a state did."""
+    noted = []
+    # each may lock its portfolio: in the order of their ids, as everybody does
+    for figures in sorted(found, key=lambda each: each.portfolio_id):
         portfolio_id = figures.portfolio_id
         bounds = in_force[portfolio_id]
         standings = limits.standings(
@@ -156,7 +167,16 @@ def _tell(
             before=_memory.states[portfolio_id],
         )
         changed = _note(figures, standings)
-        record = messages(figures, bounds, standings)
+        noted.append((messages(figures, bounds, standings), changed))
+    return noted
+
+
+def _shown(noted: Sequence[tuple[PortfolioRisk, bool]]) -> dict[UUID, PortfolioRisk]:
+    """Publish; the live store may be away."""
+    records: dict[UUID, PortfolioRisk] = {}
+    reachable = True
+    for record, changed in noted:
+        portfolio_id = record.portfolio_id
         earlier = _memory.records.get(portfolio_id)
         if earlier is None and reachable:
             earlier = live.load(portfolio_id)

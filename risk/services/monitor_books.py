@@ -17,6 +17,7 @@ from risk.selectors import book_risk
 from risk.selectors.book_risk import MANUAL, NO_COVARIANCE, NO_DELTA, Holding
 from risk.selectors.covariance import Matrix
 from risk.selectors.figures import DAILY, HYBRID, Figures, LiveMark, LivePart, worst_class
+from risk.services.monitor_rates import LiveRates
 from risk.services.monitor_shelf import Shelf
 
 
@@ -31,6 +32,8 @@ def live_figures(
     for row, marks in enumerate(marked):
         for symbol, column in columns[row].items():
             exposures[row, column] += marks[symbol].delta_exposure or 0.0
+            for name, amount in marks[symbol].rates:
+                exposures[row, place[name]] += amount
     daily, stressed = shelf.in_force(moment)
     with_book = exposures @ state.hybrid
     sigma = _sigma(exposures, with_book)
@@ -63,7 +66,7 @@ def live_figures(
                 var_raw=_finite(by_raw[row]) if loss is not None else None,
                 var_daily=_finite(by_daily[row]) if loss is not None else None,
                 stressed_var=_finite(by_stressed[row]) if loss is not None else None,
-                parts=_parts(marks, inside, with_book[row], sigma[row], z)
+                parts=_parts(marks, inside, place, with_book[row], sigma[row], z)
                 if loss is not None
                 else {},
                 coverage=share,
@@ -82,14 +85,17 @@ def closing_figures(shelf: Shelf, portfolio_ids: Sequence[UUID], moment: Moment)
     """Books by the last closes and the daily matrix: between sessions, or without a live state."""
     daily, stressed = shelf.in_force(moment)
     found = []
+    rates = LiveRates(shelf)
     for portfolio_id in portfolio_ids:
         book = shelf.books[portfolio_id]
         marks: dict[str, LiveMark] = {}
         held = []
         for symbol, units in book.lines.items():
             mark, instrument = shelf.closes[symbol], shelf.instruments[symbol]
-            shown = marks[symbol] = _closing(shelf, symbol, units)
+            local = _closing(shelf, symbol, units)
+            shown = marks[symbol] = rates.converted(local, symbol, book.base_currency)
             reason = MANUAL if instrument.pricing == Pricing.MANUAL else mark.reason
+            reason = reason or shown.reason
             if not reason and shown.exposure is not None and shown.delta_exposure is None:
                 reason = NO_DELTA
             held.append(
@@ -100,6 +106,7 @@ def closing_figures(shelf: Shelf, portfolio_ids: Sequence[UUID], moment: Moment)
                     reason=reason,
                     underlying=shown.underlying,
                     market=shown.exposure,
+                    rates=shown.rates,
                 )
             )
         risk = book_risk.of(held, daily, stressed, moment.session_date)
@@ -163,6 +170,7 @@ def _columns(marks: Mapping[str, LiveMark], place: Mapping[str, int]) -> dict[st
         for symbol, mark in marks.items()
         if (mark.underlying or symbol) in place
         and mark.delta_exposure is not None
+        and all(name in place for name, _ in mark.rates)
         and mark.price_class != PriceClass.SUSPECT
     }
 
@@ -174,21 +182,24 @@ def _marked(
     place = {symbol: row for row, symbol in enumerate(state.symbols)}
     valued = shelf.valued(state)
     doubted = shelf.doubted(moment)
+    rates = LiveRates(shelf, state)
 
-    def marked(symbol: str, units: float) -> LiveMark:
+    def marked(symbol: str, units: float, base: str) -> LiveMark:
         known = symbol in valued
         mark = (
             _option(shelf, symbol, units, valued[symbol])
             if known
             else _mark(shelf, state, place, symbol, units)
         )
+        mark = rates.converted(mark, symbol, base)
         if symbol in doubted or (known and mark.underlying in doubted):
             return replace(mark, price_class=PriceClass.SUSPECT.value)
         return mark
 
+    held = [shelf.books[key] for key in portfolio_ids]
     return [
-        {symbol: marked(symbol, units) for symbol, units in shelf.books[key].lines.items()}
-        for key in portfolio_ids
+        {symbol: marked(symbol, units, each.base_currency) for symbol, units in each.lines.items()}
+        for each in held
     ]
 
 
@@ -239,15 +250,27 @@ def _closing(shelf: Shelf, symbol: str, units: float) -> LiveMark:
 def _parts(
     marks: Mapping[str, LiveMark],
     inside: Mapping[str, int],
+    place: Mapping[str, int],
     with_book: NDArray[np.float64],
     sigma: float,
     z: float,
 ) -> dict[str, LivePart]:
-    """Each name's share of its underlying's component, by its own delta dollars."""
+    """Each name's share of its underlying's component, by its own delta dollars.
+
+    A foreign one's has its exchange rates' in it; its marginal is of a dollar of exposure.
+    """
+
+    def marginal_of(column: int) -> float:
+        return z * float(with_book[column]) / sigma if sigma > 0 else 0.0
+
     parts = {}
     for symbol, column in inside.items():
-        marginal = z * float(with_book[column]) / sigma if sigma > 0 else 0.0
-        parts[symbol] = LivePart(marginal, marginal * (marks[symbol].delta_exposure or 0.0))
+        marginal, amount = marginal_of(column), marks[symbol].delta_exposure or 0.0
+        component = marginal * amount
+        if marks[symbol].rates:
+            component += sum(marginal_of(place[name]) * a for name, a in marks[symbol].rates)
+            marginal = component / amount if amount else marginal
+        parts[symbol] = LivePart(marginal, component)
     return parts
 
 

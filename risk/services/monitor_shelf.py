@@ -13,7 +13,15 @@ from etftrader.core import clock
 from marketdata.choices import InstrumentKind, PriceClass, Source
 from marketdata.live import MarketState
 from marketdata.models import DailyBar, Instrument
-from marketdata.selectors import calendar, open_doubts, option_marks, prices, suspects
+from marketdata.selectors import (
+    calendar,
+    exchange_rates,
+    open_doubts,
+    option_marks,
+    prices,
+    suspects,
+)
+from marketdata.selectors.exchange_rates import Rates
 from marketdata.selectors.option_marks import Revaluation
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
@@ -38,6 +46,7 @@ class KnownBook:
     opening_var: float | None
     flows: float
     receivables: float = 0.0  # dividends to come less those to be paid
+    base_currency: str = "USD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,9 @@ class Shelf:
         self.options: Revaluation | None = None  # none is held
         self.simulated: set[str] = set()  # options whose volatility nobody quoted
         self.matrices: tuple[Any, Matrix | None, Matrix | None] = (None, None, None)
+        self.rates = exchange_rates.NONE  # of the last close
+        self.pairs: dict[str, Mark] = {}  # the quoted pairs behind them
+        self.foreign: set[tuple[str, str]] = set()  # currencies held, and of what book
         self.asked: tuple[tuple[Any, ...], datetime] | None = None  # open doubts then, and when
 
     def refresh(self, heads: Mapping[UUID, int], moment: Moment) -> None:
@@ -79,6 +91,8 @@ class Shelf:
         ]
         if moved:
             self._read(moved, moment)
+        if any(self.rates.between(*each).value is None for each in self.foreign):
+            self._convert(moment)
 
     def _open_questions(self, moment: Moment) -> list[Instrument]:
         """Names whose price is missing or in doubt, and may be another one by now."""
@@ -119,6 +133,12 @@ class Shelf:
         new = list(Instrument.objects.filter(pk__in=wanted - known))
         self.instruments.update({each.symbol: each for each in new})
         self._price(new, moment)
+        self.foreign |= {
+            (line.currency, book.base_currency)
+            for book in books
+            for line in book.lines
+            if line.currency != book.base_currency
+        }
         for book in books:
             before = opening.get(book.portfolio_id)
             self.books[book.portfolio_id] = KnownBook(
@@ -129,7 +149,15 @@ class Shelf:
                 opening_var=before.value_at_risk if before else None,
                 flows=float(flows.get(book.portfolio_id, Decimal(0))),
                 receivables=float(book.receivables),
+                base_currency=book.base_currency,
             )
+
+    def _convert(self, moment: Moment) -> None:
+        """Read the exchange rates of the last close that foreign holdings need."""
+        pairs = exchange_rates.instruments({each for both in self.foreign for each in both})
+        marks = prices.newest_closes(instruments=pairs, session_date=moment.session_date)
+        self.pairs = {each.symbol: each for each in marks.values()}
+        self.rates = Rates(marks.values(), moment.session_date)
 
     def _price(self, asked: Sequence[Instrument], moment: Moment) -> None:
         marks = prices.newest_closes(instruments=asked, session_date=moment.session_date)

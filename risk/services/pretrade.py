@@ -11,17 +11,16 @@ from uuid import UUID
 from etftrader.core import clock
 from etftrader.core.actor import Actor
 from etftrader.core.audit import canonical
-from marketdata.choices import PriceClass
-from portfolios.choices import PortfolioState, PortfolioStatus
+from portfolios.choices import PortfolioState
 from portfolios.models import Portfolio
 from portfolios.selectors import holdings
 from risk.choices import CheckStatus, Measure
-from risk.constants import COLLAR, FRACTION_LOT, MAX_QUANTITY, PRICE_MAX_AGE_S
+from risk.constants import FRACTION_LOT
 from risk.models import PreTradeCheck
 from risk.selectors import limits as limit_rows
 from risk.services import pretrade_document as documents
 from risk.services import pretrade_inputs as gate_inputs
-from risk.services.pretrade_book import Leg, State
+from risk.services.pretrade_book import State
 from risk.services.pretrade_checks import Facts
 from risk.services.pretrade_inputs import (
     CostEstimate,
@@ -30,6 +29,8 @@ from risk.services.pretrade_inputs import (
     gather,
     is_stale,
 )
+from risk.services.pretrade_legs import Leg
+from risk.services.pretrade_screen import screen
 
 __all__ = [
     "CostEstimate",
@@ -83,14 +84,13 @@ class Verdict:
     before: dict[str, Any]
     after: dict[str, Any]
     incremental_var: float | None
-    max_quantity: (
-        Decimal | None
-    )  # None: no size passes was asked for a basket, or nothing bounds it
+    max_quantity: Decimal | None  # None: a basket, or nothing bounds it
     document: dict[str, Any]
     data_version: str
     binding: str | None = None  # the reason that ends the passing range
     inputs_hash: str = ""
     proposed: tuple[ProposedTrade, ...] = field(default=())
+    legs: tuple[Leg, ...] = ()  # as judged, in order; none where nothing could be computed
 
     @property
     def approved(self) -> bool:
@@ -118,7 +118,7 @@ def judge(
     """
     book = holdings.book_of(portfolio)
     limits = {each.measure: each for each in limit_rows.in_force(portfolio_id=portfolio.pk)}
-    codes = set(denials) | _screen(portfolio, inputs, proposed, book)
+    codes = set(denials) | screen(portfolio, inputs, proposed, book)
     if gate_inputs.PRICES not in inputs.failures:
         # placed between the gathering and the lock: gather again
         codes |= {"CONFLICT" for each in working if each.symbol not in inputs.instruments}
@@ -172,6 +172,7 @@ def judge(
         binding=single.binding if single else None,
         inputs_hash=_hash(portfolio, inputs, proposed, working),
         proposed=tuple(proposed),
+        legs=tuple(legs),
     )
 
 
@@ -190,7 +191,7 @@ def _walk(
         state.quote(each)
     for each in working:
         state.apply(each)
-    start = state.copy()
+    start = state.before(proposed)
     legs = [state.leg(each) for each in proposed]
     return start, state, legs
 
@@ -228,102 +229,6 @@ def keep(
     verdict.document["meta"]["check_id"] = str(row.pk)
     row.save(force_insert=True)
     return row
-
-
-def _screen(
-    portfolio: Portfolio, inputs: GateInputs, proposed: Sequence[ProposedTrade], book: Any
-) -> set[str]:
-    """What refuses before any figure: state, symbols, quantities, prices, matrices."""
-    codes: set[str] = set()
-    if portfolio.status != PortfolioStatus.ACTIVE or portfolio.state == PortfolioState.HALTED:
-        codes.add("PORTFOLIO_HALTED")
-    if gate_inputs.PRICES in inputs.failures:
-        codes.add("NO_PRICE")
-    if inputs.daily is None or {gate_inputs.COVARIANCE, gate_inputs.LIVE} & set(inputs.failures):
-        codes.add("VAR_UNAVAILABLE")
-    for each in proposed:
-        codes |= _screen_leg(portfolio, inputs, each)
-    for line in book.lines:
-        codes |= _screen_held(inputs, line.symbol)
-    return codes
-
-
-def _screen_leg(portfolio: Portfolio, inputs: GateInputs, trade: ProposedTrade) -> set[str]:
-    codes: set[str] = set()
-    quantity = trade.quantity
-    if not quantity.is_finite() or not 0 < quantity <= MAX_QUANTITY:
-        codes.add("QTY_RANGE")
-    elif quantity != quantity.quantize(
-        Decimal(1) if portfolio.whole_shares else FRACTION_LOT, rounding=ROUND_FLOOR
-    ):
-        codes.add("LOT_SIZE")
-    instrument = inputs.instruments.get(trade.symbol)
-    if instrument is None:
-        return codes | {"NO_PRICE" if gate_inputs.PRICES in inputs.failures else "SYMBOL_UNKNOWN"}
-    contract = inputs.terms.get(trade.symbol)
-    # after the close of its last day a contract is settled, and no longer traded
-    over = contract is not None and (
-        contract.expiry < inputs.moment.current or contract.expiry <= inputs.moment.session_date
-    )
-    if over or not gate_inputs.is_tradable(instrument):
-        return codes | {"SYMBOL_INACTIVE"}
-    codes |= _price_codes(inputs, trade.symbol)
-    codes |= _matrix_codes(inputs, trade.symbol)
-    if contract is not None and inputs.delta(trade.symbol) is None:
-        codes.add("VAR_UNAVAILABLE")
-    mark = inputs.price(trade.symbol)
-    if trade.price is not None and mark is not None and mark > 0:
-        given = float(trade.price)
-        if not math.isfinite(given) or given <= 0:
-            codes.add("NO_PRICE")
-        elif abs(given / float(mark) - 1.0) > COLLAR:
-            codes.add("PRICE_COLLAR")
-    return codes
-
-
-def _screen_held(inputs: GateInputs, symbol: str) -> set[str]:
-    """A held name that cannot be measured makes the VaR unknown.
-
-    A private one is left out, and so is an option without a delta; the document names both.
-    """
-    instrument = inputs.instruments.get(symbol)
-    if instrument is None:
-        # bought between the gathering and the lock: gather again
-        return {"CONFLICT"}
-    if not gate_inputs.is_covered(instrument):
-        return set()
-    contract = inputs.terms.get(symbol)
-    # what has expired keeps its value until it is settled, and an option may be worth nothing
-    if contract is not None and contract.expiry < inputs.moment.current:
-        return set() if inputs.price(symbol) is not None else {"NO_PRICE"}
-    codes = _price_codes(inputs, symbol, may_be_zero=contract is not None)
-    if contract is not None and inputs.delta(symbol) is None:
-        return codes
-    return codes | _matrix_codes(inputs, symbol)
-
-
-def _price_codes(inputs: GateInputs, symbol: str, *, may_be_zero: bool = False) -> set[str]:
-    mark = inputs.marks.get(symbol)
-    if mark is None or mark.price is None or not mark.price.is_finite() or mark.price < 0:
-        return {"NO_PRICE"}
-    if mark.price == 0 and not may_be_zero:
-        return {"NO_PRICE"}
-    if mark.price_class == PriceClass.SUSPECT:
-        return {"PRICE_SUSPECT"}
-    if mark.reason or mark.price_class == PriceClass.STALE:
-        return {"PRICE_STALE"}
-    age = gate_inputs.age_s(mark, inputs.moment.as_of)
-    if age is None or (inputs.session_running and age > PRICE_MAX_AGE_S):
-        return {"PRICE_STALE"}
-    return set()
-
-
-def _matrix_codes(inputs: GateInputs, symbol: str) -> set[str]:
-    name = inputs.column(symbol)
-    known = inputs.daily is not None and name in inputs.daily.labels
-    if inputs.live is not None:
-        known = known and name in inputs.live.labels
-    return set() if known else {"VAR_UNAVAILABLE"}
 
 
 def _rejections(portfolio: Portfolio, state: State, start: State, legs: Sequence[Leg]) -> set[str]:
@@ -393,7 +298,8 @@ def _hash(
         "ledger": [str(portfolio.pk), portfolio.ledger_seq, portfolio.ledger_hash],
         "data": inputs.data_version,
         "prices": sorted((s, str(m.price)) for s, m in inputs.marks.items()),
-        "trades": [[e.symbol, e.side, str(e.quantity), str(e.price)] for e in proposed],
-        "working": [[e.symbol, e.side, str(e.quantity), str(e.price)] for e in working],
+        "rates": sorted({(r.name, str(r.value)) for r in map(inputs.rate, inputs.instruments)}),
+        "trades": [each.given for each in proposed],
+        "working": [each.given for each in working],
     }
     return hashlib.sha256(canonical(given).encode()).hexdigest()

@@ -1,9 +1,8 @@
 """The book a verdict walks through: each leg judged by the kernel, then taken in."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,36 +12,25 @@ from portfolios.constants import REGULATION_T_INITIAL
 from portfolios.models import Portfolio
 from risk.calculations import pretrade as kernel
 from risk.calculations import var as var_kernel
-from risk.calculations.trade_bounds import Book, Trade
+from risk.calculations.historical import historical
+from risk.calculations.trade_bounds import Book, PathGate, Trade
 from risk.choices import Measure
-from risk.constants import FRACTION_LOT, VAR_CONFIDENCE
+from risk.constants import FRACTION_LOT, OPTION_SHARE, VAR_CONFIDENCE
 from risk.selectors.covariance import Matrix
 from risk.selectors.limits import LimitInForce
 from risk.services.pretrade_inputs import CostEstimate, GateInputs, ProposedTrade, is_covered
+from risk.services.pretrade_legs import Leg
+from risk.services.pretrade_options import Foreign, Scenarios
 
 SIDES = {"buy": 1, "sell": -1}
 SOLVENCY = {kernel.INSUFFICIENT_CASH, kernel.OVERSELL, kernel.MARGIN}
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One trade of the request as the kernel saw it."""
-
-    symbol: str
-    side: str
-    quantity: float
-    price: float
-    cost: float
-    held: float
-    solvency: tuple[str, ...]
-    reducing: bool
-    largest: float
-    binding: str | None
-    verdict: kernel.Verdict
-
-
 class State:
-    """Cash, units and prices of one book, moving leg by leg; all figures in dollars."""
+    """Cash, units and prices of one book, moving leg by leg; all figures in its currency.
+
+    Prices stay in each instrument's own; `multipliers` hold its exchange rate too.
+    """
 
     def __init__(
         self,
@@ -56,11 +44,14 @@ class State:
         self.inputs = inputs
         self.costs = costs
         self.cash = self.receivables = 0.0
+        self.unearned = 0.0  # what waits below the mark would gain: no equity a margin rests on
         self.units: dict[str, float] = {}
         self.prices: dict[str, float] = {}
-        self.multipliers: dict[str, float] = {}
+        self.multipliers: dict[str, float] = {}  # units a contract x exchange rate
+        self.rates: dict[str, float] = {}
         self.deltas: dict[str, float] = {}  # delta dollars of a contract, of options
         self.measured: set[str] = set()  # what the matrices must know
+        self.scenarios: Scenarios | None = None  # of an option book
         self.matrices: list[tuple[str, Matrix]] = []
         self.limits = limits
         self.hard = {m: limits[m].hard for m in (Measure.GROSS, Measure.POSITION_WEIGHT)}
@@ -86,9 +77,15 @@ class State:
             mark = inputs.price(symbol)
             if symbol in state.units and mark is None:
                 raise ValueError(f"{symbol} has no price")
+            rate = inputs.rate(symbol).value
+            if rate is None:
+                if symbol in state.units:
+                    raise ValueError(f"{symbol} has no exchange rate")
+                continue
             if mark is not None:
                 state.prices[symbol] = float(mark)
-            state.multipliers[symbol] = float(instrument.multiplier)
+            state.rates[symbol] = float(rate)
+            state.multipliers[symbol] = float(instrument.multiplier) * float(rate)
             delta = inputs.delta(symbol)
             if delta is not None:
                 state.deltas[symbol] = delta * state.multipliers[symbol]
@@ -105,8 +102,10 @@ class State:
         state.weight_limit = limits[Measure.POSITION_WEIGHT].dollars(equity) or 0.0
         return state
 
-    def copy(self) -> "State":
-        """The same book, to compare with later."""
+    def before(self, proposed: Sequence[ProposedTrade]) -> "State":
+        """The book as it is, to compare with later; chooses how both are measured."""
+        if self._is_of_options(self.units) or self._is_of_options(self._after(proposed)):
+            self.scenarios = self._drawn()
         twin = copy(self)
         twin.units = dict(self.units)
         twin.prices = dict(self.prices)
@@ -142,8 +141,12 @@ class State:
 
     @property
     def equity(self) -> float:
-        """Cash, receivables and exposures together."""
-        return self.cash + self.receivables + math.fsum(self.exposures().values())
+        """Cash, receivables and exposures, without what no trade has earned yet.
+
+        An order that waits for a better price counts as done at it; the gain is not the book's.
+        """
+        together = self.cash + self.receivables + math.fsum(self.exposures().values())
+        return together - self.unearned
 
     @property
     def gross(self) -> float:
@@ -165,8 +168,17 @@ class State:
         """Sum of signed delta dollars."""
         return math.fsum(self.by_column().values())
 
+    def columns(self, symbol: str) -> dict[str, float]:
+        """What one name adds to the exposure vector: its delta dollars, and its exchange rates'."""
+        found = {self.inputs.column(symbol): self.delta_exposure(symbol)}
+        for name, sign in self.inputs.rate_legs(symbol):
+            found[name] = found.get(name, 0.0) + sign * self.exposure(symbol)
+        return found
+
     def vector(self, matrix: Matrix) -> NDArray[np.float64]:
         """Delta dollars on a matrix's axis; privately valued things are not on it.
+
+        A foreign holding adds its value to its exchange rate.
 
         Raises LookupError when the matrix does not know a name that is held.
         """
@@ -174,12 +186,28 @@ class State:
         vector = np.zeros(len(matrix.labels))
         for symbol, units in self.units.items():
             if units and symbol in self.measured:
-                vector[place[self.inputs.column(symbol)]] += self.delta_exposure(symbol)
+                for name, amount in self.columns(symbol).items():
+                    vector[place[name]] += amount
         return vector
 
-    def var_by(self, matrix: Matrix) -> float:
-        """VaR of the book by one matrix."""
+    def parametric_by(self, matrix: Matrix) -> float:
+        """VaR of the delta dollars by one matrix."""
         return var_kernel.parametric(self.vector(matrix), matrix.values).total
+
+    def var_by(self, matrix: Matrix) -> float:
+        """VaR of the book by one matrix; of an option book with every option valued again."""
+        if self.scenarios is None:
+            return self.parametric_by(matrix)
+        gains = self._gains(self.scenarios, matrix)
+        return PathGate("", gains, gains).loss(VAR_CONFIDENCE)
+
+    @property
+    def shortfall(self) -> float:
+        """Expected shortfall under the matrix whose VaR is the larger."""
+        if self.scenarios is None:
+            return shortfall(self.var)
+        gains = self._gains(self.scenarios, dict(self.matrices)[self.gating])
+        return max(historical(gains, VAR_CONFIDENCE).expected_shortfall or 0.0, 0.0)
 
     @property
     def var(self) -> float:
@@ -206,16 +234,13 @@ class State:
         symbol = trade.symbol
         held = self.units.get(symbol, 0.0)
         estimate = self._costs(symbol)
-        column = self.inputs.column(symbol)
-        delta = self.deltas.get(symbol) if symbol in self.inputs.terms else None
-        order = estimate.trade(side, quantity, price, self.multipliers[symbol], self.lot, delta)
+        delta = self._exposed(trade)
+        order = estimate.trade(
+            side, quantity, price, self.multipliers[symbol], self.lot, delta, self.prices[symbol]
+        )
         exposed = self.in_column(symbol)
         book = Book(self.cash, held, self.equity, self.gross, self.allow_short, exposed)
-        gates = [
-            kernel.gate(name, self.vector(matrix), matrix.values, matrix.labels.index(column))
-            for name, matrix in self.matrices
-        ]
-        verdict = kernel.check(order, book, gates, self._kernel_limits())
+        verdict = kernel.check(order, book, self._gates(symbol, order), self._kernel_limits())
         largest, binding = self._within_gross(order, exposed, verdict)
         if self.var_hard or verdict.binding != kernel.VAR_LIMIT:
             binding = binding or verdict.binding
@@ -234,6 +259,76 @@ class State:
         )
         self._take(symbol, side, quantity, price)
         return leg
+
+    def _after(self, proposed: Sequence[ProposedTrade]) -> dict[str, float]:
+        units = dict(self.units)
+        for each in proposed:
+            change = SIDES[each.side] * float(each.quantity)
+            units[each.symbol] = units.get(each.symbol, 0.0) + change
+        return units
+
+    def _drawn(self) -> Scenarios:
+        """What everything gains on shared paths: full revaluation, quant.md 6.10."""
+        options = self.inputs.terms
+        dollars = {
+            symbol: self.multipliers[symbol] * (1.0 if symbol in options else price)
+            for symbol, price in self.prices.items()
+        }
+        spots = {
+            symbol: mark.greeks.spot
+            for symbol, mark in self.inputs.marks.items()
+            if symbol in options and mark.greeks is not None
+        }
+        legs = {symbol: self.inputs.rate_legs(symbol) for symbol in self.prices}
+        foreign = {
+            symbol: Foreign(self.prices[symbol] * self.multipliers[symbol], each)
+            for symbol, each in legs.items()
+            if each
+        }
+        return Scenarios(self.inputs.models, spots, dollars, foreign)
+
+    def _gates(self, symbol: str, order: Trade) -> kernel.Gates:
+        if self.scenarios is not None:
+            return [
+                PathGate(
+                    name, self._gains(self.scenarios, matrix), self.scenarios.unit(matrix, symbol)
+                )
+                for name, matrix in self.matrices
+            ]
+        column, beside = self.inputs.column(symbol), self._beside(symbol, order)
+        return [
+            kernel.gate(
+                name,
+                self.vector(matrix),
+                matrix.values,
+                matrix.labels.index(column),
+                [(matrix.labels.index(each), weight) for each, weight in beside],
+            )
+            for name, matrix in self.matrices
+        ]
+
+    def _gains(self, scenarios: Scenarios, matrix: Matrix) -> NDArray[np.float64]:
+        held = {s: units for s, units in self.units.items() if units and s in self.measured}
+        return scenarios.gains(matrix, {s: held[s] for s in held if not self._is_over(s)})
+
+    def _is_over(self, symbol: str) -> bool:
+        """Whether an option has ended, and waits for its settlement."""
+        return symbol in self.inputs.terms and not (
+            symbol in self.inputs.models or self.deltas.get(symbol)
+        )
+
+    def _is_of_options(self, units: Mapping[str, float]) -> bool:
+        """Options above a share of the gross delta exposure, or any one short (quant.md 6.10)."""
+        options = [s for s, held in units.items() if held and s in self.inputs.terms]
+        if any(units[s] < 0.0 for s in options):
+            return True
+        by_options = math.fsum(abs(units[s] * self.deltas.get(s, 0.0)) for s in options)
+        others = math.fsum(
+            abs(held * self.prices[s] * self.multipliers[s])
+            for s, held in units.items()
+            if held and s not in self.inputs.terms
+        )
+        return by_options > OPTION_SHARE * (by_options + others)
 
     def _kernel_limits(self) -> kernel.Limits:
         weight = self.limits[Measure.POSITION_WEIGHT]
@@ -263,15 +358,36 @@ class State:
     def _take(self, symbol: str, side: int, quantity: float, price: float) -> None:
         cost = self._costs(symbol).trade(side, quantity, price, self.multipliers[symbol], 1.0)
         self.cash -= side * cost.value(quantity) + cost.cost(quantity)
+        worth = quantity * self.prices[symbol] * self.multipliers[symbol]
+        self.unearned += max(side * (worth - cost.value(quantity)), 0.0)
         self.units[symbol] = self.units.get(symbol, 0.0) + side * quantity
 
     def _price(self, trade: ProposedTrade) -> float:
-        return float(trade.price) if trade.price is not None else self.prices[trade.symbol]
+        mark = float(trade.price) if trade.price is not None else self.prices[trade.symbol]
+        if trade.pays is None:
+            return mark
+        return float(trade.pays) if trade.side == "buy" else min(float(trade.pays), mark)
+
+    def _exposed(self, trade: ProposedTrade) -> float | None:
+        """Delta dollars of a unit where they are not what it pays; None where they are."""
+        if trade.symbol in self.inputs.terms:
+            return self.deltas.get(trade.symbol)
+        if trade.pays is None:
+            return None
+        return self.prices[trade.symbol] * self.multipliers[trade.symbol]
+
+    def _beside(self, symbol: str, order: Trade) -> list[tuple[str, float]]:
+        """Exchange rates that a dollar of exposure in a name comes with, signed."""
+        unit = order.exposure(1.0)
+        share = self.prices[symbol] * self.multipliers[symbol] / unit if unit else 0.0
+        return [(name, sign * share) for name, sign in self.inputs.rate_legs(symbol)]
 
     def _costs(self, symbol: str) -> CostEstimate:
         if isinstance(self.costs, CostEstimate):
-            return self.costs
-        return self.costs[symbol] if symbol in self.costs else CostEstimate()
+            return self.costs.times(self.rates[symbol])
+        if symbol not in self.costs:
+            return CostEstimate()
+        return self.costs[symbol].times(self.rates[symbol])
 
 
 def shortfall(value_at_risk: float) -> float:

@@ -9,8 +9,9 @@ from etftrader.core.actor import Actor
 from portfolios.models import Portfolio
 from risk.choices import Measure
 from risk.selectors.limits import LimitInForce, LimitStanding, state_of
-from risk.services.pretrade_book import Leg, State
+from risk.services.pretrade_book import State
 from risk.services.pretrade_inputs import GateInputs, ProposedTrade
+from risk.services.pretrade_legs import Leg
 
 SENTENCES = {
     "VAR_UNAVAILABLE": "The VaR cannot be computed",
@@ -90,7 +91,7 @@ def lines(facts: Facts) -> list[dict[str, Any]]:
         floor = end.gross / 2.0
         found.append(
             _line(
-                "Equity over margin",
+                "Equity for margin",
                 "money0",
                 start.equity,
                 end.equity,

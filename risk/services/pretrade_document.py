@@ -8,13 +8,14 @@ from typing import Any
 from etftrader.core.money import plain
 from risk.calculations import decomposition
 from risk.choices import Measure
-from risk.constants import HORIZON_DAYS, LIQUIDATION_SHARE, VAR_CONFIDENCE
+from risk.constants import GATE_PATHS, HORIZON_DAYS, LIQUIDATION_SHARE, VAR_CONFIDENCE
 from risk.live import dollars, utc
 from risk.selectors.limits import LimitInForce, state_of
 from risk.services import pretrade_inputs as gate_inputs
-from risk.services.pretrade_book import Leg, State, shortfall
+from risk.services.pretrade_book import State
 from risk.services.pretrade_checks import Facts, lines, standing
-from risk.services.pretrade_inputs import ProposedTrade
+from risk.services.pretrade_inputs import GateInputs, ProposedTrade
+from risk.services.pretrade_legs import Leg
 
 EXPOSURES = ("nav", "cash", "long", "short", "gross", "net", "delta_gross", "delta_net")
 OVERRIDABLE = {"VAR_LIMIT", "NOTIONAL_MAX", "CONCENTRATION"}
@@ -67,7 +68,7 @@ def figures(facts: Facts, state: State | None) -> dict[str, Any]:
         "delta_gross": dollars(state.delta_gross),
         "delta_net": dollars(state.delta_net),
         "var": dollars(loss),
-        "es": dollars(shortfall(loss)),
+        "es": dollars(state.shortfall),
         "stressed_var": dollars(_stressed(state)),
         "weight": state.exposure(symbol) / equity if equity > 0 else None,
         "var_of_nav": loss / equity if equity > 0 else None,
@@ -96,8 +97,8 @@ def _request(facts: Facts) -> dict[str, Any]:
                 "symbol": each.symbol,
                 "side": each.side,
                 "quantity": plain_quantity(each.quantity),
-                "type": "market",
-                "price": plain(each.price),
+                "type": each.order_type,
+                "price": plain(each.price if each.pays is None else each.pays),
             }
             for each in facts.proposed
         ],
@@ -114,6 +115,8 @@ def _pricing(facts: Facts, trade: ProposedTrade) -> dict[str, Any]:
     return {
         "symbol": trade.symbol,
         "price": plain(mark.price) if mark else None,
+        "currency": inputs.instruments[trade.symbol].currency if mark else None,
+        "exchange_rate": _rate(inputs, trade.symbol) if mark else None,
         "source": mark.source if mark else None,
         "class": mark.price_class if mark else None,
         "as_of": utc(mark.as_of) if mark and mark.as_of else None,
@@ -125,6 +128,11 @@ def _pricing(facts: Facts, trade: ProposedTrade) -> dict[str, Any]:
         "participation": participation,
         "days_to_fill": None if participation is None else participation / LIQUIDATION_SHARE,
     }
+
+
+def _rate(inputs: GateInputs, symbol: str) -> str | None:
+    rate = inputs.rate(symbol)
+    return plain(rate.value) if rate.legs else None
 
 
 def _solvency(facts: Facts) -> dict[str, Any]:
@@ -176,24 +184,32 @@ def _marginal(start: State, leg: Leg) -> float | None:
     matrix = dict(start.matrices)[start.gating]
     parts = decomposition.components(start.vector(matrix), matrix.values)
     side = 1.0 if leg.side == "buy" else -1.0
-    unit = start.deltas.get(leg.symbol, leg.price * start.multipliers[leg.symbol])
-    column = start.inputs.column(leg.symbol)
-    return float(parts.marginal[matrix.labels.index(column)]) * side * leg.quantity * unit
+    value = start.prices[leg.symbol] * start.multipliers[leg.symbol]
+    unit = start.deltas.get(leg.symbol, value)
+    moved = [(start.inputs.column(leg.symbol), unit)]
+    moved += [(name, sign * value) for name, sign in start.inputs.rate_legs(leg.symbol)]
+    by_unit = sum(
+        float(parts.marginal[matrix.labels.index(name)]) * amount for name, amount in moved
+    )
+    return by_unit * side * leg.quantity
 
 
 def _component(end: State, symbol: str) -> float | None:
     matrix = dict(end.matrices)[end.gating]
     parts = decomposition.components(end.vector(matrix), matrix.values)
-    marginal = float(parts.marginal[matrix.labels.index(end.inputs.column(symbol))])
-    return marginal * end.delta_exposure(symbol)
+    return sum(
+        float(parts.marginal[matrix.labels.index(name)]) * amount
+        for name, amount in end.columns(symbol).items()
+    )
 
 
 def _stressed(state: State) -> float | None:
     matrix = state.inputs.stressed
-    held = {state.inputs.column(symbol) for symbol in state.measured & set(state.exposures())}
+    names = state.measured & set(state.exposures())
+    held = {name for symbol in names for name in state.columns(symbol)}
     if matrix is None or not held <= set(matrix.labels):
         return None
-    return state.var_by(matrix)
+    return state.parametric_by(matrix)
 
 
 def _changes(
@@ -247,7 +263,7 @@ def _meta(facts: Facts) -> dict[str, Any]:
         "run_id": str(daily.snapshot_id) if daily else None,
         "data_version": inputs.data_version,
         "covariance_session": str(daily.session_date) if daily else None,
-        "method": "parametric_ewma",
+        "method": _method(facts.start),
         "coverage": (covered / gross if gross else 1.0) if facts.start else None,
         "excluded": [
             {
@@ -257,9 +273,18 @@ def _meta(facts: Facts) -> dict[str, Any]:
             }
             for s in outside
         ],
-        "options_by_delta": sum(1 for s in held if s in inputs.terms and s not in outside),
+        "options_by_delta": sum(1 for s in held if s in inputs.terms and s not in outside)
+        if facts.start and facts.start.scenarios is None
+        else 0,
         "failures": dict(inputs.failures),
         "simulated": inputs.session_running,
         "asked_by": facts.by.label if facts.by else None,
         "latency_ms": None,
     }
+
+
+def _method(state: State | None) -> str:
+    """How VaR was measured: by delta, or on how many paths with every option valued again."""
+    if state is None or state.scenarios is None:
+        return "parametric_ewma"
+    return f"full_revaluation_{GATE_PATHS}"

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -15,33 +15,50 @@ from django.db import DatabaseError, connection, transaction
 
 from etftrader.core.errors import DomainError
 from marketdata import live as market
+from marketdata.calculations.exchange import Leg, Rate
 from marketdata.choices import InstrumentKind, Pricing
 from marketdata.models import Instrument
-from marketdata.selectors import instruments, liquidity, prices, terms
+from marketdata.selectors import exchange_rates, instruments, liquidity, prices, terms
+from marketdata.selectors.exchange_rates import Rates
 from marketdata.selectors.liquidity import Liquidity
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
 from marketdata.selectors.terms import Terms
+from portfolios.models import Portfolio
 from portfolios.selectors import holdings
 from risk.calculations.trade_bounds import Trade
 from risk.choices import CovarianceKind
 from risk.constants import DEPENDENCY_MAX_S, FILL_ROUNDING, VERDICT_LIFE_S
 from risk.selectors import covariance as matrices
 from risk.selectors.covariance import Matrix
+from risk.services import pretrade_options
+from risk.services.pretrade_options import Model
 
 PRICES, COVARIANCE, LIVE, STRESSED, LIQUIDITY = "prices", "covariance", "live", "stressed", "costs"
+OPTIONS = "options"
 _EXPECTED = (DomainError, DatabaseError, ValueError, ArithmeticError, LookupError, TypeError)
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
 class ProposedTrade:
-    """A trade somebody thinks of; without a price it is judged at the mark."""
+    """A trade somebody thinks of; without a price it is judged at the mark.
+
+    With `pays` its cash is judged at that price, all else at the mark; a sale brings no more than
+    the mark.
+    """
 
     symbol: str
     side: str  # buy, sell
     quantity: Decimal
     price: Decimal | None = None
+    pays: Decimal | None = None
+    order_type: str = "market"
+
+    @property
+    def given(self) -> list[str]:
+        """Its words, for a hash."""
+        return [self.symbol, self.side, str(self.quantity), str(self.price), str(self.pays)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +70,10 @@ class CostEstimate:
     cost_bp: float = 0.0  # half the spread, of the value
     impact: float = 0.0  # fraction of the value per square root of a unit
 
+    def times(self, rate: float) -> "CostEstimate":
+        """The same in a currency of which one unit of the present one buys `rate`."""
+        return replace(self, commission=self.commission * rate, per_unit=self.per_unit * rate)
+
     def trade(
         self,
         side: int,
@@ -61,6 +82,7 @@ class CostEstimate:
         multiplier: float,
         lot: float,
         delta: float | None = None,
+        mark: float | None = None,
     ) -> Trade:
         """The order with its costs, as the kernel takes it."""
         return Trade(
@@ -74,6 +96,7 @@ class CostEstimate:
             cost_bp=self.cost_bp,
             impact=self.impact,
             delta=delta,
+            mark=mark,
         )
 
 
@@ -85,7 +108,10 @@ class GateInputs:
     moment: Moment
     instruments: Mapping[str, Instrument] = field(default_factory=dict)  # asked and held
     terms: Mapping[str, Terms] = field(default_factory=dict)  # of the options among them
-    marks: Mapping[str, Mark] = field(default_factory=dict)
+    models: Mapping[str, Model] = field(default_factory=dict)  # of those that live
+    marks: Mapping[str, Mark] = field(default_factory=dict)  # in each instrument's currency
+    base_currency: str = "USD"
+    rates: Rates = exchange_rates.NONE
     daily: Matrix | None = None
     live: Matrix | None = None
     stressed: Matrix | None = None
@@ -119,14 +145,22 @@ class GateInputs:
         contract = self.terms.get(symbol)
         return contract.underlying if contract is not None else symbol
 
+    def rate(self, symbol: str) -> Rate:
+        """The book's money for one unit of what a symbol is priced in."""
+        return self.rates.between(self.instruments[symbol].currency, self.base_currency)
+
+    def rate_legs(self, symbol: str) -> tuple[Leg, ...]:
+        """The exchange rates its value moves with, 1 as quoted and -1 turned round."""
+        return self.rate(symbol).legs
+
     def delta(self, symbol: str) -> float | None:
-        """Delta dollars a share of an option; None when its Greeks are not known."""
+        """Delta dollars a share of an option, its currency; None without its Greeks."""
         mark = self.marks.get(symbol)
         known = mark.greeks if mark is not None else None
         return known.delta * known.spot if known is not None else None
 
     def price(self, symbol: str) -> Decimal | None:
-        """The mark of a symbol; None when there is none."""
+        """The mark of a symbol in its own currency; None when there is none."""
         mark = self.marks.get(symbol)
         return mark.price if mark else None
 
@@ -157,8 +191,14 @@ def _gather(portfolio_id: UUID, asked: set[str], moment: Moment) -> GateInputs:
             else prices.newest_closes(instruments=found.values(), session_date=moment.session_date)
         ),
     )
+    base, rates = _guarded(
+        PRICES, failures, lambda: _rates(portfolio_id, found.values(), moment)
+    ) or ("", exchange_rates.NONE)
     options = {i.pk: s for s, i in found.items() if i.kind == InstrumentKind.OPTION}
     contracts = _guarded(PRICES, failures, lambda: terms.of_instruments(options)) or {}
+    living = _guarded(
+        OPTIONS, failures, lambda: pretrade_options.models(options=options, moment=moment)
+    )
     daily = _guarded(
         COVARIANCE, failures, lambda: _finite(matrices.in_force(session_date=moment.session_date))
     )
@@ -187,7 +227,10 @@ def _gather(portfolio_id: UUID, asked: set[str], moment: Moment) -> GateInputs:
         moment=moment,
         instruments=found,
         terms={options[key]: each for key, each in contracts.items()},
+        models=living or {},
         marks={each.symbol: each for each in (marks or {}).values()},
+        base_currency=base,
+        rates=rates,
         daily=daily,
         live=live,
         stressed=stressed,
@@ -218,7 +261,7 @@ def is_tradable(instrument: Instrument) -> bool:
     return (
         instrument.active
         and instrument.pricing == Pricing.AUTO
-        and instrument.kind != InstrumentKind.INDEX
+        and instrument.kind not in (InstrumentKind.INDEX, InstrumentKind.FX)
     )
 
 
@@ -232,6 +275,17 @@ def _instruments(portfolio_id: UUID, asked: set[str]) -> dict[str, Instrument]:
     rest = asked - set(held)
     found = {each.symbol: each for each in instruments.by_symbols(rest).values()} if rest else {}
     return {**found, **held}
+
+
+def _rates(portfolio_id: UUID, found: Iterable[Instrument], moment: Moment) -> tuple[str, Rates]:
+    """The book's currency, and the rates to it of the moment the prices are of."""
+    rows = Portfolio.objects.filter(pk=portfolio_id).values_list("base_currency", flat=True)
+    base = rows.get()
+    currencies = {base, *(each.currency for each in found)}
+    if moment.in_session:
+        return base, exchange_rates.live(currencies=currencies, moment=moment)
+    day = moment.session_date
+    return base, exchange_rates.closing(currencies=currencies, session_date=day)
 
 
 def _live(moment: Moment) -> Matrix | None:

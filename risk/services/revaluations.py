@@ -10,9 +10,11 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from etftrader.core import job_wishes, jobs
+from etftrader.core import job_wishes, jobs, turns
 from etftrader.core.errors import LeaseLost
-from marketdata.selectors import sessions
+from etftrader.core.records import OPEN, JobRun
+from marketdata.models import Instrument
+from marketdata.selectors import prices, sessions
 from portfolios.selectors import doubted_lines, holdings
 from portfolios.services import snapshots
 from risk.services import monitor, var
@@ -20,6 +22,8 @@ from risk.services import monitor, var
 logger = logging.getLogger(__name__)
 
 JOB, LIVE = "risk.retake_closes", "live figures"
+SNAPSHOTS, GIVEN_UP = "portfolios.take_snapshots", "given_up"
+RUNS = 3  # in which a book may fail before it is left to a person
 BUDGET_S = 240.0  # of one run; the books that are left are another's
 TWICE = 2  # a lock that was busy may be free when the others are done
 
@@ -27,19 +31,36 @@ TWICE = 2  # a lock that was busy may be free when the others are done
 def begin(*, instrument_ids: Iterable[UUID], since: date | None, newest: bool) -> None:
     """What follows a price that came, or is in doubt since a session, or is in doubt no more.
 
-    Without `since` the names had no price before. With `newest` it concerns what is shown now:
-    the first wish shows it at once, those that join a run are shown by it, together.
+    Without `since` the names had no price before. With `newest` it may concern what is shown now,
+    and does unless a later close is there: the first wish shows it at once, those that join a run
+    are shown by it, together. Where it concerns neither that nor a stored line, nothing is asked.
     """
     known = set(doubted_lines.ever_held(instrument_ids=instrument_ids))
-    if not known:
+    live = _shown_by(known, since) if newest else set()
+    arrived = known if since is None else set()
+    doubted = {} if since is None else dict.fromkeys(known, since)
+    concerned = live or _is_walked() or doubted_lines.books(doubted=doubted, arrived=arrived)
+    if not concerned:
         return
-    live = holdings.held_among(instrument_ids=known) if newest else set()
-    if since is None:
-        joined = ask(arrived=known, live=live)
-    else:
-        joined = ask(doubted=dict.fromkeys(known, since), live=live)
+    joined = ask(doubted=doubted, arrived=arrived, live=live)
     if live and not joined:
         show(live)
+
+
+def _is_walked() -> bool:
+    """Whether closes are being taken that may have read the prices before."""
+    return JobRun.objects.filter(job__in=(JOB, SNAPSHOTS), status__in=OPEN).exists()
+
+
+def _shown_by(instrument_ids: Collection[UUID], since: date | None) -> set[UUID]:
+    """Names that are held and have no close after a session."""
+    held = holdings.held_among(instrument_ids=instrument_ids)
+    if since is None or not held:
+        return held
+    of = Instrument.objects.filter(pk__in=held)
+    closes = prices.newest_closes(instruments=of, session_date=sessions.latest())
+    days = {key: each.session_date for key, each in closes.items()}
+    return {key for key in held if (days.get(key) or since) <= since}
 
 
 def ask(
@@ -48,12 +69,15 @@ def ask(
     arrived: Iterable[UUID] = (),
     books: Mapping[UUID, date] | None = None,
     live: Iterable[UUID] = (),
+    failed: Mapping[UUID, int] | None = None,
 ) -> bool:
     """Request the stored closes of these names anew; says whether a run that waits takes them in.
 
     `doubted` says since which session a price of the name is held back, or was; `arrived` names
     had no price before; `books` are to be walked from a session on, whatever they hold. A run
-    that takes them in shows the `live` names too; otherwise the caller does.
+    that takes them in shows the `live` names too; otherwise the caller does. `failed` says in how
+    many runs a book did: then there is a while before the next, so that what stood in its way may
+    end.
     """
     fresh, shown = _words(arrived), _words(live)
 
@@ -63,9 +87,11 @@ def ask(
             "arrived": sorted(fresh.union(before.get("arrived", ()))),
             "books": _earliest(before.get("books", {}), books or {}),
             "live": sorted(shown.union(before["live"])) if before else [],
+            "failed": before.get("failed", {}) | {str(key): n for key, n in (failed or {}).items()},
         }
 
-    return job_wishes.ask(JOB, as_of=sessions.latest(), merged=merged)[1]
+    latest = sessions.latest()
+    return job_wishes.ask(JOB, as_of=latest, merged=merged, queue=not failed)[1]
 
 
 def show(instrument_ids: Iterable[UUID]) -> int:
@@ -79,14 +105,15 @@ def retake(
     arrived: Iterable[UUID] = (),
     books: Mapping[UUID, date] | None = None,
     live: Collection[UUID] = (),
+    failed: Mapping[UUID, int] | None = None,
     only: Collection[str] = (),
-    run_id: str = "",
     budget_s: float = BUDGET_S,
 ) -> dict[str, Any]:
     """Take the closes of these names' books again, each book once, and request their risk.
 
-    A book that fails is a failed item and stops no other. `only` does these items; what is left
-    when the time is up is asked for anew.
+    A book that fails is a failed item and stops no other; it is asked for anew until its third
+    run, `failed` says how many there were. `only` does these items; what is left when the time is
+    up is asked for anew.
     """
     shown = []
     if live and _wants(only, LIVE):
@@ -95,19 +122,36 @@ def retake(
     known = dict(books or {})
     since = {key: min(each.first, known.get(key, each.first)) for key, each in spans.items()}
     since = known | since
-    if run_id:
-        # what a part has mended shows no more where the next attempt has to go on
-        job_wishes.remember(run_id, books=_earliest({}, since))
+    # what a part has mended shows no more where the next attempt has to go on
+    jobs.remember(books=_earliest({}, since))
     due = [key for key in sorted(since) if _wants(only, str(key))]
     ends = {key: each.last for key, each in spans.items() if key not in known}
     items = _walk(due, since, ends, budget_s)
     left = {key: since[key] for key in due if key not in items}
     if left:
         ask(books=left)
+    _ask_again(items, since, failed or {})
     if items:
         var.measure_later(portfolio_ids=items, until=sessions.latest())
     counts = {"portfolios": len(items), "left": len(left)}
     return {"items": [*shown, *items.values()], "counts": counts}
+
+
+def _ask_again(
+    items: Mapping[UUID, dict[str, Any]], since: Mapping[UUID, date], failed: Mapping[UUID, int]
+) -> None:
+    """Books that failed have another run; those that had their last say how to ask by hand."""
+    bad = {key: failed.get(key, 0) + 1 for key, each in items.items() if _is_due(each, again=True)}
+    again = {key: runs for key, runs in bad.items() if runs < RUNS}
+    if again:
+        ask(books={key: since[key] for key in again}, failed=again)
+    for key in bad.keys() - again.keys():
+        why = items[key]["reason"]["detail"]
+        detail = (
+            f"{why} It failed in {bad[key]} runs and is not tried again by itself: an operator can "
+            "press Retry failed items of this run under Data, Jobs."
+        )
+        items[key]["reason"] = {"code": GIVEN_UP, "detail": detail}
 
 
 def _wants(only: Collection[str], item: str) -> bool:
@@ -125,6 +169,8 @@ def _walk(
         for key in [each for each in due if _is_due(items.get(each), again)]:
             if items and time.monotonic() - began > budget_s:
                 return items
+            if items:
+                turns.give_way()
             last = None if again else ends.get(key)
             items[key] = _one(key, since[key], last)
             jobs.progress(done=len(items), total=len(due), note="Valuations")

@@ -3,19 +3,19 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 import numpy as np
 from django.db import transaction
 
-from etftrader.core import audit, clock
+from etftrader.core import audit, clock, jobs
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, VersionMismatch
 from etftrader.core.money import to_money
 from marketdata.choices import InstrumentKind, PriceClass, Pricing
 from marketdata.selectors import calendar, prices, suspects
 from portfolios.models import Position
+from portfolios.selectors import own_costs
 from portfolios.selectors.price_tape import PriceTape
 from portfolios.services import locking
 from risk.calculations import stop_loss as kernel
@@ -36,9 +36,10 @@ def evaluate(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[str, 
 
     A new or reopened position is walked from its opening on, a known one from where it stood; the
     same close twice changes nothing. A stop triggers on real closes only. Where a close is missing
-    the stop is not evaluated and says so in an alert; one in doubt ends the walk before it.
+    the stop is not evaluated and says so in an alert; one in doubt ends the walk before it. Each
+    portfolio is a transaction of its own.
     """
-    asked = sorted(portfolio_ids)  # locks in id order
+    asked = sorted(portfolio_ids)
     positions = _positions(asked)
     rules = {each.portfolio_id: each for each in StopLossRule.objects.filter(portfolio__in=asked)}
     levels: dict[UUID, dict[UUID, StopLossLevel]] = defaultdict(dict)
@@ -55,11 +56,11 @@ def evaluate(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[str, 
     for position in positions:
         held[position.portfolio_id].append(position)
     raised = alerts.open_keys(portfolio_ids=asked)
-    before: dict[UUID, list[dict[str, Any]]] = {}
     for portfolio_id in asked:
         rule = rules.get(portfolio_id) or StopLossRule(portfolio_id=portfolio_id)
-        if levels[portfolio_id] or (rule.enabled and held[portfolio_id]):
-            before[portfolio_id] = stop_news.shown(levels[portfolio_id].values())
+        if not levels[portfolio_id] and not (rule.enabled and held[portfolio_id]):
+            continue
+        before = stop_news.shown(levels[portfolio_id].values())
         with transaction.atomic():
             _drop_closed(
                 portfolio_id, held[portfolio_id], levels[portfolio_id], session_date, raised
@@ -72,8 +73,8 @@ def evaluate(*, portfolio_ids: Iterable[UUID], session_date: date) -> dict[str, 
                 state = _evaluate_one(position, known, rule, history, session_date, raised, steps)
                 counts["evaluated"] += 1
                 counts[state] = counts.get(state, 0) + 1
-    for portfolio_id in sorted(before):
-        stop_news.tell(portfolio_id, before[portfolio_id])
+            stop_news.tell(portfolio_id, before)
+            jobs.hold()
     return counts
 
 
@@ -120,7 +121,7 @@ def _positions(portfolio_ids: Sequence[UUID]) -> list[Position]:
     rows = rows.filter(instrument__pricing=Pricing.AUTO)
     # an option has no closes of its own to trail, and ends by itself
     untrailed = (InstrumentKind.INDEX, InstrumentKind.OPTION)
-    rows = rows.exclude(instrument__kind__in=untrailed).select_related("instrument")
+    rows = rows.exclude(instrument__kind__in=untrailed).select_related("instrument", "portfolio")
     return list(rows.order_by("portfolio_id", "instrument__symbol"))
 
 
@@ -223,9 +224,8 @@ def _evaluate_one(
 
 
 def _entry(position: Position) -> float:
-    """Average cost of what is held, per unit."""
-    units = position.quantity * position.instrument.multiplier
-    return float(position.cost_basis / units)
+    """Average cost of what is held, per unit, in the currency of its closes."""
+    return float(own_costs.average(position))
 
 
 def _keep(

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from portfolios.services import portfolios
 from risk import live
 from risk.models import StopLossLevel
@@ -29,13 +27,12 @@ def shown(levels: Iterable[StopLossLevel]) -> list[dict[str, Any]]:
 
 
 def tell(portfolio_id: UUID, before: list[dict[str, Any]]) -> None:
-    """Announce a portfolio's stops if one has moved since `before`.
+    """Announce a portfolio's stops if one has moved since `before`; locks it then, and only then.
 
-    Locks the portfolio then, and only then: of several, call it in the order of their ids.
+    Inside the caller's transaction.
     """
     levels = stops.levels(portfolio_id=portfolio_id)
     if shown(levels) == before:
         return
-    with transaction.atomic():
-        portfolios.next_alert_number(portfolio_id)
-        live.publish_stops(portfolio_id, levels)
+    portfolios.next_alert_number(portfolio_id)
+    live.publish_stops(portfolio_id, levels)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -12,8 +13,9 @@ from etftrader.core import clock, jobs
 from etftrader.core.audit import canonical
 from etftrader.core.errors import NotEnoughData
 from etftrader.core.records import JobRun
+from marketdata.calculations.exchange import Rate
 from marketdata.choices import Pricing
-from marketdata.selectors import calendar, instruments, prices
+from marketdata.selectors import calendar, exchange_rates, instruments, prices
 from portfolios.choices import SnapshotKind
 from portfolios.models import PortfolioSnapshot, PositionSnapshot
 from portfolios.services import locking, snapshots
@@ -54,7 +56,8 @@ def compute(
     """Measure portfolios at a close and keep it; the VaR joins each one's snapshot.
 
     Reads the exposures of the session's snapshots, so the figures agree with the NAV beside them;
-    a portfolio without a snapshot is left out. Twice is once: same session, same rows.
+    a portfolio without a snapshot is left out. Twice is once: same session, same rows. Raises
+    LeaseLost within a run that is somebody else's by now.
     """
     daily = matrices.in_force(session_date=session_date)
     stressed = matrices.in_force(session_date=session_date, kind=CovarianceKind.STRESSED)
@@ -65,6 +68,7 @@ def compute(
 def compute_range(*, portfolio_ids: Iterable[UUID], sessions: Sequence[date]) -> dict[str, int]:
     """Measure portfolios at every close of a range, for books with a past.
 
+    Each session is a transaction of its own: bookings pass between, and what is measured stands.
     One price panel serves all sessions. Every session keeps its run and VaR; only the newest
     twenty keep their matrices and the parts per position, which nothing reads further back. The
     stressed matrix is static: it is computed at the first session and again when a name joins.
@@ -100,7 +104,8 @@ def compute_range(*, portfolio_ids: Iterable[UUID], sessions: Sequence[date]) ->
 def compute_lacking(*, portfolio_ids: Iterable[UUID], start: date, until: date) -> dict[str, int]:
     """Measure the closes of a range that have no risk run, or lost it with a revised snapshot.
 
-    A session with a matrix of its own is measured by that one, the others as a range is.
+    A session with a matrix of its own is measured by that one, the others as a range is. What was
+    cut short goes on where it stood.
     """
     wanted = list(portfolio_ids)
     rows = unmeasured(start=start, until=until, portfolio_ids=wanted)
@@ -117,14 +122,18 @@ def compute_lacking(*, portfolio_ids: Iterable[UUID], start: date, until: date) 
 
 
 def measure_later(
-    *, portfolio_ids: Iterable[UUID], until: date, start: date | None = None
+    *,
+    portfolio_ids: Iterable[UUID],
+    until: date,
+    start: date | None = None,
+    lost_until: date | None = None,
 ) -> JobRun | None:
     """Request the risk that revised snapshots lost, and with `start` all that is lacking since.
 
-    None when nothing is lacking.
+    What was lost is looked for up to `lost_until`, where that is later. None when nothing lacks.
     """
     wanted = list(portfolio_ids)
-    rows = unmeasured(until=until, portfolio_ids=wanted, once_measured=True)
+    rows = unmeasured(until=lost_until or until, portfolio_ids=wanted, once_measured=True)
     if start is not None:
         rows += unmeasured(start=start, until=until, portfolio_ids=wanted)
     if not rows:
@@ -160,17 +169,23 @@ def _snapshots(portfolio_ids: Iterable[UUID], sessions: Sequence[date]) -> list[
 
 def _holdings(found: Sequence[PortfolioSnapshot]) -> dict[int, list[Holding]]:
     held: dict[int, list[Holding]] = {each.pk: [] for each in found}
+    heads = {each.pk: each for each in found}
     rows = PositionSnapshot.objects.filter(snapshot_id__in=list(held)).values_list(
         "snapshot_id",
+        "snapshot__portfolio__base_currency",
         "instrument_id",
         "instrument__symbol",
+        "instrument__currency",
         "instrument__pricing",
         "instrument__option__underlying__symbol",
         "exposure",
         "delta_exposure",
         "reason",
     )
-    for snapshot_id, instrument_id, symbol, pricing, under, exposure, delta, reason in rows:
+    rates = _Rates()
+    for (
+        snapshot_id, base, instrument_id, symbol, currency, pricing, under, exposure, delta, reason
+    ) in rows:  # fmt: skip
         if pricing == Pricing.MANUAL:
             reason = MANUAL
         elif exposure is None:
@@ -185,8 +200,29 @@ def _holdings(found: Sequence[PortfolioSnapshot]) -> dict[int, list[Holding]]:
             underlying=under or "",
             market=None if exposure is None else float(exposure),
         )
+        if currency != base and not reason:
+            holding = rates.joined(holding, currency, base, heads[snapshot_id].session_date)
         held[snapshot_id].append(holding)
     return held
+
+
+class _Rates:
+    """The exchange rates behind foreign holdings at closes, each asked once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, date], Rate] = {}
+
+    def joined(self, holding: Holding, origin: str, target: str, day: date) -> Holding:
+        """A holding with the rates its value moves with; without one it has no exposure."""
+        key = origin, target, day
+        if key not in self._found:
+            asked = exchange_rates.closing(currencies=(origin, target), session_date=day)
+            self._found[key] = asked.between(origin, target)
+        legs = self._found[key].legs
+        if not legs:
+            return replace(holding, reason=exchange_rates.NO_EXCHANGE_RATE)
+        worth = holding.market or 0.0
+        return replace(holding, rates=tuple((name, sign * worth) for name, sign in legs))
 
 
 def _compute(
@@ -223,6 +259,7 @@ def _compute(
             reason=risk.reason,
             run_id=metric.pk,
         )
+    jobs.hold()
     return metrics
 
 
@@ -343,7 +380,7 @@ def _hash(
 ) -> str:
     given = {
         "ledger": [snapshot.ledger_seq, snapshot.ledger_hash, snapshot.revision],
-        "held": sorted((each.symbol, each.exposure, each.reason) for each in held),
+        "held": sorted((each.symbol, each.exposure, each.reason, *each.rates) for each in held),
         "matrices": [
             [str(each.snapshot_id), each.session_date, each.revision] if each else None
             for each in (daily, stressed)

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from etftrader.core import actor
 from marketdata.models import DailyBar, Instrument, InstrumentAlias, PriceSeries
 from marketdata.providers.bundled import BundledProvider
+from marketdata.selectors import calendar
 from marketdata.selectors.sessions import at_close
 from marketdata.services import bar_store, instruments, price_sync
 from portfolios.models import Account, Customer, Membership, Portfolio, User
@@ -17,6 +18,7 @@ from portfolios.services import ledger, snapshots
 from risk.services import covariance, limits, stop_loss, var
 
 START = date(2016, 6, 22)
+CLOSE = calendar.close_time(START)
 BARS_SINCE = date(2016, 3, 15)
 HOUSE = actor.system("tests")
 

@@ -13,7 +13,7 @@ def elsewhere(request: HttpRequest, **kwargs: object) -> HttpResponse:
 
 
 OF_BOOKS = {"cash": "portfolio_cash", "greeks": "greeks", "settings": "portfolio_settings"}
-NAMES = ("overview", "positions", "trade", "orders", "trades")
+NAMES = ("overview", "positions", "trade", "orders", "trades", "performance", "sharing")
 urlpatterns = [
     *page_urls,
     path("api/v1/", include(api_urls)),
@@ -33,6 +33,7 @@ urlpatterns = [
             "login",
             "logout",
             "import",
+            "accounts",
         )
     ),
 ]

@@ -226,7 +226,7 @@ def method(found: Current, moment: Moment) -> list[dict[str, str]]:
     ]
     raw = record.risk.get("var_raw")
     if raw:
-        facts.append({"label": "Fast gauge", "text": f"${float(raw):,.0f}"})
+        facts.append({"label": "Fast gauge", "text": formats.show(raw, "money0")})
     by_delta = sum(1 for each in record.risk["components"] if each.get("underlying"))
     if by_delta:
         count = f"{by_delta} option{'' if by_delta == 1 else 's'}"

@@ -9,17 +9,20 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views import View
 
+from etftrader.core import formats
 from etftrader.core.actor import Actor
 from etftrader.core.errors import DomainError, NotAllowed
 from etftrader.core.pages import done, render_page, render_refusal
-from marketdata.selectors import sessions
+from marketdata.selectors import calendar
+from portfolios.constants import Action
 from portfolios.models import Portfolio
 from portfolios.selectors import access
+from portfolios.views.as_of import keep_close, moment_of, past_session
 from risk.choices import Unit
 from risk.forms import LimitForm
 from risk.models import RiskLimit
-from risk.selectors import editing, var
 from risk.selectors import limits as limit_rows
+from risk.selectors import var
 from risk.selectors.limits import LimitInForce
 from risk.services import limits
 from risk.views import blocks
@@ -34,15 +37,15 @@ class LimitsPage(LoginRequiredMixin, View):
         """Limits in force, a form each for who may change them, and the history."""
         actor = Actor.of(request)
         portfolio = access.portfolio_for(actor, portfolio_id)
-        return render_page(request, TEMPLATE, _context(actor, portfolio))
+        return render_page(request, TEMPLATE, _context(request, actor, portfolio))
 
     def post(self, request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
         """Change one limit, with its reason."""
         actor = Actor.of(request)
-        portfolio = editing.portfolio_to_limit(actor, portfolio_id)
+        portfolio = access.portfolio_for(actor, portfolio_id, Action.LIMIT)
         form = LimitForm(request.POST)
         if not form.is_valid():
-            context = _context(actor, portfolio, form)
+            context = _context(request, actor, portfolio, form)
             return render_page(request, TEMPLATE, context, status=422)
         given = form.cleaned_data
         try:
@@ -54,21 +57,30 @@ class LimitsPage(LoginRequiredMixin, View):
                 watch=given["watch"] / 100.0,
                 hard=given["hard"],
                 reason=given["reason"],
+                as_of=moment_of(request).as_of,
                 if_match_version=given["version"],
                 by=actor,
             )
         except NotAllowed:
             raise
         except DomainError as error:
-            context = _context(actor, portfolio, form)
+            context = _context(request, actor, portfolio, form)
             return render_refusal(request, TEMPLATE, context, error, form=form)
         url = reverse("risk_limits", kwargs={"portfolio_id": portfolio.pk})
         return done(request, url, "Limit changed.")
 
 
-def _context(actor: Actor, portfolio: Portfolio, bound: LimitForm | None = None) -> dict[str, Any]:
-    found = var.current(portfolio_id=portfolio.pk, moment=sessions.moment())
-    may = editing.may_limit(actor, access.actions_of(actor, portfolio))
+def _context(
+    request: HttpRequest, actor: Actor, portfolio: Portfolio, bound: LimitForm | None = None
+) -> dict[str, Any]:
+    past = past_session(request)
+    if past is None:
+        found = var.current(portfolio_id=portfolio.pk, moment=moment_of(request))
+    else:
+        found = var.at(portfolio_id=portfolio.pk, session_date=past)
+        keep_close(request, found.snapshot)  # the frame around the page shows it too
+    close = calendar.close_time(past) if past else None
+    may = past is None and Action.LIMIT in access.actions_of(actor, portfolio)
     meters = {each["label"]: each for each in blocks.limits(found.record)}
     return {
         "portfolio": portfolio,
@@ -83,7 +95,7 @@ def _context(actor: Actor, portfolio: Portfolio, bound: LimitForm | None = None)
             }
             for each in found.limits
         ],
-        "history": _history(limit_rows.history(portfolio_id=portfolio.pk)),
+        "history": _history(limit_rows.history(portfolio_id=portfolio.pk, by=close)),
     }
 
 
@@ -141,7 +153,7 @@ def _history(rows: list[RiskLimit]) -> dict[str, Any]:
 def _value(row: RiskLimit) -> str:
     if row.unit == Unit.FRACTION:
         return f"{_plain(row.value * 100)} % of equity"
-    return f"${row.value:,.2f}"
+    return formats.show(row.value, "money2")
 
 
 def _plain(value: Decimal) -> str:

@@ -1,6 +1,7 @@
 """The risk page of a portfolio."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from uuid import UUID
 
 from django.contrib.auth.mixins import LoginRequiredMixin
@@ -16,10 +17,11 @@ from marketdata.selectors import sessions, terms, vix
 from portfolios.constants import Action
 from portfolios.models import Portfolio
 from portfolios.selectors import access
+from portfolios.views.as_of import keep_close, past_session, shown_moment
 from risk.calculations.stop_loss import vix_regime
 from risk.models import StopLossLevel
 from risk.selectors import alerts as alert_rows
-from risk.selectors import editing, var
+from risk.selectors import past_alerts, past_stops, var
 from risk.selectors import stop_loss as stops
 from risk.views import blocks, feeds
 from risk.views.words import words
@@ -37,30 +39,44 @@ class RiskPage(LoginRequiredMixin, View):
         """The newest figures, live while a session plays."""
         actor = Actor.of(request)
         portfolio = access.portfolio_for(actor, portfolio_id)
-        moment = sessions.moment()
-        found = var.current(portfolio_id=portfolio.pk, moment=moment)
-        levels = stops.levels(portfolio_id=portfolio.pk)
+        past = past_session(request)
+        moment = shown_moment(request)
+        if past is None:
+            found = var.current(portfolio_id=portfolio.pk, moment=moment)
+            levels = stops.levels(portfolio_id=portfolio.pk)
+        else:
+            found, levels = var.at(portfolio_id=portfolio.pk, session_date=past), []
+            keep_close(request, found.snapshot)  # the frame around the page shows it too
+        trailed = _trailed(portfolio, found, past) if past else []
         regime = _regime(portfolio, moment, levels)
-        acts = access.actions_of(actor, portfolio)
-        checks = alert_rows.checks(portfolio_id=portfolio.pk, contexts=COUNTED)
-        open_alerts = alert_rows.of_portfolio(portfolio_id=portfolio.pk)
+        acts = access.actions_of(actor, portfolio) if past is None else frozenset()
+        checks = alert_rows.checks(portfolio_id=portfolio.pk, contexts=COUNTED, session=past)
+        alerts = (
+            alert_rows.of_portfolio(portfolio_id=portfolio.pk)
+            if past is None
+            else past_alerts.of_portfolio(portfolio_id=portfolio.pk, at=moment.as_of)
+        )
         url = reverse("risk", kwargs={"portfolio_id": portfolio.pk})
         held = [each["symbol"] for each in found.record.risk["components"]] if found.record else []
+        named = {each.symbol: each.name for each in trailed} | {
+            each.instrument.symbol: each.instrument.name for each in levels
+        }
         rows = blocks.limits(found.record)
         context = {
             "portfolio": portfolio,
             "tab": "risk",
             "found": found,
-            "banner": _banner(found, moment, portfolio),
+            "banner": _banner(found, moment, past=past),
             "kpis": blocks.kpis(found, regime),
             "chart": blocks.chart(found, moment, checks),
             "limits": rows,
             "limits_sub": _standing(rows),
-            "may_limit": editing.may_limit(actor, acts),
-            "parts": blocks.parts_table(found.record, _names(actor, held, levels), portfolio.pk),
-            "stops": feeds.stops_table(levels),
+            "may_limit": past is None and Action.LIMIT in acts,
+            "is_now": past is None,
+            "parts": blocks.parts_table(found.record, _names(actor, held, named), portfolio.pk),
+            "stops": feeds.stops_table(levels) if past is None else feeds.past_stops_table(trailed),
             "feed": feeds.feed(
-                open_alerts,
+                alerts,
                 checks,
                 may_note=Action.NOTE in acts,
                 next_url=url,
@@ -83,9 +99,17 @@ def _regime(
     return blocks.StopMood(mood.name, mood.distance if rule.enabled else None, level)
 
 
-def _names(actor: Actor, symbols: Sequence[str], levels: Sequence[StopLossLevel]) -> dict[str, str]:
+def _trailed(portfolio: Portfolio, found: var.Current, day: date) -> list[past_stops.PastStop]:
+    """The stops of a past close: of the lines its run measured, else of the last ones before it."""
+    if found.snapshot is None:
+        return past_stops.stops(portfolios=[portfolio], day=day)
+    books = {portfolio.pk: portfolio}
+    return past_stops.of_snapshots(books=books, newest=[found.snapshot], day=day)
+
+
+def _names(actor: Actor, symbols: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
     """Names of what is held; most of them came with the stops."""
-    names = {each.instrument.symbol: each.instrument.name for each in levels}
+    names = dict(known)
     missing = [each for each in symbols if each not in names]
     if missing:
         found = Instrument.objects.for_actor(actor).filter(symbol__in=missing)
@@ -105,10 +129,16 @@ def _standing(rows: list[dict]) -> str:
 
 
 def _banner(
-    found: var.Current, moment: sessions.Moment, portfolio: Portfolio
+    found: var.Current, moment: sessions.Moment, *, past: date | None
 ) -> dict[str, str] | None:
     """What a reader must know before believing the figures; None when all is well."""
     record = found.record
+    if record is None and past is not None:
+        return {
+            "level": "info",
+            "title": "No risk of that close.",
+            "text": "The book was not measured at it.",
+        }
     if record is None:
         return {
             "level": "info",

@@ -14,15 +14,9 @@ body.addEventListener("htmx:responseError", (event) => {
 });
 body.addEventListener("htmx:sendError", () => toast({ level: "watch", text: "The server cannot be reached. The page keeps what it shows." }));
 
-function closeMenus(except) {
-	for (const menu of document.querySelectorAll("details.menu[open]")) {
-		if (!menu.contains(except)) menu.open = false;
-	}
-}
-
 document.addEventListener("click", (event) => {
 	const target = event.target;
-	closeMenus(target);
+	for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
 	target.closest("[data-close]")?.closest(".toast")?.remove();
 	const opener = target.closest("[data-dialog]");
 	if (opener) document.getElementById(opener.dataset.dialog)?.showModal();

@@ -17,15 +17,14 @@ function plain(text, places, shift = 0) {
 	return negative && /[1-9]/.test(digits) ? MINUS + digits : digits;
 }
 
-function exact(value) {
-	const text = String(value);
-	const at = text.search(/e/i);
-	return at < 0 ? [text, 0] : [text.slice(0, at), Number(text.slice(at + 1))];
-}
-
-const num = (text, places, shift = 0) => { const [digits, power] = exact(text); return plain(digits, places, power + shift); };
+const num = (text, places, shift = 0) => { const [digits, power = 0] = text.split(/e/i); return plain(digits, places, Number(power) + shift); };
 const prefixed = (text, symbol) => (text.startsWith(MINUS) ? MINUS + symbol + text.slice(1) : symbol + text);
-const money = (places) => (text, currency) => prefixed(num(text, places), SYMBOLS[currency || "USD"] || `${currency} `);
+const unit = (places, word, shift) => (text) => num(text, places, shift) + word;
+// An amount without a currency is in that of the page's book.
+const money = (places) => (text, given) => {
+	const code = given || globalThis.document?.body.dataset.currency || "USD";
+	return prefixed(num(text, places), SYMBOLS[code] || `${code} `);
+};
 
 function thousands(text) {
 	const size = Math.abs(Number(text));
@@ -39,10 +38,10 @@ function age(text) {
 	const seconds = Math.max(Number(text), 0);
 	if (seconds < 9.95) return `${plain(String(seconds), 1)} s`;
 	if (seconds < 59.5) return `${plain(String(seconds), 0)} s`;
-	if (seconds < 3600) return `${Math.max(1, Math.floor(seconds / 60))} min`;
-	if (seconds < 86400) return `${Math.floor(seconds / 3600)} h`;
-	const days = Math.floor(seconds / 86400);
-	return days === 1 ? "1 day" : `${days} days`;
+	const whole = (length) => Math.floor(seconds / length);
+	if (seconds < 3600) return `${whole(60) || 1} min`;
+	if (seconds < 86400) return `${whole(3600)} h`;
+	return whole(86400) === 1 ? "1 day" : `${whole(86400)} days`;
 }
 
 const FORMATS = {
@@ -51,18 +50,19 @@ const FORMATS = {
 	moneyk: thousands,
 	qty: (text) => num(text, 8).replace(/\.?0+$/, ""),
 	price: (text, places) => num(text, Number(places || 2)),
-	pct0: (text) => `${num(text, 0, 2)}%`,
-	pct1: (text) => `${num(text, 1, 2)}%`,
-	pct2: (text) => `${num(text, 2, 2)}%`,
-	bp0: (text) => `${num(text, 0)} bp`,
-	bp1: (text) => `${num(text, 1)} bp`,
-	ratio2: (text, unit) => num(text, 2) + (unit === "x" ? "×" : ""),
+	pct0: unit(0, "%", 2),
+	pct1: unit(1, "%", 2),
+	pct2: unit(2, "%", 2),
+	bp0: unit(0, " bp"),
+	bp1: unit(1, " bp"),
+	ratio2: (text, sign) => num(text, 2) + (sign === "x" ? "×" : ""),
 	greek: (text) => num(text, 4),
 	pval: (text) => (Number(text) < 0.01 ? "<0.01" : num(text, 2)),
 	int: (text) => num(text, 0),
 	age,
 	signed: (text, inner) => {
-		const shown = FORMATS[inner || "pct2"](text, "");
+		const [kind, argument] = (inner || "pct2").split(":");
+		const shown = FORMATS[kind](text, argument || "");
 		return /[1-9]/.test(shown) && !shown.startsWith(MINUS) ? `+${shown}` : shown;
 	},
 };
@@ -79,7 +79,8 @@ export function et(value, kind = "time") {
 }
 
 export function show(value, name) {
-	const [kind, argument] = (name || "text").split(":");
+	const [kind, ...rest] = (name || "text").split(":");
+	const argument = rest.join(":") || undefined;
 	if (kind === "et") return et(value, argument);
 	if (value === null || value === undefined || value === "") return DASH;
 	if (kind === "text") return String(value);

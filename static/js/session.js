@@ -9,8 +9,7 @@ let drawing = false;
 let drawnAt = 0;
 
 const main = () => document.getElementById("main");
-const nameOf = (channel) => channel.slice(channel.lastIndexOf(".") + 1);
-const ownMark = (channel) => `drawn${nameOf(channel)[0].toUpperCase()}${nameOf(channel).slice(1)}`;
+const ownMark = (channel) => `drawn${channel.split(".").pop().replace(/./, (first) => first.toUpperCase())}`;
 
 function sessionOf(channel, data, known) {
 	if (/(^|\.)(market|risk|value)$/.test(channel) && data.session_date) return `${data.session_date} ${(data.played ?? data.simulated) ? "open" : "close"}`;

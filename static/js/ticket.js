@@ -14,9 +14,23 @@ function inputs() {
 }
 
 const approved = () => ["approved", "warned"].includes(last.state) && last.inputs === inputs();
-const complete = () => [...form.elements].every((field) => !field.required || field.value.trim());
+const complete = () => [...form.elements].every((field) => !field.required || field.disabled || field.value.trim());
 
 const size = (text) => Number(text || 0).toLocaleString("en-US", { maximumFractionDigits: 8 });
+
+// A type has exactly its own prices: the others are neither shown nor sent.
+function fit() {
+	const type = form.elements.namedItem("order_type")?.value;
+	for (const box of form.querySelectorAll("[data-types]")) {
+		const fits = box.dataset.types.split(" ").includes(type);
+		box.hidden = !fits;
+		box.querySelector("label .mut")?.toggleAttribute("hidden", fits);
+		for (const field of box.querySelectorAll("input, select")) {
+			field.disabled = !fits;
+			field.required = fits && field.name.endsWith("_price");
+		}
+	}
+}
 
 function draw() {
 	for (const button of form.querySelectorAll("[data-place]")) {
@@ -165,20 +179,21 @@ function suggest(box) {
 for (const box of document.querySelectorAll("[data-typeahead]")) if (box.dataset.typeahead) suggest(box);
 
 if (form && result) {
-	form.addEventListener("input", later);
+	form.addEventListener("input", () => { fit(); later(); });
 	form.addEventListener("change", later);
 	form.addEventListener("submit", place, { capture: true });
 	form.addEventListener("click", (event) => {
 		if (!event.target.closest("[data-use-max]")) return;
 		const wanted = result.querySelector("[data-check-state]")?.dataset.suggested;
 		const field = form.elements.namedItem("quantity");
-		if (wanted && field) { field.value = wanted; check(); }
+		if (wanted && field) { field.value = wanted; form.elements.namedItem("sized_by").value = "units"; check(); }
 	});
 	// A tick moves the risk: an approved check on the screen is made again, at most every five seconds.
 	document.body.addEventListener("live:data", (event) => {
 		const moved = /\.risk$|^quotes$/.test(event.detail.channel) && !event.detail.paused;
 		if (moved && last.at && Date.now() - last.at > FRESH_MS / 2 && last.inputs === inputs() && !document.hidden) check();
 	});
+	fit();
 	draw();
 	if (complete()) later();
 }

@@ -9,42 +9,83 @@ from trading import live
 from trading.choices import OrderState, OrderType, PriceSource, Side, TimeInForce
 from trading.constants import CLIENT_ORDER_ID_LENGTH, NOTE_LENGTH
 from trading.models import Order, Trade
-from trading.selectors import trades
+from trading.selectors import past_orders, trades
 from trading.services.tickets import Ticket
+
+SIZES = ("quantity", "amount", "target_weight")
+REQUIRED = serializers.ErrorDetail("This field is required.", code="required")
 
 
 class TicketBody(StrictSerializer):
-    """A market order."""
+    """An order; a market order for the day unless it says otherwise."""
 
     symbol = serializers.CharField(max_length=32)
-    side = serializers.ChoiceField(choices=Side.choices)
-    quantity = MoneyField(positive=True)
+    side = serializers.ChoiceField(choices=Side.choices, required=False)
+    quantity = MoneyField(positive=True, required=False)
+    amount = MoneyField(positive=True, required=False)
+    target_weight = MoneyField(required=False)
     order_type = serializers.ChoiceField(choices=OrderType.choices, default=OrderType.MARKET)
+    limit_price = MoneyField(positive=True, required=False, allow_null=True)
+    stop_price = MoneyField(positive=True, required=False, allow_null=True)
+    time_in_force = serializers.ChoiceField(choices=TimeInForce.choices, default=TimeInForce.DAY)
     client_order_id = serializers.CharField(max_length=CLIENT_ORDER_ID_LENGTH, required=False)
     note = serializers.CharField(max_length=NOTE_LENGTH, required=False, allow_blank=True)
     confirm_duplicate = serializers.BooleanField(required=False)
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A size, and a side unless a target weight finds it."""
+        missing = {}
+        if "side" not in attrs and "target_weight" not in attrs:
+            missing["side"] = [REQUIRED]
+        if not any(name in attrs for name in SIZES):
+            missing["quantity"] = [REQUIRED]
+        if missing:
+            raise serializers.ValidationError(missing)
+        return attrs
+
     def ticket(self, key: str | None = None) -> Ticket:
         """The ticket; without a client order id the idempotency key names the order."""
-        said: dict[str, Any] = self.validated_data
-        return Ticket(
-            symbol=said["symbol"],
-            side=said["side"],
-            quantity=said["quantity"],
-            client_order_id=said.get("client_order_id") or key or "",
-            order_type=said["order_type"],
-            note=said.get("note", ""),
-        )
+        return ticket_of(self.validated_data, key)
+
+
+def ticket_of(said: dict[str, Any], key: str | None = None) -> Ticket:
+    """The ticket of checked fields."""
+    names = ("limit_price", "stop_price", *SIZES)
+    return Ticket(
+        symbol=said["symbol"],
+        side=said.get("side", ""),
+        client_order_id=said.get("client_order_id") or key or "",
+        order_type=said["order_type"],
+        time_in_force=said["time_in_force"],
+        note=said.get("note", ""),
+        **{name: said.get(name) for name in names},
+    )
+
+
+class ReplaceBody(StrictSerializer):
+    """What of a waiting order is to be different."""
+
+    quantity = MoneyField(positive=True, required=False)
+    limit_price = MoneyField(positive=True, required=False)
+    stop_price = MoneyField(positive=True, required=False)
+    time_in_force = serializers.ChoiceField(choices=TimeInForce.choices, required=False)
+
+
+class ReasonBody(StrictSerializer):
+    """Why."""
+
+    reason = serializers.CharField(max_length=NOTE_LENGTH)
 
 
 class OrderBody(TicketBody):
-    """A market order that names its portfolio, or the account whose one portfolio it is for."""
+    """An order that names its portfolio, or the account whose one portfolio it is for."""
 
     portfolio_id = serializers.UUIDField(required=False)
     account = serializers.UUIDField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """One of the two, not both."""
+        attrs = super().validate(attrs)
         if ("portfolio_id" in attrs) == ("account" in attrs):
             raise serializers.ValidationError(
                 {"portfolio_id": ["Give either portfolio_id or account."]}
@@ -67,6 +108,8 @@ class OrderSerializer(serializers.ModelSerializer):
     quantity = MoneyField()
     filled_quantity = MoneyField()
     average_price = MoneyField(allow_null=True)
+    limit_price = MoneyField(allow_null=True)
+    stop_price = MoneyField(allow_null=True)
     side = serializers.ChoiceField(choices=Side.choices)
     order_type = serializers.ChoiceField(choices=OrderType.choices)
     time_in_force = serializers.ChoiceField(choices=TimeInForce.choices)
@@ -74,8 +117,12 @@ class OrderSerializer(serializers.ModelSerializer):
     reasons = serializers.ListField(child=serializers.CharField())
     check_id = serializers.UUIDField(source="check_made_id", allow_null=True)
     check_url = serializers.SerializerMethodField()
+    basket = serializers.UUIDField(source="basket_id", allow_null=True)
+    leg = serializers.IntegerField(allow_null=True)
     placed_by = serializers.CharField(source="placed_by.email", allow_null=True, default=None)
     placed_as_of = MomentField()
+    triggered_at = MomentField(allow_null=True)
+    replaced_as_of = MomentField(allow_null=True)
     created_at = MomentField()
     updated_at = MomentField()
 
@@ -90,6 +137,8 @@ class OrderSerializer(serializers.ModelSerializer):
             "side",
             "quantity",
             "order_type",
+            "limit_price",
+            "stop_price",
             "time_in_force",
             "state",
             "filled_quantity",
@@ -97,9 +146,13 @@ class OrderSerializer(serializers.ModelSerializer):
             "reasons",
             "check_id",
             "check_url",
+            "basket",
+            "leg",
             "source",
             "note",
             "placed_as_of",
+            "triggered_at",
+            "replaced_as_of",
             "session_date",
             "placed_by",
             "version",
@@ -107,6 +160,13 @@ class OrderSerializer(serializers.ModelSerializer):
             "updated_at",
         )
         read_only_fields = fields
+
+    def to_representation(self, order: Order) -> dict[str, Any]:
+        """As it stands; at a past close without what was changed since, which it names."""
+        document = super().to_representation(order)
+        at = self.context.get("at")
+        lost = past_orders.lost(order, at=at) if at else ()
+        return document | dict.fromkeys(lost) | ({"not_kept": list(lost)} if at else {})
 
     def get_url(self, order: Order) -> str:
         """The canonical address."""
@@ -134,7 +194,10 @@ class TradeSerializer(serializers.ModelSerializer):
     impact_cost = MoneyField()
     total_cost = serializers.SerializerMethodField()
     cost_bp = serializers.SerializerMethodField()
+    exchange_rate = MoneyField(allow_null=True)
     realized_pnl = MoneyField()
+    reverses = serializers.UUIDField(source="reverses_id", allow_null=True)
+    reversed_by = serializers.SerializerMethodField()
     executed_at = MomentField()
     recorded_at = MomentField()
 
@@ -157,7 +220,10 @@ class TradeSerializer(serializers.ModelSerializer):
             "total_cost",
             "cost_bp",
             "currency",
+            "exchange_rate",
             "realized_pnl",
+            "reverses",
+            "reversed_by",
             "executed_at",
             "session_date",
             "recorded_at",
@@ -167,6 +233,11 @@ class TradeSerializer(serializers.ModelSerializer):
     def get_url(self, trade: Trade) -> str:
         """The canonical address."""
         return live.trade_url(trade.pk)
+
+    def get_reversed_by(self, trade: Trade) -> str | None:
+        """The trade that took it back."""
+        later = trades.reversal(trade, self.context.get("at"))
+        return str(later.pk) if later is not None else None
 
     def get_total_cost(self, trade: Trade) -> str:
         """Commission, spread and impact together."""

@@ -122,6 +122,12 @@ def impact_fraction(quantity: float, market: Market, multiplier: float = 1.0) ->
     return multiplier * market.volatility * math.sqrt(quantity / market.average_volume)
 
 
+def cost_fraction(quantity: Decimal, market: Market, model: CostModel) -> float:
+    """Half-spread and impact of what a bar lets fill, as a fraction of a price without a quote."""
+    filled = _available(quantity, market, model)
+    return model.half_spread_bp / 1e4 + impact_fraction(float(filled), market, model.impact)
+
+
 def _available(quantity: Decimal, market: Market, model: CostModel) -> Decimal:
     if market.bar_volume is None:
         return quantity

@@ -1,5 +1,7 @@
 """Orders, each change of their state, and the kill switch."""
 
+from decimal import Decimal
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -10,6 +12,23 @@ from portfolios.models import Portfolio
 from portfolios.models.owned import OwnedQuerySet
 from risk.models import PreTradeCheck
 from trading.choices import OrderSource, OrderState, OrderType, Side, TimeInForce
+from trading.models.basket import Basket
+
+STOPPED = (OrderType.STOP, OrderType.STOP_LIMIT)
+# said twice: a comparison with null refuses nothing
+_LIMIT = Q(limit_price__isnull=False, limit_price__gt=0)
+_STOP = Q(stop_price__isnull=False, stop_price__gt=0)
+# each type has exactly its own prices
+PRICED = (
+    Q(
+        order_type__in=(OrderType.MARKET, OrderType.MARKET_ON_CLOSE),
+        limit_price__isnull=True,
+        stop_price__isnull=True,
+    )
+    | Q(order_type=OrderType.LIMIT, stop_price__isnull=True) & _LIMIT
+    | Q(order_type=OrderType.STOP, limit_price__isnull=True) & _STOP
+    | Q(order_type=OrderType.STOP_LIMIT) & _LIMIT & _STOP
+)
 
 
 class Order(Entity):
@@ -21,8 +40,11 @@ class Order(Entity):
     side = models.CharField(max_length=4, choices=Side.choices)
     quantity = ExactField()
     order_type = models.CharField(
-        max_length=10, choices=OrderType.choices, default=OrderType.MARKET
+        max_length=16, choices=OrderType.choices, default=OrderType.MARKET
     )
+    limit_price = ExactField(null=True, blank=True)
+    stop_price = ExactField(null=True, blank=True)
+    triggered_at = models.DateTimeField(null=True, blank=True)  # market clock: its stop was reached
     time_in_force = models.CharField(
         max_length=4, choices=TimeInForce.choices, default=TimeInForce.DAY
     )
@@ -36,11 +58,14 @@ class Order(Entity):
         PreTradeCheck, models.PROTECT, null=True, blank=True, related_name="+"
     )
     placed_as_of = models.DateTimeField()  # market clock: a fill uses only what came after
+    replaced_as_of = models.DateTimeField(null=True, blank=True)  # its terms are those since then
     session_date = models.DateField()  # the session it belongs to, or the last one before it
     placed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
     last_bar = models.DateTimeField(null=True, blank=True)  # it fills at most once a bar
+    basket = models.ForeignKey(Basket, models.PROTECT, null=True, blank=True, related_name="legs")
+    leg = models.PositiveSmallIntegerField(null=True, blank=True)  # its place there, from 1
 
     objects = OwnedQuerySet.as_manager()
 
@@ -49,6 +74,12 @@ class Order(Entity):
             models.UniqueConstraint(
                 fields=["portfolio", "client_order_id"], name="client_order_id_once"
             ),
+            models.UniqueConstraint(fields=["basket", "leg"], name="legs_are_numbered"),
+            models.CheckConstraint(
+                condition=Q(basket__isnull=True, leg__isnull=True)
+                | Q(basket__isnull=False, leg__isnull=False, leg__gte=1),
+                name="a_leg_has_a_basket",
+            ),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="order_has_quantity"),
             models.CheckConstraint(
                 condition=Q(filled_quantity__gte=0, filled_quantity__lte=models.F("quantity")),
@@ -56,6 +87,16 @@ class Order(Entity):
             ),
             models.CheckConstraint(
                 condition=Q(state__in=OrderState.values), name="order_state_is_known"
+            ),
+            models.CheckConstraint(condition=PRICED, name="order_type_has_its_prices"),
+            models.CheckConstraint(
+                condition=Q(triggered_at__isnull=True) | Q(order_type__in=STOPPED),
+                name="only_a_stop_is_triggered",
+            ),
+            models.CheckConstraint(
+                condition=Q(time_in_force__in=TimeInForce.values)
+                & (Q(time_in_force=TimeInForce.DAY) | ~Q(order_type=OrderType.MARKET_ON_CLOSE)),
+                name="order_time_in_force",
             ),
         ]
         indexes = [
@@ -69,6 +110,11 @@ class Order(Entity):
 
     def __str__(self) -> str:
         return f"{self.side} {self.quantity} {self.state} #{self.pk}"
+
+    @property
+    def remaining(self) -> Decimal:
+        """Units not filled."""
+        return self.quantity - self.filled_quantity
 
 
 class OrderEvent(models.Model):

@@ -28,7 +28,9 @@ class Trade(models.Model):
     commission = ExactField()
     spread_cost = ExactField()
     impact_cost = ExactField()
-    currency = models.CharField(max_length=3)
+    currency = models.CharField(max_length=3)  # of price, commission and costs
+    # units of the book's currency for one of these; null where both are the same
+    exchange_rate = ExactField(null=True, blank=True, places=12)
     realized_pnl = ExactField(default=0)
     executed_at = models.DateTimeField()  # market clock: the bar it filled on
     session_date = models.DateField()
@@ -45,7 +47,9 @@ class Trade(models.Model):
                 condition=Q(quantity__gt=0, price__gt=0), name="trade_has_quantity_and_price"
             ),
             models.UniqueConstraint(
-                fields=["order", "executed_at"], name="a_bar_fills_an_order_once"
+                fields=["order", "executed_at"],
+                condition=Q(reverses__isnull=True),
+                name="a_bar_fills_an_order_once",
             ),
         ]
         indexes = [models.Index(fields=["portfolio", "-executed_at"], name="newest_trades")]

@@ -1,38 +1,38 @@
 """What a trade costs in a portfolio: its cost model, the liquidity, one estimate of both."""
 
-from dataclasses import replace
+from dataclasses import fields
 from uuid import UUID
 
+from marketdata.choices import InstrumentKind
+from marketdata.models import Instrument
 from marketdata.selectors.liquidity import Liquidity
 from marketdata.selectors.prices import Mark
 from risk.services.pretrade import CostEstimate
 from trading.calculations import fills
+from trading.calculations.cost_presets import DEFAULT, PRESETS, Rates
 from trading.models import CostModel
 
 REAL_VOLUME = "real volume"  # how an answer about liquidity begins when its volume was traded
 
 
-def own(*, portfolio_id: UUID) -> fills.CostModel | None:
-    """The portfolio's own costs, where it has any."""
-    row = CostModel.objects.filter(portfolio_id=portfolio_id).first()
-    if row is None:
-        return None
-    return fills.CostModel(
-        half_spread_bp=row.half_spread_bp,
-        impact=row.impact_y,
-        max_participation=row.max_participation,
-        commission_per_trade=row.commission_per_trade,
-        commission_per_unit=row.commission_per_share,
-        commission_min=row.commission_minimum,
+def row(*, portfolio_id: UUID) -> CostModel | None:
+    """The portfolio's own choice, where it has made one."""
+    return CostModel.objects.filter(portfolio_id=portfolio_id).first()
+
+
+def rates(chosen: CostModel | None) -> Rates:
+    """What a portfolio pays; without a choice the default preset."""
+    if chosen is None:
+        return PRESETS[DEFAULT]
+    return Rates(**{each.name: getattr(chosen, each.name) for each in fields(Rates)})
+
+
+def model(*, rates: Rates, instrument: Instrument, liquidity: Liquidity | None) -> fills.CostModel:
+    """The costs of one instrument in a portfolio."""
+    return rates.model(
+        option=instrument.kind == InstrumentKind.OPTION,
+        class_half_spread_bp=liquidity.half_spread_bp if liquidity is not None else None,
     )
-
-
-def preset(*, liquidity: Liquidity | None) -> fills.CostModel:
-    """The default preset, with the half-spread of the instrument's own class."""
-    default = fills.CostModel()
-    if liquidity is None:
-        return default
-    return replace(default, half_spread_bp=liquidity.half_spread_bp)
 
 
 def market(

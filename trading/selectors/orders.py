@@ -9,7 +9,9 @@ from django.db.models import QuerySet
 
 from etftrader.core.actor import Actor
 from risk.services.pretrade import ProposedTrade
-from trading.calculations import order_states
+from trading.calculations import matching, order_states
+from trading.calculations.matching import Terms
+from trading.choices import BasketKind, TimeInForce
 from trading.constants import REASON_WORDS
 from trading.models import Order, OrderEvent
 
@@ -32,14 +34,17 @@ class Waiting:
 
     order_id: UUID
     portfolio_id: UUID
+    instrument_id: UUID
     symbol: str
+    terms: Terms
+    since: datetime  # what came no later may neither trigger nor fill it
 
 
 def visible(actor: Actor) -> QuerySet[Order]:
     """Every order the actor may see, newest first, with what a list shows."""
     return (
         Order.objects.for_actor(actor)
-        .select_related("instrument", "placed_by", "portfolio")
+        .select_related("instrument", "placed_by", "portfolio", "basket")
         .order_by("-created_at", "-pk")
     )
 
@@ -49,28 +54,60 @@ def of_portfolio(portfolio_id: UUID, *, working_only: bool = False) -> QuerySet[
     rows = Order.objects.filter(portfolio_id=portfolio_id)
     if working_only:
         rows = rows.filter(state__in=WORKING)
-    return rows.select_related("instrument", "placed_by", "check_made").order_by(
+    return rows.select_related("instrument", "placed_by", "check_made", "basket").order_by(
         "-created_at", "-pk"
     )
 
 
-def working(*, portfolio_id: UUID, before: Order | None = None) -> list[ProposedTrade]:
+def working(
+    *, portfolio_id: UUID, before: Order | None = None, excluding: Order | None = None
+) -> list[ProposedTrade]:
     """What accepted orders still want, oldest first: a new order is judged as if it were done.
 
     With `before`, only the orders placed before that one: each waits for its elders, never for
-    its juniors, so two waiting orders cannot refuse each other.
+    its juniors, so two waiting orders cannot refuse each other. `excluding` leaves one out.
     """
     rows = Order.objects.filter(portfolio_id=portfolio_id, state__in=WORKING)
     if before is not None:
         rows = rows.filter(created_at__lte=before.created_at).exclude(pk=before.pk)
+    if excluding is not None:
+        rows = rows.exclude(pk=excluding.pk)
     return [
-        ProposedTrade(
-            symbol=order.instrument.symbol,
-            side=order.side,
-            quantity=order.quantity - order.filled_quantity,
-        )
-        for order in rows.select_related("instrument").order_by("created_at", "pk")
+        proposed(order) for order in rows.select_related("instrument").order_by("created_at", "pk")
     ]
+
+
+def terms(order: Order) -> Terms:
+    """What an order asks of a bar."""
+    return Terms(
+        side=order.side,
+        order_type=order.order_type,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        triggered=order.triggered_at is not None,
+    )
+
+
+def proposed(order: Order) -> ProposedTrade:
+    """What an order still wants, as a verdict takes it."""
+    return ProposedTrade(
+        symbol=order.instrument.symbol,
+        side=order.side,
+        quantity=order.remaining,
+        pays=matching.cash_price(terms(order)),
+        order_type=order.order_type,
+    )
+
+
+def is_of_spread(order: Order) -> bool:
+    """Whether it is the leg of a spread: it fills, changes and ends with the others."""
+    return order.basket is not None and order.basket.kind == BasketKind.SPREAD
+
+
+def since(order: Order) -> datetime:
+    """What came no later than this may neither trigger nor fill an order."""
+    known = (order.replaced_as_of or order.placed_as_of, order.triggered_at, order.last_bar)
+    return max(each for each in known if each is not None)
 
 
 def working_symbols(*, portfolio_id: UUID) -> set[str]:
@@ -79,15 +116,34 @@ def working_symbols(*, portfolio_id: UUID) -> set[str]:
     return set(rows.values_list("instrument__symbol", flat=True).distinct())
 
 
-def waiting(*, portfolio_ids: Iterable[UUID] | None = None) -> list[Waiting]:
-    """Every working order, oldest first within its portfolio."""
+def waiting(
+    *,
+    portfolio_ids: Iterable[UUID] | None = None,
+    ending_by: datetime | None = None,
+    alone: bool = False,
+) -> list[Waiting]:
+    """Every working order, oldest first within its portfolio; or the day orders a close ends.
+
+    With `alone` without the legs of spreads, which only fill together.
+    """
     rows = Order.objects.filter(state__in=WORKING)
+    if alone:
+        rows = rows.exclude(basket__kind=BasketKind.SPREAD)
+    if ending_by is not None:
+        rows = rows.filter(time_in_force=TimeInForce.DAY, placed_as_of__lt=ending_by)
     if portfolio_ids is not None:
         rows = rows.filter(portfolio_id__in=list(portfolio_ids))
-    found = rows.order_by("portfolio_id", "created_at", "pk").values_list(
-        "pk", "portfolio_id", "instrument__symbol"
-    )
-    return [Waiting(*row) for row in found]
+    return [
+        Waiting(
+            order_id=order.pk,
+            portfolio_id=order.portfolio_id,
+            instrument_id=order.instrument_id,
+            symbol=order.instrument.symbol,
+            terms=terms(order),
+            since=since(order),
+        )
+        for order in rows.select_related("instrument").order_by("portfolio_id", "created_at", "pk")
+    ]
 
 
 def timeline(order: Order) -> list[Step]:
@@ -104,7 +160,8 @@ def timeline(order: Order) -> list[Step]:
 
 
 def _step(event: OrderEvent) -> Step:
-    words = event.to_state.replace("_", " ").capitalize()
+    # an order may be changed and stay what it is
+    words = str(event.detail.get("act") or event.to_state).replace("_", " ").capitalize()
     reasons = event.detail.get("reasons") or []
     if reasons:
         words += ": " + ", ".join(in_words(reasons))

@@ -1,5 +1,6 @@
 """Fills as they are read, with what each of them cost."""
 
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -13,7 +14,7 @@ def visible(actor: Actor) -> QuerySet[Trade]:
     """Every fill the actor may see, newest first."""
     return (
         Trade.objects.for_actor(actor)
-        .select_related("instrument", "order")
+        .select_related("instrument", "order", "reversed_by")
         .order_by("-executed_at", "-pk")
     )
 
@@ -22,7 +23,7 @@ def of_portfolio(portfolio_id: UUID) -> QuerySet[Trade]:
     """A portfolio's fills, newest first."""
     return (
         Trade.objects.filter(portfolio_id=portfolio_id)
-        .select_related("instrument", "order", "order__placed_by")
+        .select_related("instrument", "order", "order__placed_by", "reversed_by")
         .order_by("-executed_at", "-pk")
     )
 
@@ -31,6 +32,14 @@ def recent(*, portfolio_id: UUID, instrument_id: UUID, limit: int) -> list[Trade
     """The last fills in one instrument."""
     rows = of_portfolio(portfolio_id)
     return list(rows.filter(instrument_id=instrument_id)[:limit])
+
+
+def reversal(trade: Trade, by: datetime | None = None) -> Trade | None:
+    """The trade that took this one back, if there is one, or there was one by a moment."""
+    later: Trade | None = getattr(trade, "reversed_by", None)
+    if later is not None and by is not None and later.executed_at > by:
+        return None
+    return later
 
 
 def cost(trade: Trade) -> Decimal:

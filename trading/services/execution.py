@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
 from uuid import UUID
@@ -13,34 +13,27 @@ from django.db import transaction
 from etftrader.core import clock
 from etftrader.core.actor import Actor, system
 from etftrader.core.money import to_money
-from marketdata.choices import PriceClass, Source
+from marketdata.choices import Source
 from marketdata.models import Instrument
 from marketdata.selectors import calendar
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
-from portfolios.choices import PortfolioState
+from portfolios.choices import PortfolioState, TrackingMode
 from portfolios.models import Portfolio
 from portfolios.services import ledger, locking
 from risk.choices import CheckStatus
 from risk.services import pretrade
 from trading import events, live
-from trading.calculations import fills, order_states
-from trading.choices import OrderState, PriceSource, Side
-from trading.constants import FRESH_SECONDS
+from trading.calculations import fills, matching, order_states
+from trading.calculations.matching import Bar, Match
+from trading.choices import OrderState, PriceSource, Side, TimeInForce
 from trading.models import Order, Trade
-from trading.selectors import halts, orders
+from trading.selectors import bars, halts, orders
+from trading.selectors.orders import Waiting
 from trading.services import gate, transitions
 from trading.services.gate import Prepared
 
 CONTEXT = "fill"
-
-
-def is_fresh(mark: Mark | None, moment: Moment) -> bool:
-    """Whether an order fills at once: in session, on a quote not older than a minute."""
-    if not moment.in_session or mark is None or mark.price is None or mark.as_of is None:
-        return False
-    age = moment.as_of - mark.as_of
-    return mark.price_class == PriceClass.LIVE and age <= timedelta(seconds=FRESH_SECONDS)
 
 
 def book(
@@ -52,12 +45,14 @@ def book(
     executed_at: datetime,
     session_date: date,
     by: Actor,
+    rate: Decimal | None = None,
     locked: Portfolio | None = None,
 ) -> Trade:
     """Write one fill: the ledger first, then order and trade; all or nothing.
 
     The caller holds the portfolio's lock, and hands over what it read under it. A new order is
-    born filled, a waiting one moves on.
+    born filled, a waiting one moves on. `rate` is the book's money for one unit of the
+    instrument's currency, where that is another one.
     """
     assert fill.price is not None
     trade_id = uuid.uuid4()
@@ -70,6 +65,7 @@ def book(
         fee=fill.commission,
         source=f"trade:{trade_id}",
         session_date=session_date,
+        rate=rate,
         locked=locked,
     )
     done = order.filled_quantity + fill.quantity
@@ -98,6 +94,7 @@ def book(
         spread_cost=to_money(fill.spread_cost),
         impact_cost=to_money(fill.impact_cost),
         currency=order.instrument.currency,
+        exchange_rate=rate,
         realized_pnl=booking.realized_pnl,
         executed_at=executed_at,
         session_date=session_date,
@@ -110,37 +107,57 @@ def book(
 
 
 def fill_waiting(*, moment: Moment, portfolio_ids: Iterable[UUID] | None = None) -> list[Trade]:
-    """Fill the orders that wait, each in its own transaction, on data that came after them.
+    """Match the orders that wait, each in its own transaction, with data that came after them.
 
-    In session: on the newest bar. Otherwise the session was over before a bar came: at its real
-    close. What the gate no longer approves is cancelled with the reasons; what has no price, no
-    matrix or a halt goes on waiting.
+    In session: with the newest quote. Otherwise with the session's real prices. Only orders whose
+    prices the bar has reached are judged. What the gate no longer approves is cancelled with the
+    reasons; what has no price, no matrix or a halt goes on waiting.
     """
     trades = []
-    waiting = orders.waiting(portfolio_ids=portfolio_ids)
-    for portfolio_id, own in groupby(waiting, key=lambda each: each.portfolio_id):
+    near = _near(orders.waiting(portfolio_ids=portfolio_ids, alone=True), moment)
+    for portfolio_id, own in groupby(near, key=lambda each: each[0].portfolio_id):
         group = list(own)
         prepared = gate.prepare(
             portfolio_id=portfolio_id,
-            instruments=Instrument.objects.filter(symbol__in={each.symbol for each in group}),
+            instruments=Instrument.objects.filter(pk__in={each.instrument_id for each, _ in group}),
             moment=moment,
         )
-        for each in group:
-            if _has_new_price(prepared[each.symbol].mark, moment):
-                trade = _try(each, prepared[each.symbol], moment)
-                trades += [trade] if trade is not None else []
+        for each, bar in group:
+            trade = _try(each, prepared[each.symbol], bar, moment)
+            trades += [trade] if trade is not None else []
     return trades
 
 
+def _near(waiting: list[Waiting], moment: Moment) -> list[tuple[Waiting, Bar]]:
+    """The orders a bar has reached before any costs, each with its bar."""
+    if not waiting:
+        return []
+    asked = Instrument.objects.filter(pk__in={each.instrument_id for each in waiting})
+    found = bars.newest(instruments=asked, moment=moment)
+    near = []
+    for each in waiting:
+        bar = found.get(each.instrument_id)
+        part = bar.after(each.since) if bar is not None else None
+        if bar is None or part is None:
+            continue
+        reached = matching.match(each.terms, part)
+        if reached.reference is not None or reached.triggered != each.terms.triggered:
+            near.append((each, bar))
+    return near
+
+
 def expire(*, session_date: date, portfolio_ids: Iterable[UUID] | None = None) -> list[Order]:
-    """End the day orders a closed session left; those placed at or after its close stay."""
+    """End the day orders a closed session left; those placed at or after its close stay.
+
+    What is good till cancelled goes on to the next session.
+    """
     close = calendar.close_time(session_date)
     expired = []
-    for each in orders.waiting(portfolio_ids=portfolio_ids):
+    for each in orders.waiting(portfolio_ids=portfolio_ids, ending_by=close):
         with transaction.atomic():
             locking.lock_portfolios(each.portfolio_id)
             order = Order.objects.select_related("instrument").get(pk=each.order_id)
-            if order.state not in order_states.OPEN or order.placed_as_of >= close:
+            if order.state not in order_states.OPEN or not _ends(order, close):
                 continue
             transitions.move(
                 order,
@@ -153,31 +170,39 @@ def expire(*, session_date: date, portfolio_ids: Iterable[UUID] | None = None) -
     return expired
 
 
+def _ends(order: Order, close: datetime) -> bool:
+    return order.time_in_force == TimeInForce.DAY and order.placed_as_of < close
+
+
 @transaction.atomic
-def _try(waiting: orders.Waiting, prepared: Prepared, moment: Moment) -> Trade | None:
+def _try(waiting: Waiting, prepared: Prepared, bar: Bar, moment: Moment) -> Trade | None:
     """One attempt under the lock; everything decisive is read again."""
     [portfolio] = locking.lock_portfolios(waiting.portfolio_id)
     order = Order.objects.select_related("instrument").get(pk=waiting.order_id)
-    mark = prepared.mark
-    assert mark is not None
-    price, at = mark.price, mark.as_of
-    assert price is not None
-    assert at is not None
-    if order.state not in order_states.OPEN or _must_wait(order, portfolio, at):
+    part = bar.after(orders.since(order))
+    if order.state not in order_states.OPEN or part is None or is_stopped(portfolio):
         return None
-    started = time.monotonic()
-    by = system("execution")
+    if part.is_taken(order.last_bar):
+        return None
+    by, started = system("execution"), time.monotonic()
+    if portfolio.tracking_mode == TrackingMode.HOLDINGS:
+        why = "the portfolio keeps holdings now, not trades"
+        transitions.move(order, OrderState.CANCELLED, by=by, as_of=part.ends, reason=why)
+        return None
+    terms = orders.terms(order)
     judged = gate.judge(
         portfolio=portfolio,
         prepared=prepared,
-        side=order.side,
-        quantity=order.quantity - order.filled_quantity,
+        terms=terms,
+        quantity=order.remaining,
         working=orders.working(portfolio_id=portfolio.pk, before=order),
         context=CONTEXT,
         by=by,
-        fills_now=True,
+        bar=part,
     )
-    if judged.verdict.status == CheckStatus.UNAVAILABLE:
+    if not terms.triggered and judged.match.triggered:
+        _trigger(order, part, by)
+    if judged.match.reference is None or judged.verdict.status == CheckStatus.UNAVAILABLE:
         return None
     order.check_made = pretrade.keep(
         verdict=judged.verdict,
@@ -189,34 +214,45 @@ def _try(waiting: orders.Waiting, prepared: Prepared, moment: Moment) -> Trade |
     )
     if judged.fill is None:
         order.reasons = list(judged.verdict.reasons)
-        transitions.move(order, OrderState.CANCELLED, by=by, as_of=at, reasons=order.reasons)
+        transitions.move(order, OrderState.CANCELLED, by=by, as_of=part.ends, reasons=order.reasons)
         return None
     return book(
         order=order,
         fill=judged.fill,
-        reference=price,
-        price_source=_source(prepared.mark, moment),
-        executed_at=at,
+        reference=judged.match.reference,
+        price_source=source(prepared.mark, moment, judged.match, part),
+        executed_at=part.ends,
         session_date=moment.current,
         by=by,
+        rate=prepared.rate,
         locked=portfolio,
     )
 
 
-def _source(mark: Mark | None, moment: Moment) -> PriceSource:
-    """A price that nobody quoted says so: a minute of a replay, or a made option quote."""
-    made_up = mark is not None and mark.source == Source.SIM
-    return PriceSource.SIM if moment.in_session or made_up else PriceSource.CLOSE
+def _trigger(order: Order, bar: Bar, by: Actor) -> None:
+    """Keep that a stop was reached, whatever becomes of the order on this bar."""
+    order.triggered_at = bar.ends
+    assert order.stop_price is not None
+    transitions.amended(
+        order,
+        "triggered",
+        by=by,
+        as_of=bar.ends,
+        reason=f"the price reached {live.amount(order.stop_price)}",
+    )
 
 
-def _has_new_price(mark: Mark | None, moment: Moment) -> bool:
-    if mark is None or mark.price is None or mark.session_date != moment.current:
-        return False
-    return is_fresh(mark, moment) if moment.in_session else mark.price_class == PriceClass.EOD
+def source(mark: Mark | None, moment: Moment, match: Match, bar: Bar) -> PriceSource:
+    """Where a reference price comes from; one that nobody quoted says so."""
+    if mark is not None and mark.source == Source.SIM:
+        return PriceSource.SIM
+    if moment.in_session:
+        return PriceSource.QUOTE if moment.live else PriceSource.SIM
+    if match.where == matching.LAST or bar.begins == bar.ends:
+        return PriceSource.CLOSE
+    return PriceSource.OPEN if match.where == matching.OPEN else PriceSource.RANGE
 
 
-def _must_wait(order: Order, portfolio: Portfolio, at: datetime) -> bool:
-    """Only data after the order counts, at most one fill a bar, and no fill while halted."""
-    if at <= order.placed_as_of or order.last_bar == at:
-        return True
+def is_stopped(portfolio: Portfolio) -> bool:
+    """Whether nothing may be filled there now."""
     return portfolio.state == PortfolioState.HALTED or halts.in_force() is not None

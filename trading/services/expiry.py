@@ -8,16 +8,17 @@ from uuid import UUID
 from django.db import transaction
 
 from etftrader.core.actor import system
-from etftrader.core.errors import LimitBreached
+from etftrader.core.errors import Conflict, LimitBreached
 from etftrader.core.money import plain
 from marketdata.models import OptionContract
-from marketdata.selectors import option_marks
+from marketdata.selectors import exchange_rates, option_marks
 from marketdata.selectors.option_marks import Settlement
 from portfolios.models import Portfolio, Position
 from portfolios.services import ledger, locking, snapshots
 
 BY = system("expiry")
 NO_PRICE = option_marks.NO_SETTLEMENT
+NO_RATE = exchange_rates.NO_EXCHANGE_RATE
 NO_CASH, TAKEN_BACK = "insufficient_cash", "settlement_taken_back"
 Settlements = Mapping[UUID, Settlement]  # by contract
 
@@ -99,6 +100,11 @@ def _settle(
             continue
         try:
             paid = _book(portfolio, each, end, run_id)
+        except Conflict as missing:
+            if missing.code != NO_RATE:
+                raise
+            stayed.append(_stayed(each, missing.code, missing.detail))
+            continue
         except LimitBreached:
             stayed.append(_stayed(each, NO_CASH, "the cash does not cover what is owed"))
             continue
@@ -117,6 +123,9 @@ def _book(
 ) -> dict[str, Any] | None:
     """One booking; None when it stood there before and was taken back."""
     assert end.intrinsic is not None
+    pair = contract.instrument.currency, portfolio.base_currency
+    rates = exchange_rates.closing(currencies=pair, session_date=end.session_date)
+    rate = rates.between(*pair)
     made = ledger.book_settlement(
         locked=portfolio,
         instrument=contract.instrument,
@@ -126,6 +135,7 @@ def _book(
         reason=f"{contract.underlying.symbol} closed at {plain(end.spot)}"
         + (f", run {run_id}" if run_id else ""),
         by=BY,
+        rate=rate.value,
     )
     if made.replayed:
         return None

@@ -1,8 +1,7 @@
 """The pre-trade gate as orders use it: gather, judge, price the fill, see if it can be paid."""
 
 from collections.abc import Iterable, Sequence
-from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,9 +14,18 @@ from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio, Position
 from risk.services import pretrade
 from risk.services.pretrade import CostEstimate, GateInputs, ProposedTrade, Verdict
-from trading.calculations import fills
+from trading.calculations import fills, matching
+from trading.calculations.cost_presets import Rates
+from trading.calculations.matching import Attempt, Bar, Match, Terms
 from trading.choices import Side
-from trading.constants import COLLAR, INSUFFICIENT_CASH, KILL_SWITCH, OVERSELL, PRICE_COLLAR
+from trading.constants import (
+    COLLAR,
+    INSUFFICIENT_CASH,
+    KILL_SWITCH,
+    MARGIN,
+    OVERSELL,
+    PRICE_COLLAR,
+)
 from trading.selectors import costs, halts, orders
 
 ZERO = Decimal(0)
@@ -34,13 +42,29 @@ class Prepared:
     market: fills.Market
     estimate: CostEstimate
 
+    @property
+    def rate(self) -> Decimal | None:
+        """The book's money for one unit of the instrument's currency; None within one."""
+        known = self.inputs.rate(self.instrument.symbol)
+        return known.value if known.legs else None
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A verdict, and the fill it allows where one was to be made at once."""
+    """A verdict, and what the bar it was judged with does to the order."""
 
     verdict: Verdict
-    fill: fills.Fill | None = None
+    attempt: Attempt
+
+    @property
+    def match(self) -> Match:
+        """What the bar did, whatever the verdict says."""
+        return self.attempt.match
+
+    @property
+    def fill(self) -> fills.Fill | None:
+        """The fill the verdict allows."""
+        return self.attempt.fill if self.verdict.approved else None
 
 
 def prepare(
@@ -53,74 +77,119 @@ def prepare(
     asked = {each.symbol: each for each in instruments}
     symbols = orders.working_symbols(portfolio_id=portfolio_id) | set(asked)
     inputs = pretrade.gather(portfolio_id=portfolio_id, symbols=symbols, moment=moment)
-    own = costs.own(portfolio_id=portfolio_id)
-    return {symbol: _prepared(instrument, inputs, own) for symbol, instrument in asked.items()}
+    rates = costs.rates(costs.row(portfolio_id=portfolio_id))
+    return {symbol: _prepared(instrument, inputs, rates) for symbol, instrument in asked.items()}
 
 
 def judge(
     *,
     portfolio: Portfolio,
     prepared: Prepared,
-    side: str,
+    terms: Terms,
     quantity: Decimal,
     working: Sequence[ProposedTrade],
     context: str,
     by: Actor,
-    fills_now: bool,
+    bar: Bar | None = None,
 ) -> Judged:
-    """Judge an order, and with `fills_now` the very fill: it needs its cash and shares at hand.
+    """Judge an order, and with a bar the very fill: it needs its cash and shares at hand.
 
+    An order that waits is judged as if it paid its limit, one that fills at its reference price.
     When it counts, the caller holds the portfolio's lock.
     """
     denials = [KILL_SWITCH] if halts.in_force() is not None else []
-    verdict = _judge(portfolio, prepared, side, quantity, working, context, by, denials)
-    if prepared.market.last is None:
-        return Judged(verdict)
-    fill = fills.fill(
-        side,
-        quantity,
-        prepared.market,
-        prepared.model,
-        multiplier=prepared.instrument.multiplier,
+    attempt, absurd = try_bar(prepared, terms, quantity, bar)
+    denials += absurd
+    asked = ProposedTrade(
+        symbol=prepared.instrument.symbol,
+        side=terms.side,
+        quantity=quantity,
+        pays=paying(prepared, terms, attempt),
+        order_type=terms.order_type,
     )
-    split = _split(prepared, fill)
-    if verdict.approved and fills_now:
-        found = _objections(portfolio, prepared, side, fill)
+    verdict = _judge(portfolio, prepared, asked, working, context, by, denials)
+    if prepared.market.last is None:
+        return Judged(verdict, attempt)
+    fill = attempt.fill
+    if verdict.approved and fill is not None:
+        found = objections(
+            cash=portfolio.cash,
+            units=held(portfolio, prepared.instrument),
+            allow_short=portfolio.allow_short,
+            side=terms.side,
+            attempt=attempt,
+            rate=prepared.rate,
+        )
+        if portfolio.allow_short and working:
+            # what waits may never come: the margin has to be there without it as well
+            now = replace(asked, quantity=fill.quantity)
+            alone = _judge(portfolio, prepared, now, (), context, by, ())
+            found += [MARGIN] if MARGIN in alone.reasons else []
         if found:
-            verdict = _judge(portfolio, prepared, side, quantity, working, context, by, found)
-    verdict.document["pricing"][0] |= split
-    return Judged(verdict, fill if verdict.approved and fills_now else None)
+            verdict = _judge(portfolio, prepared, asked, working, context, by, found)
+    if not absurd:
+        verdict.document["pricing"][0] |= split(prepared, fill or whole(prepared, asked))
+    return Judged(verdict, attempt)
 
 
-def _prepared(instrument: Instrument, inputs: GateInputs, own: fills.CostModel | None) -> Prepared:
+def _prepared(instrument: Instrument, inputs: GateInputs, rates: Rates) -> Prepared:
     symbol = instrument.symbol
     mark, liquidity = inputs.marks.get(symbol), inputs.liquidity.get(symbol)
-    model = own or costs.preset(liquidity=liquidity)
+    model = costs.model(rates=rates, instrument=instrument, liquidity=liquidity)
     market = costs.market(mark=mark, liquidity=liquidity, volatility=inputs.volatility(symbol))
     estimate = costs.estimate(model=model, market=market)
     return Prepared(instrument, inputs, mark, model, market, estimate)
 
 
+def try_bar(
+    prepared: Prepared, terms: Terms, quantity: Decimal, bar: Bar | None
+) -> tuple[Attempt, list[str]]:
+    """What the bar would do; costs that leave no price are as far from it as can be."""
+    if prepared.market.last is None:
+        bar = None
+    multiplier = prepared.instrument.multiplier
+    try:
+        made = matching.attempt(
+            terms, quantity, bar, prepared.market, prepared.model, multiplier=multiplier
+        )
+    except ValueError:
+        return Attempt(matching.NOTHING), [PRICE_COLLAR]
+    return made, []
+
+
+def paying(prepared: Prepared, terms: Terms, attempt: Attempt) -> Decimal | None:
+    """The price cash is judged at, where it is not the mark."""
+    if attempt.fill is None:
+        return matching.cash_price(terms)
+    reference = attempt.match.reference
+    assert prepared.mark is not None
+    return None if reference == prepared.mark.price else reference
+
+
+def whole(prepared: Prepared, asked: ProposedTrade) -> fills.Fill | None:
+    """All of an order that waits, at the mark: what the ticket shows of its costs."""
+    multiplier = prepared.instrument.multiplier
+    try:
+        return fills.fill(
+            asked.side, asked.quantity, prepared.market, prepared.model, multiplier=multiplier
+        )
+    except ValueError:
+        return None
+
+
 def _judge(
     portfolio: Portfolio,
     prepared: Prepared,
-    side: str,
-    quantity: Decimal,
+    asked: ProposedTrade,
     working: Sequence[ProposedTrade],
     context: str,
     by: Actor,
     denials: Sequence[str],
 ) -> Verdict:
-    judged = portfolio
-    if side == Side.SELL and portfolio.allow_short:
-        # Placing a new short waits for borrow costs and margin calls; shorts that were brought in
-        # are held, valued and can be bought back. So a sale ends at what is held, everywhere.
-        judged = copy(portfolio)
-        judged.allow_short = False
     return pretrade.judge(
-        portfolio=judged,
+        portfolio=portfolio,
         inputs=prepared.inputs,
-        proposed=[ProposedTrade(prepared.instrument.symbol, side, quantity)],
+        proposed=[asked],
         working=working,
         costs=prepared.estimate,
         context=context,
@@ -129,27 +198,47 @@ def _judge(
     )
 
 
-def _objections(portfolio: Portfolio, prepared: Prepared, side: str, fill: fills.Fill) -> list[str]:
-    """Why this fill cannot be booked now, although waiting orders may bring what it needs."""
+def objections(
+    *,
+    cash: Decimal,
+    units: Decimal,
+    allow_short: bool,
+    side: str,
+    attempt: Attempt,
+    rate: Decimal | None = None,
+) -> list[str]:
+    """Why a fill cannot be booked with the cash and units at hand, whatever others may bring.
+
+    Cash is in the book's currency, the fill in the instrument's; `rate` is as for a booking.
+    """
+    fill, reference = attempt.fill, attempt.match.reference
+    assert fill is not None
     found = []
-    if fill.cash_delta < 0 and -fill.cash_delta > portfolio.cash:
+    if fill.cash_delta < 0 and -in_book(fill.cash_delta, rate) > cash:
         found.append(INSUFFICIENT_CASH)
-    if side == Side.SELL and fill.quantity > _held(portfolio, prepared.instrument):
+    if side == Side.SELL and not allow_short and fill.quantity > units:
         found.append(OVERSELL)
-    reference = prepared.mark.price if prepared.mark is not None else None
     if fill.price is not None and reference is not None:
         if abs(fill.price - reference) > COLLAR * reference:
             found.append(PRICE_COLLAR)
     return found
 
 
-def _split(prepared: Prepared, fill: fills.Fill) -> dict[str, Any]:
+def in_book(amount: Decimal, rate: Decimal | None) -> Decimal:
+    """Money of a fill in the book's currency."""
+    return amount if rate is None else to_money(amount * rate)
+
+
+def split(prepared: Prepared, fill: fills.Fill | None) -> dict[str, Any]:
     """What the ticket shows of the costs; the document is JSON."""
+    if fill is None:
+        return {}
     known = prepared.market.average_volume is not None
     total = float(fill.commission) + fill.spread_cost + fill.impact_cost
     units = float(fill.quantity * prepared.instrument.multiplier)
     value = (prepared.market.last or 0.0) * units
     return {
+        "value": plain(to_money(value)),
         "commission": plain(fill.commission),
         "spread_cost": plain(to_money(fill.spread_cost)),
         "impact_cost": plain(to_money(fill.impact_cost)) if known else None,
@@ -158,6 +247,7 @@ def _split(prepared: Prepared, fill: fills.Fill) -> dict[str, Any]:
     }
 
 
-def _held(portfolio: Portfolio, instrument: Instrument) -> Decimal:
+def held(portfolio: Portfolio, instrument: Instrument) -> Decimal:
+    """Units of an instrument in a portfolio, below zero for a short."""
     position = Position.objects.filter(portfolio=portfolio, instrument=instrument).first()
     return position.quantity if position is not None else ZERO

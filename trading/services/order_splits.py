@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from fractions import Fraction
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from marketdata.selectors import corporate_actions as actions
 from portfolios.services import locking
 from trading import live
 from trading.calculations import order_states
-from trading.choices import OrderState
+from trading.choices import OrderState, Side
 from trading.models import Order
 from trading.selectors.orders import WORKING
 from trading.services import transitions
@@ -73,9 +73,20 @@ def _restate(waiting: Order, action: CorporateAction) -> int:
     order.quantity = order.filled_quantity + rest
     if order.average_price is not None:
         order.average_price = times(order.average_price, 1 / ratio, FILL_PRICE)
+    if order.stop_price is not None:
+        order.stop_price = max(times(order.stop_price, 1 / ratio, FILL_PRICE), FILL_PRICE)
+    if order.limit_price is not None:
+        order.limit_price = _limit(order.limit_price, ratio, order.side)
     reason = f"{words}: {live.amount(order.quantity)} instead of {live.amount(before)}"
-    transitions.restated(order, by=BY, as_of=opens, reason=reason, **told)
+    transitions.amended(order, "restated", by=BY, as_of=opens, reason=reason, **told)
     return 1
+
+
+def _limit(price: Decimal, ratio: Fraction, side: str) -> Decimal:
+    """A limit in new shares; its last digit never makes it easier to meet."""
+    rounding = ROUND_DOWN if side == Side.BUY else ROUND_UP
+    exact = price * ratio.denominator / ratio.numerator
+    return max(exact.quantize(FILL_PRICE, rounding=rounding), FILL_PRICE)
 
 
 def _units(quantity: Decimal, ratio: Fraction, *, whole: bool) -> Decimal:

@@ -1,30 +1,31 @@
 """Submit and cancel orders: the walk from a ticket to a kept verdict and, in session, a fill."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
 
 from etftrader.core.actor import Actor
-from etftrader.core.errors import Conflict, NotFound, VersionMismatch
+from etftrader.core.errors import Conflict, DomainError, NotFound, VersionMismatch
 from marketdata.models import Instrument
 from marketdata.selectors.sessions import Moment
 from portfolios.choices import PortfolioStatus
 from portfolios.models import Portfolio
-from portfolios.services import locking
+from portfolios.services import ledger, locking
 from risk.models import PreTradeCheck
 from risk.services import pretrade
 from trading import live
-from trading.choices import OrderSource, OrderState, PriceSource
+from trading.calculations.matching import Attempt
+from trading.choices import OrderSource, OrderState
 from trading.constants import CONFLICT as BOOK_CHANGED
 from trading.models import Order
+from trading.selectors import bars
 from trading.selectors import orders as read
-from trading.services import execution, gate, tickets, transitions
-from trading.services.gate import Prepared
+from trading.services import execution, gate, sizing, tickets, transitions
+from trading.services.gate import Judged, Prepared
 from trading.services.tickets import Ticket
 
 CONTEXT = "order"
@@ -65,6 +66,7 @@ def submit(
         answer = _decide(portfolio_id, inputs, by, clock)
         if isinstance(answer, Order):
             return answer
+        # sized already: a market that moves on does not change what was asked for
         inputs = _gathered(portfolio_id, inputs.ticket, inputs.prepared.instrument, answer)
     raise AssertionError("the second pass decides")
 
@@ -78,30 +80,62 @@ def gather(*, portfolio_id: UUID, ticket: Ticket, by: Actor, moment: Moment) -> 
     return _gathered(portfolio_id, ticket, instrument, moment)
 
 
+def gather_many(
+    *, portfolio_id: UUID, tickets: Sequence[Ticket], by: Actor, moment: Moment
+) -> list[Ready | DomainError]:
+    """`gather` for many orders of one portfolio at once: each with its inputs, or its refusal."""
+    started = time.monotonic()
+    found: list[tuple[Ticket, Instrument] | DomainError] = []
+    for ticket in tickets:
+        try:
+            found.append(_checked(portfolio_id, ticket, by))
+        except DomainError as error:
+            found.append(error)
+    known = {each[1].symbol: each[1] for each in found if isinstance(each, tuple)}
+    prepared = gate.prepare(portfolio_id=portfolio_id, instruments=known.values(), moment=moment)
+    portfolio = Portfolio.objects.get(pk=portfolio_id)
+    return [_ready(each, prepared, portfolio, moment, started) for each in found]
+
+
+def _ready(
+    each: tuple[Ticket, Instrument] | DomainError,
+    prepared: Mapping[str, Prepared],
+    portfolio: Portfolio,
+    moment: Moment,
+    started: float,
+) -> Ready | DomainError:
+    if isinstance(each, DomainError):
+        return each
+    ticket, instrument = each
+    mine = prepared[instrument.symbol]
+    try:
+        return Ready(sizing.sized(ticket, mine, portfolio), mine, moment, started)
+    except DomainError as error:
+        return error
+
+
 def check(*, portfolio_id: UUID, ticket: Ticket, by: Actor, moment: Moment) -> PreTradeCheck:
     """Judge an order that is not placed: advice, of which only the check itself is kept.
 
     Raises BadInput and NotFound like `submit`.
     """
-    ticket, instrument = _checked(portfolio_id, ticket, by)
-    started = time.monotonic()
-    prepared = _prepared(portfolio_id, instrument, moment)
+    ready = gather(portfolio_id=portfolio_id, ticket=ticket, by=by, moment=moment)
     judged = gate.judge(
         portfolio=Portfolio.objects.get(pk=portfolio_id),
-        prepared=prepared,
-        side=ticket.side,
-        quantity=ticket.quantity,
+        prepared=ready.prepared,
+        terms=ready.ticket.terms,
+        quantity=ready.ticket.units,
         working=read.working(portfolio_id=portfolio_id),
         context=PREVIEW,
         by=by,
-        fills_now=execution.is_fresh(prepared.mark, moment),
+        bar=bars.at_once(ready.prepared.instrument, ready.prepared.mark, moment),
     )
     return pretrade.keep(
         verdict=judged.verdict,
         portfolio_id=portfolio_id,
         context=PREVIEW,
         by=by,
-        started=started,
+        started=ready.started,
         as_of=moment.as_of,
     )
 
@@ -122,21 +156,26 @@ def cancel(
     order = Order.objects.select_related("instrument").get(pk=order_id)
     if if_match_version is not None and if_match_version != order.version:
         raise VersionMismatch("The order has moved on since it was read.", version=order.version)
+    transitions.check_alone(order)
     transitions.move(order, OrderState.CANCELLED, by=by, as_of=moment.as_of)
     return order
 
 
 def _checked(portfolio_id: UUID, ticket: Ticket, by: Actor) -> tuple[Ticket, Instrument]:
-    known = Portfolio.objects.filter(pk=portfolio_id).values_list("whole_shares", flat=True)
-    whole_shares = next(iter(known), None)
-    if whole_shares is None:
+    portfolio = Portfolio.objects.filter(pk=portfolio_id).first()
+    if portfolio is None:
         raise NotFound("There is no such portfolio.")
-    return tickets.checked(ticket=ticket, whole_shares=whole_shares, by=by)
+    ledger.check_keeps_trades(portfolio)
+    return tickets.checked(ticket=ticket, whole_shares=portfolio.whole_shares, by=by)
 
 
 def _gathered(portfolio_id: UUID, ticket: Ticket, instrument: Instrument, moment: Moment) -> Ready:
     started = time.monotonic()
-    return Ready(ticket, _prepared(portfolio_id, instrument, moment), moment, started)
+    prepared = _prepared(portfolio_id, instrument, moment)
+    if ticket.quantity is None:
+        portfolio = Portfolio.objects.get(pk=portfolio_id)
+        ticket = sizing.sized(ticket, prepared, portfolio)
+    return Ready(ticket, prepared, moment, started)
 
 
 def _prepared(portfolio_id: UUID, instrument: Instrument, moment: Moment) -> Prepared:
@@ -156,7 +195,8 @@ def _decide(
     [portfolio] = locking.lock_portfolios(portfolio_id)
     if portfolio.status != PortfolioStatus.ACTIVE:
         raise Conflict("The portfolio is closed.", code="portfolio_closed")
-    _refuse_twin(portfolio_id, ticket.client_order_id)
+    ledger.check_keeps_trades(portfolio)
+    refuse_twin(portfolio_id, ticket.client_order_id)
     if market_clock is not None:
         now = market_clock()
         if pretrade.is_stale(prepared.inputs, now):
@@ -164,16 +204,16 @@ def _decide(
     judged = gate.judge(
         portfolio=portfolio,
         prepared=prepared,
-        side=ticket.side,
-        quantity=ticket.quantity,
+        terms=ticket.terms,
+        quantity=ticket.units,
         working=read.working(portfolio_id=portfolio_id),
         context=CONTEXT,
         by=by,
-        fills_now=execution.is_fresh(prepared.mark, moment),
+        bar=bars.at_once(prepared.instrument, prepared.mark, moment),
     )
     if market_clock is not None and BOOK_CHANGED in judged.verdict.reasons:
         return market_clock()
-    order = _new(portfolio_id, ticket, prepared, by, moment)
+    order = new(portfolio_id, ticket, prepared, by, moment)
     order.check_made = pretrade.keep(
         verdict=judged.verdict,
         portfolio_id=portfolio_id,
@@ -186,29 +226,42 @@ def _decide(
         order.state = OrderState.REJECTED
         order.reasons = list(judged.verdict.reasons)
         transitions.born(order, by=by, as_of=moment.as_of, reasons=order.reasons)
-    elif judged.fill is None:
-        order.state = OrderState.ACCEPTED
-        transitions.born(order, by=by, as_of=moment.as_of)
     else:
-        execution.book(
-            order=order,
-            fill=judged.fill,
-            reference=_reference(prepared),
-            price_source=PriceSource.SIM,
-            executed_at=_priced_at(prepared, moment),
-            session_date=moment.current,
-            by=by,
-            locked=portfolio,
-        )
+        take(order, judged, prepared, moment, by, portfolio)
     return order
 
 
-def _reference(prepared: Prepared) -> Decimal:
-    """The price before costs; an order that fills has one."""
-    mark = prepared.mark
-    assert mark is not None
-    assert mark.price is not None
-    return mark.price
+def take(
+    order: Order,
+    judged: Judged | Attempt,
+    prepared: Prepared,
+    moment: Moment,
+    by: Actor,
+    portfolio: Portfolio,
+) -> None:
+    """An approved order: filled at once as far as the volume goes; the rest of it waits."""
+    at = _priced_at(prepared, moment)
+    if judged.match.triggered:
+        order.triggered_at = at
+    if judged.fill is None or judged.fill.remaining:
+        order.state = OrderState.ACCEPTED
+        transitions.born(order, by=by, as_of=moment.as_of)
+    if judged.fill is None:
+        return
+    bar = bars.at_once(prepared.instrument, prepared.mark, moment)
+    assert bar is not None
+    assert judged.match.reference is not None
+    execution.book(
+        order=order,
+        fill=judged.fill,
+        reference=judged.match.reference,
+        price_source=execution.source(prepared.mark, moment, judged.match, bar),
+        executed_at=at,
+        session_date=moment.current,
+        by=by,
+        rate=prepared.rate,
+        locked=portfolio,
+    )
 
 
 def _priced_at(prepared: Prepared, moment: Moment) -> datetime:
@@ -217,16 +270,18 @@ def _priced_at(prepared: Prepared, moment: Moment) -> datetime:
     return max(moment.as_of, mark.as_of) if mark and mark.as_of else moment.as_of
 
 
-def _new(
-    portfolio_id: UUID, ticket: Ticket, prepared: Prepared, by: Actor, moment: Moment
-) -> Order:
+def new(portfolio_id: UUID, ticket: Ticket, prepared: Prepared, by: Actor, moment: Moment) -> Order:
+    """An order of a ticket that is sized; nothing is written."""
     return Order(
         portfolio_id=portfolio_id,
         instrument=prepared.instrument,
         client_order_id=ticket.client_order_id,
         side=ticket.side,
-        quantity=ticket.quantity,
+        quantity=ticket.units,
         order_type=ticket.order_type,
+        limit_price=ticket.limit_price,
+        stop_price=ticket.stop_price,
+        time_in_force=ticket.time_in_force,
         source=OrderSource.USER,
         note=ticket.note,
         placed_as_of=moment.as_of,
@@ -235,7 +290,8 @@ def _new(
     )
 
 
-def _refuse_twin(portfolio_id: UUID, client_order_id: str) -> None:
+def refuse_twin(portfolio_id: UUID, client_order_id: str) -> None:
+    """Raise Conflict where the portfolio has an order of this name."""
     same = Order.objects.filter(portfolio_id=portfolio_id, client_order_id=client_order_id)
     for twin in same.only("state"):
         raise Conflict(

@@ -10,6 +10,7 @@ from portfolios.services import portfolios
 from trading import live
 from trading.calculations import order_states
 from trading.models import Order, OrderEvent
+from trading.selectors import orders as read
 
 
 def born(order: Order, *, by: Actor, as_of: datetime, **detail: Any) -> OrderEvent:
@@ -28,23 +29,45 @@ def move(order: Order, state: str, *, by: Actor, as_of: datetime, **detail: Any)
     """
     before = order.state
     if not order_states.may_follow(before, state):
-        raise Conflict(
-            f"The order is {before.replace('_', ' ')} and cannot become {state.replace('_', ' ')}.",
-            code="order_state",
-            state=before,
-            order=live.order_url(order.pk),
-        )
+        raise impossible(order, before, state)
     order.state = state
     order.version += 1
     order.save()
     return _note(order, before, by, as_of, detail)
 
 
-def restated(order: Order, *, by: Actor, as_of: datetime, **detail: Any) -> OrderEvent:
-    """Keep what a split changed on an order that goes on waiting; the caller holds the lock."""
+def amended(order: Order, act: str, *, by: Actor, as_of: datetime, **detail: Any) -> OrderEvent:
+    """Keep what was changed on an order that goes on waiting; the caller holds the lock.
+
+    `act` says what happened: restated (by a split), replaced, triggered.
+    """
+    if order.state not in order_states.OPEN:
+        raise impossible(order, order.state, act)
     order.version += 1
     order.save()
-    return _note(order, order.state, by, as_of, detail, word="restated")
+    return _note(order, order.state, by, as_of, {"act": act, **detail}, word=act)
+
+
+def check_alone(order: Order) -> None:
+    """Raise Conflict for a leg of a spread: it changes and ends with its spread."""
+    if not read.is_of_spread(order):
+        return
+    assert order.basket is not None
+    raise Conflict(
+        "The order is a leg of a spread, which fills whole: cancel the spread instead.",
+        code="leg_of_a_spread",
+        basket=live.basket_url(order.basket.pk),
+    )
+
+
+def impossible(order: Order, before: str, wanted: str) -> Conflict:
+    """The refusal of a move that does not exist, with the present state."""
+    return Conflict(
+        f"The order is {before.replace('_', ' ')} and cannot become {wanted.replace('_', ' ')}.",
+        code="order_state",
+        state=before,
+        order=live.order_url(order.pk),
+    )
 
 
 def _note(
@@ -82,7 +105,13 @@ def _note(
             "quantity": live.amount(order.quantity),
             "filled": live.amount(order.filled_quantity),
             "reasons": order.reasons,
+            **_prices(order),
         },
     )
     live.publish_order(order, event)
     return event
+
+
+def _prices(order: Order) -> dict[str, str]:
+    said = {"limit_price": order.limit_price, "stop_price": order.stop_price}
+    return {name: live.amount(price) for name, price in said.items() if price is not None}

@@ -23,8 +23,9 @@ from etftrader.core.idempotency import Answer
 from marketdata.selectors import sessions
 from portfolios.models import User
 from portfolios.services import ledger
+from trading import live
 from trading.models import Order
-from trading.services import orders
+from trading.services import execution, orders
 from trading.tests import world
 
 
@@ -191,3 +192,39 @@ def place(key: str, portfolio: UUID, by: Actor, moment: Any) -> Answer:
         print_of=idempotency.fingerprint("kill", {"key": key}),
         effect=effect,
     )
+
+
+def filling(*, emit: Callable[[Any], None], kills: int, within: float, seed: int) -> None:
+    """Fork a process that fills what waits, kill it with -9 amid its first fills, again and again.
+
+    It says when it is within the transaction of a fill.
+    """
+    dice = random.Random(seed)
+    for life in range(kills):
+        connections.close_all()
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            _fill_until_killed(writer)
+        os.close(writer)
+        with os.fdopen(reader) as lines:
+            lines.readline()
+            time.sleep(dice.uniform(0, within))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            emit([life])
+
+
+def _fill_until_killed(writer: int) -> None:
+    publish = live.publish_trade
+
+    def told(*trade: Any) -> None:
+        publish(*trade)
+        os.write(writer, b"\n")
+
+    try:
+        live.publish_trade = told
+        execution.fill_waiting(moment=sessions.moment())
+    finally:
+        os._exit(0)

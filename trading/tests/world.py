@@ -63,10 +63,15 @@ def make_instrument(symbol: str, **fields: Any) -> Instrument:
     return Instrument.objects.create(symbol=symbol, **(values | fields))
 
 
-def make_bar(instrument: Instrument, day: date, price: Decimal) -> None:
+def make_bar(instrument: Instrument, day: date, price: Decimal, **row: Any) -> None:
     """A real close, in the table of record and in the packed series."""
     DailyBar.objects.create(
-        instrument=instrument, session_date=day, source="bundled", close=price, price_basis="close"
+        instrument=instrument,
+        session_date=day,
+        source="bundled",
+        close=price,
+        price_basis="close",
+        **row,
     )
     days = np.array([(day - _EPOCH).days], dtype="float64")
     close = np.array([float(price)])
@@ -147,10 +152,10 @@ def open_session() -> Moment:
     return sessions.moment()
 
 
-def close_session(prices: dict[str, Decimal] | None = None) -> Moment:
-    """The 23rd ends at its real closes."""
+def close_session(prices: dict[str, Decimal] | None = None, **rows: dict[str, Any]) -> Moment:
+    """The 23rd ends at its real closes; a symbol's further figures go by its name."""
     for symbol, price in (PRICES | (prices or {})).items():
-        make_bar(Instrument.objects.get(symbol=symbol), TODAY, price)
+        make_bar(Instrument.objects.get(symbol=symbol), TODAY, price, **rows.get(symbol, {}))
     ReplayClock.objects.update(
         playing=None, bar=0, session_date=TODAY, as_of=calendar.close_time(TODAY)
     )
@@ -209,24 +214,37 @@ def hold(portfolio: Portfolio, symbol: str, quantity: str) -> None:
 
 def lift_var_limit(portfolio: Portfolio) -> None:
     """Let VaR refuse nothing here: a limit of 99 % of equity."""
+    _limit(portfolio, "var", "0.99")
+
+
+def lift_limits(portfolio: Portfolio) -> Portfolio:
+    """Let VaR and gross exposure refuse nothing here that margin allows."""
+    lift_var_limit(portfolio)
+    _limit(portfolio, "gross", "10")
+    return portfolio
+
+
+def _limit(portfolio: Portfolio, measure: str, value: str) -> None:
     from risk.models import RiskLimit
 
     RiskLimit.objects.create(
         portfolio=portfolio,
-        measure="var",
+        measure=measure,
         family="model",
-        value=Decimal("0.99"),
+        value=Decimal(value),
         unit="fraction",
         hard=True,
         reason="test",
         author_label="test",
         valid_from=clock.now(),
+        binds_as_of=calendar.close_time(YESTERDAY),
     )
 
 
-def buy(quantity: str = "10", symbol: str = "AAA", **fields: Any) -> Ticket:
+def buy(quantity: str | None = "10", symbol: str = "AAA", **fields: Any) -> Ticket:
     """A ticket to buy."""
-    return Ticket(symbol=symbol, side="buy", quantity=Decimal(quantity), **fields)
+    units = None if quantity is None else Decimal(quantity)
+    return Ticket(symbol=symbol, side="buy", quantity=units, **fields)
 
 
 def sell(quantity: str = "10", symbol: str = "AAA", **fields: Any) -> Ticket:

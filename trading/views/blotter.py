@@ -1,29 +1,32 @@
-"""Orders and trades of a portfolio, one order with its timeline, the cancel button."""
+"""Orders and trades of a portfolio, and where a trade's own address leads."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views import View
 
 from etftrader.core.actor import Actor
-from etftrader.core.errors import Conflict, NotFound
-from etftrader.core.pages import done, render_page
-from marketdata.selectors import sessions
+from etftrader.core.errors import NotFound
+from etftrader.core.pages import render_page
+from etftrader.core.table_files import page_of
+from marketdata.selectors import calendar
 from portfolios.constants import Action
 from portfolios.models import Portfolio
 from portfolios.selectors import access
+from portfolios.views.as_of import past_session
 from trading.calculations import order_states
 from trading.constants import BLOTTER_PAGE
 from trading.models import Order
 from trading.selectors import orders as read
+from trading.selectors import past_orders
 from trading.selectors import trades as fills
-from trading.services import orders
-from trading.views import check_panel, tables
+from trading.views import tables
 
 OPEN, ALL = "open", "all"
 
@@ -40,19 +43,25 @@ class OrdersPage(LoginRequiredMixin, View):
         portfolio = access.portfolio_for(actor, portfolio_id)
         # a panel that refreshes itself names its tab, the address of the page may not
         asked = (request.GET.get("show"), request.GET.get("panel"))
-        waiting = read.of_portfolio(portfolio.pk, working_only=True)
+        close = _close(request)
+        waiting = _orders(portfolio.pk, close, working_only=True)
         show = OPEN if OPEN in asked or (ALL not in asked and waiting.exists()) else ALL
-        page = _page(request, waiting if show == OPEN else read.of_portfolio(portfolio.pk))
+        every = waiting if show == OPEN else _orders(portfolio.pk, close)
+        page = page_of(request, every, BLOTTER_PAGE)
         rows = list(page.object_list)
+        if close is not None:
+            rows = past_orders.restored(rows, at=close)
         works = any(order.state in order_states.OPEN for order in rows)
+        may_trade = works and close is None and access.may(actor, portfolio, Action.TRADE)
         table = tables.orders(
             rows,
             portfolio.pk,
-            may_trade=works and access.may(actor, portfolio, Action.TRADE),
+            may_trade=may_trade,
             empty="No order waits." if show == OPEN else "No orders yet.",
             page=page,
         )
-        context = _frame(portfolio, show) | {"table": table}
+        count = page.paginator.count if may_trade and show == OPEN else 0
+        context = _frame(request, portfolio, show) | {"table": table, "open_count": count}
         panels = dict.fromkeys((OPEN, ALL), "trading/orders_table.html")
         return render_page(request, "trading/orders.html", context, panels=panels)
 
@@ -63,9 +72,14 @@ class TradesPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
         """Fills, newest first."""
         portfolio = access.portfolio_for(Actor.of(request), portfolio_id)
-        page = _page(request, fills.of_portfolio(portfolio.pk))
-        table = tables.trades(page.object_list, portfolio.pk, page=page)
-        context = _frame(portfolio, "trades") | {"table": table}
+        close = _close(request)
+        made = fills.of_portfolio(portfolio.pk)
+        if close is not None:
+            made = past_orders.fills(portfolio.pk, at=close)
+        page = page_of(request, made, BLOTTER_PAGE)
+        table = tables.trades(page.object_list, portfolio.pk, page=page, at=close)
+        told = {"table": table, "costs": tables.costs(table["rows"])}
+        context = _frame(request, portfolio, "trades") | told
         panels = {"trades": "trading/trades_table.html"}
         return render_page(request, "trading/trades.html", context, panels=panels)
 
@@ -82,64 +96,30 @@ class TradePage(LoginRequiredMixin, View):
         return redirect("order_detail", portfolio_id=portfolio.pk, order_id=trade.order_id)
 
 
-class OrderPage(LoginRequiredMixin, View):
-    """GET one order of a portfolio: its check, its timeline, its fills."""
-
-    def get(self, request: HttpRequest, portfolio_id: UUID, order_id: UUID) -> HttpResponse:
-        """The order, whatever became of it."""
-        actor = Actor.of(request)
-        portfolio = access.portfolio_for(actor, portfolio_id)
-        order = _order(actor, portfolio, order_id)
-        rows = fills.of_portfolio(portfolio.pk).filter(order=order)
-        working = order.state in order_states.OPEN
-        context = {"portfolio": portfolio, "tab": "orders"} | {
-            "order": order,
-            "reasons": read.in_words(order.reasons),
-            "steps": read.timeline(order),
-            "table": tables.trades(rows, portfolio.pk),
-            "check": check_panel.of(order.check_made) if order.check_made else None,
-            "may_cancel": working and access.may(actor, portfolio, Action.TRADE),
-        }
-        panels = {"order": "trading/order_panel.html"}
-        return render_page(request, "trading/order.html", context, panels=panels)
+def _close(request: HttpRequest) -> datetime | None:
+    """The past close the page was asked for; None is now."""
+    past = past_session(request)
+    return calendar.close_time(past) if past else None
 
 
-class CancelOrder(LoginRequiredMixin, View):
-    """POST: take back what is not filled; a filled order says so."""
-
-    def post(self, request: HttpRequest, portfolio_id: UUID, order_id: UUID) -> HttpResponse:
-        """Cancel and go back to the blotter."""
-        actor = Actor.of(request)
-        portfolio = access.portfolio_for(actor, portfolio_id, Action.TRADE)
-        order = _order(actor, portfolio, order_id)
-        message = "Order cancelled."
-        try:
-            orders.cancel(order_id=order.pk, by=actor, moment=sessions.moment())
-        except Conflict as error:
-            message = error.detail
-        return done(request, reverse("orders", kwargs={"portfolio_id": portfolio.pk}), message)
+def _orders(
+    portfolio_id: UUID, close: datetime | None, *, working_only: bool = False
+) -> QuerySet[Order]:
+    if close is None:
+        return read.of_portfolio(portfolio_id, working_only=working_only)
+    return past_orders.placed(portfolio_id, at=close, working_only=working_only)
 
 
-def _order(actor: Actor, portfolio: Portfolio, order_id: UUID) -> Order:
-    found = read.visible(actor).filter(portfolio=portfolio, pk=order_id)
-    order = found.select_related("check_made", "instrument", "placed_by").first()
-    if order is None:
-        raise NotFound("There is no such order.")
-    return order
-
-
-def _page(request: HttpRequest, rows: Any) -> Page:
-    return Paginator(rows, BLOTTER_PAGE).get_page(request.GET.get("page"))
-
-
-def _frame(portfolio: Portfolio, show: str) -> dict[str, Any]:
+def _frame(request: HttpRequest, portfolio: Portfolio, show: str) -> dict[str, Any]:
     base = reverse("orders", kwargs={"portfolio_id": portfolio.pk})
+    past = past_session(request)
+    kept = f"&as_of={past}" if past else ""
     trades = reverse("trades", kwargs={"portfolio_id": portfolio.pk})
     return {"portfolio": portfolio, "tab": "orders"} | {
         "views": [
-            {"key": OPEN, "label": "Open", "url": f"{base}?show={OPEN}"},
-            {"key": ALL, "label": "All orders", "url": f"{base}?show={ALL}"},
-            {"key": "trades", "label": "Trades", "url": trades},
+            {"key": OPEN, "label": "Open", "url": f"{base}?show={OPEN}{kept}"},
+            {"key": ALL, "label": "All orders", "url": f"{base}?show={ALL}{kept}"},
+            {"key": "trades", "label": "Trades", "url": f"{trades}?{kept[1:]}" if kept else trades},
         ],
         "view": show,
     }

@@ -7,6 +7,7 @@ from etftrader.core.audit import digest
 from risk.choices import CheckStatus
 from risk.models import PreTradeCheck
 from trading.calculations import suggestion
+from trading.choices import Side
 from trading.constants import OVERSELL
 from trading.selectors import orders
 from trading.services.tickets import Ticket
@@ -20,6 +21,7 @@ FIGURES = (
     ("Gross exposure", "gross", "money0", ""),
 )
 TERMS = {"VAR_LIMIT": "var"}
+REVALUED = "full_revaluation_"  # how the method of an option book's VaR begins, then the paths
 FLOORS = frozenset({"MARGIN", "INSUFFICIENT_CASH"})
 
 
@@ -33,6 +35,7 @@ def of(check: PreTradeCheck) -> dict[str, Any]:
         "state": _state(check),
         "note": _note(check),
         "at": check.as_of,
+        "sizes": _sizes(document, pricing),
         "checks": checks,
         "chart": _chart(check, checks),
         "rows": [_change(document, *figure) for figure in FIGURES],
@@ -61,9 +64,17 @@ def _suggested(document: dict[str, Any], verdict: dict[str, Any]) -> Decimal | N
 
 
 def fingerprint(ticket: Ticket) -> str:
-    """Names the inputs a shown check is for; another symbol, side or size is another name."""
-    quantity = format(ticket.quantity.normalize(), "f")
-    return digest([ticket.symbol.strip().upper(), ticket.side, quantity])[:32]
+    """Names the inputs a shown check is for; another symbol, size or price is another name."""
+    numbers = (
+        ticket.quantity,
+        ticket.amount,
+        ticket.target_weight,
+        ticket.limit_price,
+        ticket.stop_price,
+    )
+    words = [ticket.symbol.strip().upper(), ticket.side, ticket.order_type, ticket.time_in_force]
+    words += ["" if each is None else format(each.normalize(), "f") for each in numbers]
+    return digest(words)[:32]
 
 
 def _state(check: PreTradeCheck) -> str:
@@ -133,24 +144,56 @@ def _change(document: dict[str, Any], label: str, name: str, fmt: str, term: str
     }
 
 
+def _sizes(document: dict[str, Any], pricing: dict[str, Any]) -> dict[str, Any] | None:
+    """Quantity, amount and weight of what was judged: each as the others say it."""
+    asked = document["request"]["orders"]
+    if not asked:
+        return None
+    return {
+        "side": _act(asked[0]["side"], document["solvency"]),
+        "symbol": asked[0]["symbol"],
+        "quantity": _number(asked[0]["quantity"]),
+        "amount": booked(pricing, "value"),
+        "weight": _number(document["after"]["weight"]),
+    }
+
+
+def _act(side: str, solvency: dict[str, Any]) -> str:
+    """What an order does: a sale may open a short, a buy may close one, and either may do both."""
+    held, after = solvency["held"] or 0.0, solvency["held_after"] or 0.0
+    if side == Side.SELL and after < 0:
+        return "Sell short" if held <= 0 else "Sell and go short"
+    if side == Side.BUY and held < 0:
+        return "Buy to cover" if after <= 0 else "Cover and buy"
+    return side.capitalize()
+
+
 def _costs(pricing: dict[str, Any]) -> list[dict[str, Any]]:
     if pricing.get("commission") is None:
         return []
     rows = [
-        {"label": "Commission", "value": _number(pricing["commission"]), "fmt": "money2"},
-        {"label": "Half-spread", "value": _number(pricing["spread_cost"]), "fmt": "money2"},
-        {"label": "Impact", "value": _number(pricing["impact_cost"]), "fmt": "money2"},
+        {"label": "Commission", "value": booked(pricing, "commission"), "fmt": "money2"},
+        {"label": "Half-spread", "value": booked(pricing, "spread_cost"), "fmt": "money2"},
+        {"label": "Impact", "value": booked(pricing, "impact_cost"), "fmt": "money2"},
         {"label": "Total, bp", "value": pricing["cost_bp"], "fmt": "bp1"},
     ]
     rows[2]["reason"] = "volume is not known"
     return rows
 
 
+def booked(pricing: dict[str, Any], name: str) -> float | None:
+    """An amount of a leg, which is in the instrument's currency, in the book's money."""
+    amount, rate = _number(pricing.get(name)), _number(pricing.get("exchange_rate"))
+    return amount if amount is None or rate is None else amount * rate
+
+
 def _price_note(pricing: dict[str, Any], meta: dict[str, Any]) -> str:
     if pricing.get("price") is None:
         return ""
     kind = "simulated quote" if meta["simulated"] else "last close"
-    return f"Priced at the {kind}, {pricing['price']}."
+    paths = meta["method"].removeprefix(REVALUED)
+    again = f" Options are valued again on {int(paths):,} paths." if paths.isdigit() else ""
+    return f"Priced at the {kind}, {pricing['price']}.{again}"
 
 
 def _number(value: Any) -> float | None:

@@ -11,18 +11,20 @@ from django.views import View
 
 from etftrader.core import idempotency
 from etftrader.core.actor import Actor
-from etftrader.core.errors import BadInput, DomainError, NotAllowed
+from etftrader.core.errors import BadInput, Conflict, DomainError, NotAllowed
 from etftrader.core.idempotency import Answer
 from etftrader.core.pages import UNPROCESSABLE, done, is_fragment, render_page, render_refusal
 from marketdata.selectors import instruments, sessions
 from portfolios.constants import Action
 from portfolios.models import Portfolio
 from portfolios.selectors import access
+from portfolios.services import ledger
 from risk.choices import CheckStatus
 from risk.models import PreTradeCheck
-from trading.choices import OrderState
+from trading import live
+from trading.choices import OrderState, OrderType
 from trading.constants import RECENT_TRADES
-from trading.forms import TicketForm
+from trading.forms import FIELDS, TicketForm
 from trading.models import Order
 from trading.selectors import trades
 from trading.services import orders
@@ -33,6 +35,11 @@ PAGE = "trading/ticket.html"
 CHECK = "trading/ticket_check.html"
 RECENT = "trading/ticket_recent.html"
 OPERATION = "orders.place"
+WAITS_FOR = {
+    OrderType.MARKET.value: "the next price",
+    OrderType.MARKET_ON_CLOSE.value: "the close of the session",
+}
+PREFILLED = ("symbol", "side", "quantity", "order_type", "limit_price", "stop_price")
 
 
 class TicketPage(LoginRequiredMixin, View):
@@ -41,11 +48,7 @@ class TicketPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
         """The empty ticket, or one filled from the address (`?symbol=&side=&quantity=`)."""
         portfolio = access.portfolio_for(Actor.of(request), portfolio_id, Action.VIEW)
-        given = {
-            name: request.GET[name]
-            for name in ("symbol", "side", "quantity")
-            if name in request.GET
-        }
+        given = {name: request.GET[name] for name in PREFILLED if name in request.GET}
         form = _fresh(given)
         context = _context(request, portfolio, form, given.get("symbol", ""))
         return render_page(request, PAGE, context, panels={"recent": RECENT})
@@ -107,15 +110,12 @@ class TicketPage(LoginRequiredMixin, View):
             status = UNPROCESSABLE if order.state == OrderState.REJECTED else 201
             return Answer(status=status, body={"order": str(order.pk)})
 
-        said = {
-            name: str(form.cleaned_data[name]) for name in ("symbol", "side", "quantity", "note")
-        }
         assert actor.user_id is not None
         answer = idempotency.once(
             user_id=actor.user_id,
             operation=OPERATION,
             key=ticket.client_order_id,
-            print_of=idempotency.fingerprint(request.path, said),
+            print_of=idempotency.fingerprint(request.path, form.said()),
             effect=effect,
             before=placing.gather,
         )
@@ -151,11 +151,12 @@ def _panel(
     return render_page(request, CHECK, context, panels={"check": CHECK}, status=status)
 
 
-def _barred(request: HttpRequest, portfolio: Portfolio) -> str:
+def barred(request: HttpRequest, portfolio: Portfolio) -> str:
     """Why this person may not trade here; nothing when they may."""
     try:
         access.portfolio_for(Actor.of(request), portfolio.pk, Action.TRADE)
-    except NotAllowed as error:
+        ledger.check_keeps_trades(portfolio)
+    except (NotAllowed, Conflict) as error:
         return error.detail
     return ""
 
@@ -194,7 +195,7 @@ def _context(
         "form": form,
         "place": "",
         "symbol": symbol,
-        "barred": _barred(request, portfolio),
+        "barred": barred(request, portfolio),
     }
     known = instruments.by_symbols([symbol]) if symbol and symbol.isprintable() else {}
     if known:
@@ -209,7 +210,8 @@ def _context(
 
 def _blame(form: TicketForm, error: BadInput) -> None:
     """Put the sentence on the field it is about."""
-    field = str(error.figures.get("attr", ""))
+    attr = str(error.figures.get("attr", ""))
+    field = FIELDS.get(attr, attr)
     form.add_error(field if field in form.fields else None, error.detail)
 
 
@@ -218,4 +220,9 @@ def _message(order: Order, replayed: bool) -> str:
         return "This order was placed before; nothing was placed twice."
     if order.state == OrderState.FILLED:
         return "Order filled."
-    return "Order accepted; it waits for the next price."
+    if order.state == OrderState.PARTIALLY_FILLED:
+        return (
+            f"{live.amount(order.filled_quantity)} of {live.amount(order.quantity)} filled, as "
+            "much as the volume allowed; the rest waits for the next price."
+        )
+    return f"Order accepted; it waits for {WAITS_FOR.get(order.order_type, 'its price')}."

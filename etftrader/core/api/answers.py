@@ -20,6 +20,10 @@ HEADERS: dict[str, tuple[dict[str, Any], str]] = {
     "Retry-After": (_WHOLE, "Seconds until asking again makes sense."),
     "ETag": (_TEXT, 'Names what was read, such as `"v17"`: send it back as If-Match.'),
     "Location": (_TEXT, "The address of what was made, or of the job that makes it."),
+    "X-As-Of": (
+        {"type": "string", "format": "date-time"},
+        "Only where `as_of` was asked: the close, or the present moment, the answer speaks of.",
+    ),
     "Idempotent-Replayed": (
         {"type": "string", "enum": ["true"]},
         "The key was known: this is the first answer again, and nothing was done twice.",
@@ -129,6 +133,8 @@ def complete(found: dict[str, Any], wanted: Op, method: str, tags: str) -> None:
         names = list(_LIMITS)
         if tags and status in ("200", "304"):
             names.append("ETag")
+        if "as_of" in wanted.query and status[0] == "2":
+            names.append("X-As-Of")
         if method == "POST" and wanted.keyed and status[0] == "2":
             names.append("Idempotent-Replayed")
         answer.setdefault("headers", {}).update({name: _header(name) for name in names})

@@ -109,6 +109,7 @@ def known_parameters(view: Any, method: str) -> tuple[str, ...]:
         names += getattr(view.pagination_class, "names", ())
         names += filters_of(view)
         names += ["ordering"] if getattr(view, "ordering_fields", ()) else []
+        names += ["format"]
     return tuple(dict.fromkeys(names))
 
 

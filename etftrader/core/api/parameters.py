@@ -9,13 +9,14 @@ from typing import Any
 
 from django_filters import rest_framework as filters
 
-from etftrader.core.api import lists
+from etftrader.core.api import exports, lists
 from etftrader.core.api.registry import declared
 
 MOST_CHOICES = 14
 _PAGES = {
     "limit": f"Rows a page, 1 to {lists.MAX_LIMIT:,}; {lists.DEFAULT_LIMIT} without it.",
     "offset": "How many rows to leave out before the page begins.",
+    "format": "json, or every row of the filtered list as a file: csv, xlsx.",
     "cursor": "Where the page begins: take it from `next` or `previous` of the page before.",
 }
 _LOOKUPS = {
@@ -41,6 +42,7 @@ _BY_NAME: dict[str, dict[str, Any]] = {
         "maximum": lists.MAX_LIMIT,
         "default": lists.DEFAULT_LIMIT,
     },
+    "format": {"type": "string", "enum": list(exports.FORMATS), "default": exports.JSON},
     "offset": {"type": "integer", "minimum": 0, "maximum": lists.MAX_OFFSET, "default": 0},
 }
 # the first that fits; what is not here is text

@@ -21,9 +21,11 @@ CLASSES = frozenset({PUBLIC, SIGNED_IN, STAFF, OPERATOR, PORTFOLIO})
 OPERATORS = frozenset({"Operator", "Admin"})
 METHODS = ("get", "post", "put", "patch", "delete")
 # what an operation does with entity tags: sends one; answers 304 to one that is known; finds out
-# a change that was thought out on another version; does so, and wants to be told the version
+# a change that was thought out on another version; does so, and wants to be told the version;
+# nothing, as it is of a fact that stays as it was written
 TAGGED, UNCHANGED, CHECKED, REQUIRED = "tagged", "unchanged", "checked", "required"
-VERSIONS = frozenset({"", TAGGED, UNCHANGED, CHECKED, REQUIRED})
+FACT = "fact"
+VERSIONS = frozenset({"", TAGGED, UNCHANGED, CHECKED, REQUIRED, FACT})
 
 ViewClass = TypeVar("ViewClass", bound=type)
 
@@ -91,8 +93,10 @@ def declared(view: Any, method: str) -> Op | None:
 def tags_of(view: Any, method: str, address: str) -> str:
     """What an operation does with entity tags: as declared, else as rows with PATCH do."""
     wanted = declared(view, method)
-    if wanted is None or wanted.versions:
-        return wanted.versions if wanted else ""
+    if wanted is None or wanted.versions == FACT:
+        return ""
+    if wanted.versions:
+        return wanted.versions
     is_row = address.endswith("}") and "patch" in getattr(view, "operations", {})
     if not is_row or method.upper() == "POST":
         return ""

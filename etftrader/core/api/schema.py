@@ -7,7 +7,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter
 
-from etftrader.core.api import answers, batch, lists, parameters, samples, shapes, words
+from etftrader.core.api import answers, batch, exports, lists, parameters, samples, shapes, words
 from etftrader.core.api.registry import PUBLIC, declared, tags_of
 from etftrader.core.api.shapes import Of, Shape
 
@@ -165,6 +165,9 @@ class Schema(AutoSchema):
         if lists_rows:
             cursor = shapes.is_cursor(self.view)
             said["schema"] = self._page(name, row, cursor)
+            for kind in (exports.CSV, exports.XLSX):
+                file = {"schema": {"type": "string", "format": "binary"}}
+                answer["content"].setdefault(exports.TYPES[kind].partition(";")[0], file)
             example = example and Shape(
                 f"{example.name}Page", shapes.page_example(example.example, cursor)
             )

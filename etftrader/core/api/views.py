@@ -3,14 +3,15 @@
 import re
 from typing import Any
 
+from django.http import Http404
 from rest_framework.exceptions import APIException
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from etftrader.core.actor import Actor
-from etftrader.core.api import idempotent, lists
-from etftrader.core.errors import VersionMismatch
+from etftrader.core.api import exports, idempotent, lists
+from etftrader.core.errors import DomainError, VersionMismatch
 
 _VERSION = re.compile(r'"v(\d+)[".]')  # at the start of a tag; a digest may follow
 
@@ -21,6 +22,8 @@ class ApiView(GenericAPIView):
     Lists: set `filterset_class` or `filterset_fields`, `ordering_fields`, `pagination_class`
     (`Pages` or `CursorPages` with `cursor_ordering`) and answer with `self.listing(...)`.
     """
+
+    tells_as_of = True  # False where the members of the answer are names of data
 
     @property
     def actor(self) -> Actor:
@@ -45,7 +48,10 @@ class ApiView(GenericAPIView):
     def handle_exception(self, exc: Exception) -> Response:
         """A 412 carries the object as it stands now, where the address can be read."""
         if isinstance(exc, VersionMismatch) and "object" not in exc.figures:
-            exc = self._with_current(exc)
+            try:
+                exc = self._with_current(exc)
+            except (DomainError, APIException, Http404) as reason:
+                exc = reason  # it was deleted meanwhile
         return super().handle_exception(exc)
 
     def _with_current(self, refusal: VersionMismatch) -> VersionMismatch:
@@ -66,9 +72,20 @@ class ApiView(GenericAPIView):
         standing = getattr(plain, "rate_standing", None)
         for name, value in standing.headers().items() if standing else ():
             response.headers.setdefault(name, value)
+        self._tell_as_of(plain, response)
         if "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "private, no-store"
         return response
+
+    def _tell_as_of(self, request: Any, response: Any) -> None:
+        """Which moment an answer speaks of, where one was asked for."""
+        said = getattr(request, "as_of_told", None)
+        if said is None or response.status_code >= 400:
+            return
+        response.headers["X-As-Of"] = said
+        document = getattr(response, "data", None)
+        if self.tells_as_of and isinstance(document, dict):
+            document.setdefault("as_of", said)
 
     def checked(self, serializer: type[BaseSerializer], **given: Any) -> dict[str, Any]:
         """The validated body. Raises ValidationError."""
@@ -79,11 +96,23 @@ class ApiView(GenericAPIView):
     def shown(self, rows: Any) -> None:
         """Hear which rows a list is about to tell; views that keep account of it override this."""
 
-    def listing(self, rows: Any, serializer: type[BaseSerializer], **context: Any) -> Response:
-        """A page of a queryset or a list: filtered, ordered, cut."""
+    # a Response, or the plain answer that carries a file
+    def listing(self, rows: Any, serializer: type[BaseSerializer], **context: Any) -> Any:
+        """A page of a queryset or a list: filtered, ordered, cut; or all of it as a file."""
+        told = {**self.get_serializer_context(), **context}
+
+        def tell(part: Any) -> Any:
+            self.shown(part)
+            return serializer(part, many=True, context=told).data
+
+        return self.listed(rows, tell)
+
+    def listed(self, rows: Any, tell: exports.Tell) -> Any:
+        """The same, with the documents of some rows told by a function; it says what is shown."""
+        kind = exports.asked(self.request)
         if hasattr(rows, "order_by"):
             rows = self.filter_queryset(rows)
-        page = self.paginate_queryset(rows)
-        self.shown(page)
-        told = {**self.get_serializer_context(), **context}
-        return self.get_paginated_response(serializer(page, many=True, context=told).data)
+        if kind != exports.JSON:
+            path = self.request.path
+            return exports.answer(rows=rows, tell=tell, by=self.actor, path=path, kind=kind)
+        return self.get_paginated_response(tell(self.paginate_queryset(rows) or []))

@@ -28,7 +28,7 @@ class Command(BaseCommand):
     def handle(self, *, file: Path, kind: str, symbol: str, **options: object) -> None:
         until = sessions.latest()
         try:
-            told = price_import.import_file(
+            told = price_import.import_alone(
                 path=file, until=until, kind=kind, symbol=symbol.strip().upper()
             )
         except DomainError as refusal:

@@ -319,4 +319,4 @@ def test_greeks_as_of_a_past_close(reader, market):
     assert [each["session_date"] for each in rows] == [None]
     assert then["session_date"] == "2016-06-22"
     [wrong] = reader.get(f"{V1}/options?as_of=2016-06-24").json()["errors"]
-    assert (wrong["attr"], wrong["code"]) == ("as_of", "after_market_clock")
+    assert (wrong["attr"], wrong["code"]) == ("as_of", "as_of_in_future")

@@ -12,8 +12,8 @@ from etftrader.core.records import OutboxEvent
 from marketdata.events import prices_revised
 from marketdata.models import CorporateAction, DailyBar, Instrument
 from marketdata.selectors import calendar
-from marketdata.services import price_import, price_sync, universes
-from marketdata.tests import histories
+from marketdata.services import late_changes, price_import, price_sync, universes
+from marketdata.tests import histories, option_world
 
 pytestmark = pytest.mark.django_db
 DAYS = calendar.between(date(2020, 6, 1), date(2020, 6, 30))
@@ -86,6 +86,7 @@ def test_a_sync_without_a_run_announces_what_is_late(spy: Instrument) -> None:
 
 def test_what_takes_effect_with_the_session_is_not_late(spy: Instrument) -> None:
     DailyBar.objects.filter(session_date__gte=EX).delete()
+    option_world.clock_at(EVE)
 
     price_sync.sync(session_date=EX)
 
@@ -108,13 +109,38 @@ def test_a_close_of_an_earlier_session_that_comes_with_a_later_one_is_late(
     assert announced() == {"BBB": LACKING.isoformat()}
 
 
-def test_many_names_are_announced_as_one_and_a_first_load_as_none(folder: Path) -> None:
-    for place in range(21):
-        tell(folder, f"S{place:02}", DAYS[:-1])
+def test_many_names_are_announced_together_and_a_first_load_is_not(folder: Path) -> None:
+    names = [f"S{place:02}" for place in range(26)]
+    for name in names:
+        tell(folder, name, DAYS[:-1])
     price_sync.load_history(until=DAYS[-2])
     assert announced() == {}
     DailyBar.objects.filter(session_date=LACKING).delete()
 
     price_sync.sync(session_date=DAYS[-2])
 
-    assert announced() == {"*": LACKING.isoformat()}
+    together = ",".join(names[:25])  # as they are written
+    assert announced() == dict.fromkeys([together, "S25"], LACKING.isoformat())
+
+
+def test_those_of_the_newest_session_become_the_star_first() -> None:
+    today = {f"S{place}": DAY for place in range(late_changes.MOST_NAMED)}
+    few = {"AAA": LACKING, "BBB": EX}
+
+    assert late_changes.in_words(today)["S0"] == DAY.isoformat()
+    told = late_changes.in_words(today | few)
+    assert told == {"AAA": LACKING.isoformat(), "BBB": EX.isoformat(), "*": DAY.isoformat()}
+
+
+def test_many_of_several_earlier_sessions_are_one_star_since_the_first() -> None:
+    many = {f"S{place}": (LACKING, EX)[place % 2] for place in range(2 * late_changes.MOST_NAMED)}
+
+    assert late_changes.in_words(many | {"AAA": DAY}) == {"*": LACKING.isoformat()}
+
+
+def test_a_star_is_never_moved_to_a_later_session() -> None:
+    many = {f"S{place}": DAY for place in range(2 * late_changes.MOST_NAMED)}
+
+    told = late_changes.in_words(many | {"*": EX, "AAA": LACKING})
+
+    assert told == {"*": EX.isoformat(), "AAA": LACKING.isoformat()}

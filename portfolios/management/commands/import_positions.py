@@ -11,20 +11,22 @@ from django.core.management.base import BaseCommand, CommandError
 from etftrader.core.actor import Actor
 from etftrader.core.errors import DomainError
 from marketdata.selectors import sessions
+from portfolios.calculations.csv_layout import SHAPES
 from portfolios.choices import Role, RowVerdict
 from portfolios.models import ImportBatch, Membership
-from portfolios.services import csv_import
+from portfolios.services import csv_import, import_booking
 
 
 class Command(BaseCommand):
     """Does what the import page does, as the portfolio's owner."""
 
-    help = "Check a CSV file of positions; with --commit book it, all rows or none."
+    help = "Check a CSV file of positions, trades or cash; with --commit book all of it or nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """File, portfolio, and what to do."""
         parser.add_argument("file", type=Path)
         parser.add_argument("--portfolio", required=True, type=UUID)
+        parser.add_argument("--kind", default="positions", choices=tuple(SHAPES))
         parser.add_argument("--commit", action="store_true")
         parser.add_argument("--partial", action="store_true", help="leave bad rows out")
         parser.add_argument("--encoding", default="utf-8", choices=("utf-8", "cp1252"))
@@ -44,7 +46,10 @@ class Command(BaseCommand):
         session = sessions.latest()
         try:
             file = csv_import.read(
-                data=options["file"].read_bytes(), user=owner.user, encoding=options["encoding"]
+                data=options["file"].read_bytes(),
+                user=owner.user,
+                kind=options["kind"],
+                encoding=options["encoding"],
             )
             batch = csv_import.check(
                 portfolio_id=options["portfolio"],
@@ -54,7 +59,7 @@ class Command(BaseCommand):
                 session_date=session,
             )
             if options["commit"]:
-                batch = csv_import.commit(
+                batch = import_booking.commit(
                     batch_id=batch.pk,
                     partial=options["partial"],
                     by=Actor.of_user(owner.user),

@@ -1,6 +1,7 @@
 """REST of the books: portfolios, cash, positions, snapshots, performance, files."""
 
 import uuid
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -139,6 +140,7 @@ def test_a_change_needs_the_version_it_was_thought_out_on(book, owner):
     assert owner.patch(at(book), {"name": "New"}).status_code == 428
     assert owner.patch(at(book), {"name": "New"}, HTTP_IF_MATCH='"v999"').status_code == 412
     changed = owner.patch(at(book), {"name": "New"}, HTTP_IF_MATCH=tag)
+    assert changed.json()["role"] == owner.get(at(book)).json()["role"] == "owner"
 
     assert (changed.status_code, changed.json()["name"]) == (200, "New")
     assert changed["ETag"] != tag
@@ -171,6 +173,8 @@ def test_a_tag_of_a_portfolio_is_of_its_value_too():
 
 
 def test_deleting_closes_and_keeps_the_books(book, owner):
+    fill(book, make_instrument(), -book.positions.get().quantity, 100, session_date=WEDNESDAY)
+
     answer = owner.delete(at(book))
 
     assert (answer.status_code, answer.json()["status"]) == (200, "closed")
@@ -182,8 +186,21 @@ def test_deleting_closes_and_keeps_the_books(book, owner):
 
 
 def test_halt_and_resume(book, owner):
-    assert owner.post(at(book, "/halt"), {"reason": "look"}).json()["state"] == "halted"
-    assert owner.post(at(book, "/resume"), {}).json()["state"] == "active"
+    halted = owner.post(at(book, "/halt"), {"reason": "look"}).json()
+    assert halted == owner.get(at(book)).json()
+    assert (halted["state"], halted["nav"], halted["reasons"]) == ("halted", "995.00", {})
+    resumed = owner.post(at(book, "/resume"), {}).json()
+    assert resumed == owner.get(at(book)).json()
+    assert (resumed["state"], resumed["nav_session_date"]) == ("active", WEDNESDAY.isoformat())
+
+
+@pytest.mark.parametrize("tail", ["", "/halt", "/resume"])
+def test_a_book_that_was_never_valued_says_why_it_has_no_value(book, owner, tail):
+    PortfolioSnapshot.objects.all().delete()
+
+    answer = owner.post(at(book, tail), {}) if tail else owner.get(at(book))
+
+    assert (answer.json()["nav"], answer.json()["reasons"]) == (None, {"nav": "no_snapshots"})
 
 
 def test_the_summary_has_the_outer_shape_and_the_figures_by_hand(book, owner):
@@ -384,7 +401,9 @@ def test_partial_uploads_book_the_good_rows(book, owner):
         ({}, 400, "validation_error"),
         ({"content": ""}, 400, "validation_error"),
         ({"content": "a,b\n1,2\n"}, 400, "validation_error"),
+        ({"content": FILE, "kind": "loans"}, 400, "validation_error"),
         ({"content": FILE, "kind": "trades"}, 400, "validation_error"),
+        ({"content": FILE, "kind": "prices"}, 403, "prices_are_shared"),
         ({"content": FILE, "encoding": "latin-9"}, 400, "validation_error"),
     ],
 )
@@ -404,7 +423,9 @@ def test_only_csv_files_of_ten_megabytes_are_taken(book, owner):
 
 
 def test_a_long_file_is_booked_by_a_job(book, owner):
-    rows = "".join(f"AAA,{number},90,2016-06-20\n" for number in range(1, 602))
+    first = date(2014, 1, 2)
+    days = [first + timedelta(days=number) for number in range(601)]
+    rows = "".join(f"AAA,{number},90,{day}\n" for number, day in enumerate(days, start=1))
 
     answer = owner.post(
         at(book, "/upload"),

@@ -8,14 +8,14 @@ import pytest
 
 from etftrader.core import tables
 from etftrader.core.errors import BadInput
-from portfolios.calculations import csv_rows
+from portfolios.calculations import csv_layout, csv_rows
 
 UNTIL = date(2016, 6, 22)
 GOOD = {"ticker": "SPY", "quantity": "186", "entry_price": "211.89", "entry_date": "2015-06-22"}
 
 
 def read(**cells):
-    return csv_rows.read_row({**GOOD, **cells}, until=UNTIL)
+    return csv_rows.read_row("positions", {**GOOD, **cells}, until=UNTIL)
 
 
 def codes(reading):
@@ -36,8 +36,18 @@ def test_a_good_row():
     [
         ({"ticker": ""}, ("ticker", "required")),
         ({"ticker": "S P"}, ("ticker", "invalid_symbol")),
-        ({"ticker": "SPY160819C00212000"}, ("ticker", "unsupported_kind")),
-        ({"ticker": "TWX   140605P00070000"}, ("ticker", "unsupported_kind")),
+        ({"ticker": "SPY160231C00212000"}, ("ticker", "invalid_option")),
+        ({"ticker": "SPY160819C00000000"}, ("ticker", "invalid_option")),
+        ({"ticker": "TWX   140605P00070000"}, ("ticker", "expired")),
+        (
+            {"ticker": "SPY160819C00212000", "position_type": "LP"},
+            ("position_type", "contradiction"),
+        ),
+        (
+            {"ticker": "SPY160819C00212000", "position_type": "LONG"},
+            ("position_type", "contradiction"),
+        ),
+        ({"cost_basis": "39411.55"}, ("cost_basis", "contradiction")),
         ({"ticker": "=SUM(A1)"}, ("ticker", "invalid_symbol")),
         ({"ticker": "<script>"}, ("ticker", "invalid_symbol")),
         ({"quantity": ""}, ("quantity", "required")),
@@ -66,10 +76,10 @@ def test_a_good_row():
         ({"entry_date": "20150622"}, ("entry_date", "not_a_date")),
         ({"entry_date": "\uff12\uff10\uff11\uff15-06-22"}, ("entry_date", "not_a_date")),
         ({"entry_date": "2016-06-23"}, ("entry_date", "future_date")),
-        ({"position_type": "SC"}, ("position_type", "unsupported_kind")),
+        ({"position_type": "SC"}, ("position_type", "contradiction")),
         ({"position_type": "SIDEWAYS"}, ("position_type", "unknown_type")),
         ({"position_type": "LONG", "quantity": "-5"}, ("position_type", "contradiction")),
-        ({"currency": "EUR"}, ("currency", "unsupported_currency")),
+        ({"currency": "Euro"}, ("currency", "unknown_currency")),
         ({"ticker": "SP\x07Y"}, ("ticker", "control_character")),
     ],
 )
@@ -110,6 +120,10 @@ def test_a_guarded_cell_is_read_without_its_apostrophe():
     assert read(quantity="'-5").row.quantity == -5
 
 
+def layout_of(lines):
+    return csv_layout.find(lines, "positions", csv_layout.aliases_of("positions"))
+
+
 def test_the_header_is_found_further_down_and_by_its_aliases():
     lines = [
         ("Export of 2016",),
@@ -117,44 +131,181 @@ def test_the_header_is_found_further_down_and_by_its_aliases():
         ("Trade Date", " SYMBOL ", "Qty", "Price", "Strategy", "market_value"),
     ]
 
-    index, columns = csv_rows.find_header(lines)
+    found = layout_of(lines)
 
-    assert index == 2
-    assert columns == {
+    assert found.head == 2
+    assert found.columns == {
         "entry_date": 0, "ticker": 1, "quantity": 2, "entry_price": 3, "tags": 4,
     }  # fmt: skip
 
 
 def test_missing_columns_are_named():
+    header = ("ticker", "quantity", "note")
     with pytest.raises(BadInput) as refusal:
-        csv_rows.find_header([("ticker", "quantity", "note")])
+        csv_layout.refuse_missing(layout_of([header]), "positions", header)
 
     assert refusal.value.code == "missing_columns"
     assert refusal.value.figures["missing"] == ["entry_price", "entry_date"]
+    assert refusal.value.figures["header"] == list(header)
 
 
 def test_a_column_that_stands_there_twice_is_refused():
+    header = ("ticker", "ticker", "quantity", "entry_price", "entry_date")
     with pytest.raises(BadInput) as refusal:
-        csv_rows.find_header([("symbol", "ticker", "quantity", "entry_price", "entry_date")])
+        csv_layout.refuse_missing(layout_of([header]), "positions", header)
 
     assert refusal.value.code == "duplicate_column"
+
+
+def test_a_fields_own_name_wins_over_a_spelling_of_it():
+    header = ("price", "ticker", "quantity", "entry_price", "entry_date")
+
+    assert layout_of([header]).columns["entry_price"] == 3
+
+
+def test_a_mapping_is_read_by_name_and_by_place_and_refused_when_it_is_none():
+    header = ("Wertpapier", "Stück", "Kurs", "Datum")
+    by_name = dict(zip(csv_layout.SHAPES["positions"].required, header, strict=True))
+
+    assert csv_layout.mapped(by_name, header, "positions")["entry_date"] == 3
+    for bad in (
+        {"ticker": 0},
+        by_name | {"tags": 0},
+        by_name | {"tags": 4},
+        by_name | {"tags": "Kurz"},
+        by_name | {"size": 1},
+        by_name | {"tags": True},
+    ):
+        with pytest.raises(BadInput):
+            csv_layout.mapped(bad, header, "positions")
 
 
 def test_decimal_commas_are_seen_where_no_point_is():
     columns = {"quantity": 0, "entry_price": 1}
 
-    assert csv_rows.has_decimal_comma([("10", "12,50")], columns)
-    assert not csv_rows.has_decimal_comma([("10", "12,50"), ("10", "12.50")], columns)
-    assert not csv_rows.has_decimal_comma([("10", "12")], columns)
-    row = csv_rows.read_row({**GOOD, "entry_price": "12,50"}, until=UNTIL, decimal_comma=True).row
+    assert csv_layout.has_decimal_comma([("10", "12,50")], columns, "positions")
+    assert not csv_layout.has_decimal_comma([("10", "12,50"), ("9", "12.50")], columns, "positions")
+    assert not csv_layout.has_decimal_comma([("10", "12")], columns, "positions")
+    cells = {**GOOD, "entry_price": "12,50"}
+    row = csv_rows.read_row("positions", cells, until=UNTIL, decimal_comma=True).row
     assert row.entry_price == Decimal("12.5")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SPY160819C00212000", "SPY160819C00212000"),
+        ("spy160819c00212000", "SPY160819C00212000"),
+        ("SPY   160819C00212000", "SPY160819C00212000"),
+        ("SPXW160819P02000000", "SPXW160819P02000000"),
+        ("AAPL1160819C00100000", "AAPL1160819C00100000"),
+        ("BRK.B160819C00100000", "BRKB160819C00100000"),
+        ("brk.b", "BRK-B"),
+        ("BRK/B", "BRK-B"),
+        ("BRK-B", "BRK-B"),
+        ("RY.TO", "RY.TO"),
+    ],
+)
+def test_symbols_have_one_form_whatever_was_written(text, expected):
+    reading = read(ticker=text)
+
+    assert reading.row.ticker == expected
+    adjusted = expected.startswith("AAPL1")
+    assert ("adjusted_root" in [each.code for each in reading.warnings]) == adjusted
+
+
+@pytest.mark.parametrize(
+    ("kind", "ticker", "quantity", "expected"),
+    [
+        ("LC", "SPY160819C00212000", "5", 5),
+        ("SC", "SPY160819C00212000", "5", -5),
+        ("SC", "SPY160819C00212000", "-5", -5),
+        ("LP", "SPY160819P00212000", "5", 5),
+        ("SP", "SPY160819P00212000", "5", -5),
+        ("LC", "SPY160819C00212000", "-5", None),
+        ("LP", "SPY160819P00212000", "-5", None),
+    ],
+)
+def test_option_types_give_the_sign_or_contradict_it(kind, ticker, quantity, expected):
+    row = read(position_type=kind, ticker=ticker, quantity=quantity).row
+
+    assert (row.quantity if row else None) == expected
+
+
+def trade(**cells):
+    given = {"ticker": "SPY", "quantity": "5", "price": "200", "trade_date": "2016-06-22"}
+    return csv_rows.read_row("trades", given | cells, until=UNTIL)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ({}, 5),
+        ({"side": "buy"}, 5),
+        ({"side": "SELL"}, -5),
+        ({"side": "sell_short"}, -5),
+        ({"side": "SELL", "quantity": "-5"}, -5),
+        ({"side": "BUY", "quantity": "-5"}, ("side", "contradiction")),
+        ({"side": "swap"}, ("side", "unknown_side")),
+        ({"fee": "-1"}, ("fee", "negative")),
+        ({"price": "0"}, ("price", "not_positive")),
+        ({"reference": "x" * 65}, ("reference", "too_long")),
+        ({"ticker": "SPY160617C00212000"}, ("trade_date", "expired")),
+    ],
+)
+def test_trades(cells, expected):
+    reading = trade(**cells)
+
+    if isinstance(expected, tuple):
+        assert expected in codes(reading)
+    else:
+        assert reading.row.quantity == expected
+
+
+def cash(**cells):
+    given = {"date": "2016-06-22", "type": "deposit", "amount": "12.50"}
+    return csv_rows.read_row("cash", given | cells, until=UNTIL)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ({}, Decimal("12.5")),
+        ({"type": "Withdrawal"}, Decimal("-12.5")),
+        ({"type": "fee", "amount": "-3"}, -3),
+        ({"type": "dividend", "amount": "-3"}, -3),
+        ({"type": "interest"}, Decimal("12.5")),
+        ({"amount": "-1"}, ("amount", "contradiction")),
+        ({"type": "interest", "amount": "-1"}, ("amount", "contradiction")),
+        ({"amount": "1.005"}, ("amount", "too_many_decimals")),
+        ({"type": "gift"}, ("type", "unknown_type")),
+        ({"type": ""}, ("type", "required")),
+        ({"amount": "0"}, ("amount", "zero")),
+    ],
+)
+def test_cash(cells, expected):
+    reading = cash(**cells)
+
+    if isinstance(expected, tuple):
+        assert expected in codes(reading)
+    else:
+        assert reading.row.amount == expected
+
+
+def test_a_row_is_the_same_after_it_was_kept():
+    for kind, reading in (
+        ("positions", read(cost_basis="39411.54")),
+        ("trades", trade(fee="1")),
+        ("cash", cash()),
+    ):
+        assert csv_rows.from_said(kind, reading.row.said()) == reading.row
 
 
 @pytest.mark.parametrize("text", ["9" * 4000, "=" * 4000, "1" + "e" * 4000, "-" * 4000, "A" * 4000])
 def test_no_cell_takes_long(text):
     began = time.perf_counter()
 
-    reading = csv_rows.read_row(dict.fromkeys(csv_rows.REQUIRED, text), until=UNTIL)
+    reading = csv_rows.read_row("positions", dict.fromkeys(GOOD, text), until=UNTIL)
 
     assert reading.row is None
     assert time.perf_counter() - began < 0.05

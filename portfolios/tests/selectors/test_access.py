@@ -50,7 +50,7 @@ def test_the_owner_may_do_everything(owner: User, portfolio: Portfolio) -> None:
 def test_an_owner_whose_account_may_only_read_only_reads(portfolio: Portfolio) -> None:
     reader = person("reader", groups=("Viewer",))
     Membership.objects.create(portfolio=portfolio, user=reader, role="owner")
-    assert allowed(reader, portfolio) == {"view", "view_audit"}
+    assert allowed(reader, portfolio) == {"view", "view_audit", "leave"}
 
 
 def test_a_token_narrows_its_owner(owner: User, portfolio: Portfolio) -> None:
@@ -61,9 +61,9 @@ def test_a_token_narrows_its_owner(owner: User, portfolio: Portfolio) -> None:
 @pytest.mark.parametrize(
     ("role", "can_trade", "expected"),
     [
-        ("editor", True, {"view", "note", "trade"}),
-        ("editor", False, {"view", "note"}),
-        ("viewer", False, {"view"}),
+        ("editor", True, {"view", "note", "trade", "leave"}),
+        ("editor", False, {"view", "note", "leave"}),
+        ("viewer", False, {"view", "leave"}),
     ],
 )
 def test_members_may_what_their_part_says(
@@ -99,12 +99,23 @@ def test_a_foreign_portfolio_costs_the_same_queries_as_a_missing_one(
 def test_staff_of_a_reading_group_read_everything_and_never_trade(portfolio: Portfolio) -> None:
     nobody = person("staff", groups=("Trader",), is_staff=True)
     assert allowed(nobody, portfolio) == set()
-    auditor = person("auditor", groups=("Viewer",), is_staff=True)
-    assert allowed(auditor, portfolio) == {"view", "view_audit"}
+    for group in ("Viewer", "Auditor"):
+        auditor = person(f"staff-{group}", groups=(group,), is_staff=True)
+        assert allowed(auditor, portfolio) == {"view", "view_audit"}
     operator = person("operator", groups=("Operator",), is_staff=True)
     assert allowed(operator, portfolio) == {"view", "view_audit", "calculate"}
     risk = person("risk", groups=("Risk manager", "Trader"), is_staff=True)
-    assert "trade" not in allowed(risk, portfolio)
+    assert allowed(risk, portfolio) == {"view", "view_audit", "limit", "halt"}
+    admin = person("admin", groups=("Admin",), is_staff=True)
+    assert allowed(admin, portfolio) == {"view", "view_audit", "calculate", "revoke", "halt"}
+
+
+def test_staff_who_are_members_too_may_what_either_allows(portfolio: Portfolio) -> None:
+    risk = person("risk", groups=("Risk manager", "Trader"), is_staff=True)
+    Membership.objects.create(portfolio=portfolio, user=risk, role="viewer")
+    assert allowed(risk, portfolio) == {"view", "view_audit", "limit", "halt", "leave"}
+    told = access.actions_of(Actor.of_user(risk), portfolio)
+    assert {str(each) for each in told} == allowed(risk, portfolio)
 
 
 def test_a_reading_of_staff_leaves_one_line_an_hour(portfolio: Portfolio) -> None:

@@ -17,7 +17,7 @@ from marketdata.selectors import sessions
 from marketdata.services import corporate_actions as market
 from portfolios.models import CashTransaction, LedgerEntry, Portfolio, PortfolioSnapshot, Position
 from portfolios.selectors import holdings, positions
-from portfolios.services import corporate_actions, ledger, snapshots, verification
+from portfolios.services import corporate_actions, reversals, snapshots, verification
 from portfolios.tests.factories import (
     HOUSE,
     MONDAY,
@@ -350,12 +350,12 @@ def test_an_action_and_what_it_counted_on_cannot_be_taken_back(fund):
 
     def refused(source):
         with pytest.raises(Conflict) as problem:
-            ledger.reverse(portfolio_id=portfolio.pk, source=source, reason="r", by=HOUSE)
+            reversals.reverse(portfolio_id=portfolio.pk, source=source, reason="r", by=HOUSE)
         return problem.value.code
 
     assert refused("buy") == "corporate_action_since"
     assert refused(f"action:{action.pk}") == "corporate_action"
-    ledger.reverse(portfolio_id=portfolio.pk, source="more", reason="r", by=HOUSE)
+    reversals.reverse(portfolio_id=portfolio.pk, source="more", reason="r", by=HOUSE)
     assert held(portfolio, fund) == (40, 1000, 0)
     assert sound(portfolio)
 

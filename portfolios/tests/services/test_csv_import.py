@@ -17,7 +17,7 @@ from portfolios.models import (
     PositionTag,
     Tag,
 )
-from portfolios.services import csv_import, verification
+from portfolios.services import csv_import, import_booking, verification
 from portfolios.tests.factories import (
     WEDNESDAY,
     actor,
@@ -55,7 +55,7 @@ def check(portfolio, text, **given) -> ImportBatch:
 
 
 def commit(batch, **given) -> ImportBatch:
-    return csv_import.commit(batch_id=batch.pk, by=actor(), **given)
+    return import_booking.commit(batch_id=batch.pk, by=actor(), **given)
 
 
 def verdicts(batch) -> list[str]:
@@ -71,7 +71,9 @@ def test_checking_books_nothing(portfolio):
     batch = check(portfolio, TWO)
 
     assert verdicts(batch) == ["new", "new"]
-    assert batch.counts == {"new": 2, "warning": 0, "duplicate": 0, "error": 0, "total": 2}
+    assert {name: count for name, count in batch.counts.items() if count} == {"new": 2, "total": 2}
+    assert (batch.totals["positions_before"], batch.totals["positions_after"]) == (0, 2)
+    assert batch.totals["new_symbols"] == 2
     assert not LedgerEntry.objects.exists()
     assert not Position.objects.exists()
     assert not Tag.objects.exists()
@@ -126,7 +128,7 @@ def test_a_longer_file_books_only_its_new_rows(portfolio):
 
     batch = commit(check(portfolio, TWO + "SPY,10,200,2016-01-04,\n"))
 
-    assert verdicts(batch) == ["duplicate", "duplicate", "new"]
+    assert verdicts(batch) == ["duplicate", "duplicate", "update"]
     assert Position.objects.get(instrument__symbol="SPY").quantity == 196
     assert batch.result["updated"] == 1
     assert batch.result["created"] == 0
@@ -150,7 +152,10 @@ def test_bad_rows_stop_the_whole_file_unless_they_are_left_out(portfolio):
     [
         ("SPX,1,1,2016-01-04,", "ticker", "unknown_symbol"),
         ("^VIX,1,1,2016-01-04,", "ticker", "not_tradable"),
-        ("SPY160819C00212000,60,4.22,2016-06-21,", "ticker", "unsupported_kind"),
+        ("XYZ160819C00212000,60,4.22,2016-06-21,", "ticker", "unknown_underlying"),
+        ("SPY160231C00212000,60,4.22,2016-06-21,", "ticker", "invalid_option"),
+        ("SPY160819C00000000,60,4.22,2016-06-21,", "ticker", "invalid_option"),
+        ("SPY160617C00212000,60,4.22,2016-06-16,", "ticker", "expired"),
         ("SPY,1,1,2003-01-04,", "entry_date", "out_of_range"),
         ("SPY,1,1,2016-01-04,a<b", "tags", "invalid_tag"),
         ("SPY,1,1,2016-06-23,", "entry_date", "future_date"),
@@ -178,12 +183,12 @@ def test_a_day_without_a_session_is_booked_for_the_last_one_and_says_so(portfoli
     assert LedgerEntry.objects.first().session_date.isoformat() == "2016-06-17"
 
 
-def test_repeated_rows_are_duplicates_and_other_figures_of_a_day_a_warning(portfolio):
+def test_repeated_rows_are_duplicates_and_so_are_other_figures_of_a_day(portfolio):
     lines = "SPY,1,200,2016-01-04,\nSPY,1,200,2016-01-04,\nSPY,2,200,2016-01-04,\n"
 
     batch = check(portfolio, HEADER + lines)
 
-    assert verdicts(batch) == ["new", "duplicate", "warning"]
+    assert verdicts(batch) == ["new", "duplicate", "duplicate"]
     assert messages(batch, 4) == [("ticker", "same_ticker_and_date")]
 
 

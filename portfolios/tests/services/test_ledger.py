@@ -10,7 +10,7 @@ from django.db.utils import DatabaseError
 from etftrader.core.errors import BadInput, Conflict, LimitBreached, NotFound
 from etftrader.core.records import AuditEvent, OutboxEvent
 from portfolios.models import CashTransaction, LedgerEntry, Portfolio, Position
-from portfolios.services import ledger, verification
+from portfolios.services import reversals, verification
 from portfolios.tests.factories import (
     HOUSE,
     MONDAY,
@@ -170,7 +170,7 @@ def test_a_halted_portfolio_refuses_trades_and_takes_corrections():
 
     with pytest.raises(Conflict):
         fill(portfolio, fund, 2, 100)
-    ledger.reverse(portfolio_id=portfolio.pk, source="trade:x", reason="wrong", by=HOUSE)
+    reversals.reverse(portfolio_id=portfolio.pk, source="trade:x", reason="wrong", by=HOUSE)
 
     assert position(portfolio, fund).quantity == 0
     assert reread(portfolio).cash == 1000
@@ -182,7 +182,7 @@ def test_a_reversal_leaves_the_state_as_if_the_booking_had_never_been():
     fill(portfolio, fund, 10, 100)
     fill(portfolio, fund, 10, 200, fee=5, source="trade:x")
 
-    ledger.reverse(portfolio_id=portfolio.pk, source="trade:x", reason="bust", by=HOUSE)
+    reversals.reverse(portfolio_id=portfolio.pk, source="trade:x", reason="bust", by=HOUSE)
 
     held = position(portfolio, fund)
     assert (held.quantity, held.cost_basis, held.realized_pnl) == (10, 1000, 0)
@@ -195,8 +195,8 @@ def test_a_reversed_deposit_has_a_paper_that_points_at_the_first():
     portfolio = make_portfolio()
     deposit(portfolio, 50, source="d:1")
 
-    ledger.reverse(portfolio_id=portfolio.pk, source="d:1", reason="typing error", by=HOUSE)
-    ledger.reverse(portfolio_id=portfolio.pk, source="d:1", reason="typing error", by=HOUSE)
+    reversals.reverse(portfolio_id=portfolio.pk, source="d:1", reason="typing error", by=HOUSE)
+    reversals.reverse(portfolio_id=portfolio.pk, source="d:1", reason="typing error", by=HOUSE)
 
     first, second = CashTransaction.objects.order_by("ledger_seq")
     assert second.reverses == first
@@ -208,15 +208,15 @@ def test_a_deposit_that_was_spent_cannot_be_reversed():
     portfolio, fund = make_portfolio(cash=100), make_instrument()
     fill(portfolio, fund, 1, 60)
 
-    with pytest.raises(LimitBreached):
-        ledger.reverse(portfolio_id=portfolio.pk, source="test:cash", reason="x", by=HOUSE)
+    with pytest.raises(Conflict, match="spent"):
+        reversals.reverse(portfolio_id=portfolio.pk, source="test:cash", reason="x", by=HOUSE)
 
     assert reread(portfolio).ledger_seq == 2
 
 
 def test_a_booking_that_is_not_there_cannot_be_reversed():
     with pytest.raises(NotFound):
-        ledger.reverse(portfolio_id=make_portfolio().pk, source="no", reason="x", by=HOUSE)
+        reversals.reverse(portfolio_id=make_portfolio().pk, source="no", reason="x", by=HOUSE)
 
 
 @pytest.mark.parametrize("amount", ["0", "0.0000001", "9300000000000"])

@@ -7,9 +7,10 @@ from decimal import Decimal
 import pytest
 
 from marketdata.selectors import calendar
+from portfolios.calculations.periods import Period
 from portfolios.models import PortfolioSnapshot
 from portfolios.selectors import performance
-from portfolios.services import cash, ledger, snapshots, verification
+from portfolios.services import cash, reversals, snapshots, verification
 from portfolios.tests.factories import (
     HOUSE,
     MONDAY,
@@ -170,7 +171,7 @@ def test_an_opening_in_the_past_brings_its_history_with_it(fund):
 def test_a_reversal_counts_from_its_own_session_on(fund):
     portfolio = make_portfolio(cash=1000)
     fill(portfolio, fund, 5, 100, source="trade:x")
-    ledger.reverse(
+    reversals.reverse(
         portfolio_id=portfolio.pk, source="trade:x", reason="bust", by=HOUSE, session_date=TUESDAY
     )
 
@@ -216,23 +217,18 @@ def test_ratios_of_a_short_history_are_null_with_the_reason(fund):
     fill(portfolio, fund, 5, 100)
     snapshots.take_range(portfolio_ids=[portfolio.pk], sessions=[MONDAY, TUESDAY, WEDNESDAY])
 
-    found = performance.performance(portfolio_id=portfolio.pk, until=WEDNESDAY)
+    found = performance.tear_sheet(portfolio=portfolio, period=Period(), as_of=WEDNESDAY)
 
     # 1000 -> 1050 -> 995
-    assert found.cumulative_return == pytest.approx(-0.005)
-    assert found.max_drawdown == pytest.approx(995 / 1050 - 1)
-    assert (found.sharpe, found.annual_volatility, found.reason) == (
+    figures = {name: each.value for name, each in found.figures.items()}
+    assert figures["cumulative_return"] == pytest.approx(-0.005)
+    assert figures["max_drawdown"] == pytest.approx(995 / 1050 - 1)
+    assert (figures["sharpe"], figures["annual_volatility"], found.reason) == (
         None,
         None,
         "insufficient_history",
     )
-    assert found.cumulative_pnl == -5
-
-
-def test_performance_of_an_empty_portfolio_invents_nothing():
-    found = performance.performance(portfolio_id=make_portfolio().pk, until=MONDAY)
-
-    assert (found.cumulative_return, found.reason, found.series) == (None, "no_snapshots", ())
+    assert found.pnl == -5
 
 
 @pytest.mark.parametrize("seed", range(6))

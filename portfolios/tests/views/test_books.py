@@ -10,6 +10,7 @@ from django.test import Client
 from portfolios.models import CashTransaction, ImportBatch, Membership, Portfolio, Position
 from portfolios.tests.factories import (
     WEDNESDAY,
+    fill,
     make_clock,
     make_instrument,
     make_portfolio,
@@ -105,7 +106,7 @@ def test_a_refused_withdrawal_keeps_what_was_typed(client, book):
 def test_settings_are_kept_unless_somebody_was_faster(client, book):
     page = client.get(f"/portfolios/{book.pk}/settings/").content.decode()
     version = re.search(r'name="version" value="(\d+)"', page).group(1)
-    said = {"name": "Renamed", "version": version}
+    said = {"name": "Renamed", "version": version, "tracking_mode": "ledger"}
 
     assert client.post(f"/portfolios/{book.pk}/settings/", said).status_code == 303
     assert client.post(f"/portfolios/{book.pk}/settings/", said).status_code == 422
@@ -113,11 +114,29 @@ def test_settings_are_kept_unless_somebody_was_faster(client, book):
 
 
 def test_closing_asks_for_the_name(client, book):
-    assert client.post(f"/portfolios/{book.pk}/close/", {"confirm": "bok"}).status_code == 422
+    path = f"/portfolios/{book.pk}/close/"
+    wrong = client.post(path, {"confirm": "bok", "how": "close"})
+    assert wrong.status_code == 422
     assert Portfolio.objects.get(pk=book.pk).status == "active"
 
-    assert client.post(f"/portfolios/{book.pk}/close/", {"confirm": "Book"}).status_code == 303
+    assert client.post(path, {"confirm": "Book", "how": "close"}).status_code == 303
     assert Portfolio.objects.get(pk=book.pk).status == "closed"
+
+
+def test_what_holds_something_is_archived_and_opened_again(client, book):
+    fill(book, make_instrument(), 1, 100, session_date=WEDNESDAY)
+    path = f"/portfolios/{book.pk}/close/"
+
+    refused = client.post(path, {"confirm": "Book", "how": "close"})
+    stored = client.post(path, {"confirm": "Book", "how": "archive"})
+
+    assert "archive the portfolio as it is" in refused.content.decode()
+    assert (refused.status_code, stored.status_code) == (422, 303)
+    assert Portfolio.objects.get(pk=book.pk).status == "archived"
+    assert "Reopen" in client.get(f"/portfolios/{book.pk}/settings/").content.decode()
+    assert "is archived" in client.get(f"/portfolios/{book.pk}/cash/").content.decode()
+    assert client.post(f"/portfolios/{book.pk}/reopen/").status_code == 303
+    assert Portfolio.objects.get(pk=book.pk).status == "active"
 
 
 def test_a_file_is_checked_shown_and_booked(client, book):

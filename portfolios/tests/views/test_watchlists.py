@@ -277,10 +277,10 @@ def test_a_list_is_renamed_and_deleted(client, mine):
 def test_the_file_holds_the_rows_of_the_screen(client, mine):
     paste(client, mine, "BBB AAA ZZZ")
 
-    answer = client.get(f"/watchlists/{mine.pk}/?format=csv")
+    answer = client.get(f"/watchlists/{mine.pk}/?export=watchlist")
 
     lines = answer.content.decode().splitlines()
-    assert lines[0].startswith("symbol,name,last,change,change_rate,bid,ask,spread_bp")
+    assert lines[0].startswith("Symbol,Name,Last,Change,Change %,Bid,Ask,Spread,Volume")
     assert [line.split(",")[0] for line in lines[1:]] == ["BBB", "AAA"]
     assert "attachment" in answer["Content-Disposition"]
 

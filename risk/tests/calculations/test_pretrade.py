@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from risk.calculations import pretrade, var
+from risk.calculations import full_revaluation, pretrade, var
+from risk.calculations.trade_bounds import PathGate
 from risk.tests.calculations.books import random_covariance
 
 SEEDS = range(300)
@@ -42,6 +43,7 @@ def random_case(seed):
         cost_per_unit=float(rng.choice([0.0, 0.005])),
         cost_bp=float(rng.choice([0.0, 2.0, 5.0])),
         impact=float(rng.choice([0.0, 1e-5, 1e-4])),
+        mark=None if rng.random() < 0.5 else float(prices[row] * rng.uniform(0.9, 1.1)),
     )
     book = pretrade.Book(
         cash=float(rng.uniform(0.0, 200_000.0)),
@@ -290,3 +292,71 @@ def test_a_book_without_equity_has_a_limit_of_nothing():
     )
 
     assert (verdict.reasons, verdict.largest_quantity) == (("VAR_LIMIT",), 0.0)
+
+
+def test_a_margin_rests_on_what_the_book_says_not_on_a_better_price():
+    limits = pretrade.Limits(margin_fraction=0.5)
+    book = pretrade.Book(cash=1e6, held=0.0, equity=10_000.0, gross=0.0, allow_short=True)
+    cheap = pretrade.Trade(side=1, quantity=201.0, price=50.0, mark=100.0)
+    dear = pretrade.Trade(side=-1, quantity=201.0, price=90.0, mark=100.0)
+
+    # bought at half of what it is worth, it still grosses 100 a unit: 10,000 / 50
+    bought = pretrade.check(cheap, book, one_asset(), limits)
+    assert (bought.reasons, bought.largest_quantity) == (("MARGIN",), 200.0)
+    # sold 10 below, each unit costs 10 of equity and needs 50: 10,000 / 60
+    sold = pretrade.check(dear, book, one_asset(), limits)
+    assert (sold.reasons, sold.largest_quantity) == (("MARGIN",), 166.0)
+
+
+@pytest.mark.parametrize("quantity", [1.0, 500.0, 999.0])
+def test_what_lowers_gross_exposure_needs_no_margin(quantity):
+    """Short 500, far below its margin: bought back, and past zero until it is as long again."""
+    book = pretrade.Book(cash=1e6, held=-500.0, equity=100.0, gross=50_000.0, allow_short=True)
+    trade = pretrade.Trade(side=1, quantity=quantity, price=100.0)
+    limits = pretrade.Limits(margin_fraction=0.5)
+
+    assert pretrade.check(trade, book, one_asset(-500.0), limits).status == "APPROVED"
+    verdict = pretrade.check(replace(trade, quantity=1_000.0), book, one_asset(-500.0), limits)
+    assert verdict.reasons == ("MARGIN",)
+
+
+def path_case(seed):
+    """A linear book on paths of one asset, where the closed form is known."""
+    rng = np.random.default_rng(seed)
+    [returns] = full_revaluation.draws(np.array([[1e-4]]), 2_000, seed)
+    held = float(rng.integers(-300, 300))
+    gains = full_revaluation.share_gains(returns, 100.0)
+    book = pretrade.Book(
+        cash=float(rng.uniform(1e3, 1e5)), held=held, equity=5e4, gross=abs(held) * 100.0,
+        allow_short=True,
+    )  # fmt: skip
+    trade = pretrade.Trade(
+        side=int(rng.choice([1, -1])), quantity=float(rng.integers(1, 600)), price=100.0
+    )
+    limits = pretrade.Limits(float(rng.uniform(50.0, 700.0)), margin_fraction=0.5)
+    return trade, book, [PathGate("daily", held * gains, gains)], limits
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_largest_quantity_on_paths_passes_and_one_more_does_not(seed):
+    trade, book, gates, limits = path_case(seed)
+    largest = pretrade.check(trade, book, gates, limits).largest_quantity
+
+    more = pretrade.check(replace(trade, quantity=largest + 1.0), book, gates, limits)
+
+    assert more.status == "REJECTED"
+    if largest:
+        same = pretrade.check(replace(trade, quantity=largest), book, gates, limits)
+        assert same.status == "APPROVED"
+
+
+def test_a_loss_on_paths_is_that_of_the_quantile_of_its_returns():
+    [returns] = full_revaluation.draws(np.array([[4e-4]]), 10_000)
+    gains = full_revaluation.share_gains(returns, 50.0)
+    gate = PathGate("daily", 1_000.0 * gains, gains)
+
+    # x(1 - e^(-z s)) long, |x|(e^(z s) - 1) short
+    assert gate.loss(0.95) == pytest.approx(50_000.0 * -math.expm1(-Z * 0.02), rel=0.03)
+    turned = gate.loss_after(pretrade.Trade(-1, 2_000.0, 50.0), 2_000.0, 0.95)
+    assert turned == pytest.approx(50_000.0 * math.expm1(Z * 0.02), rel=0.03)
+    assert gate.loss_after(pretrade.Trade(-1, 1_000.0, 50.0), 1_000.0, 0.95) == pytest.approx(0.0)

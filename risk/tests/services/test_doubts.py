@@ -222,13 +222,16 @@ def test_the_stream_takes_a_price_in_that_was_missing_although_no_book_moved(sta
     assert float(found.value["nav"]) == pytest.approx(float(first.value["nav"]) + 5_500, abs=0.01)
 
 
-def test_between_sessions_the_first_price_of_a_held_name_reaches_its_holders(stage):
+def test_between_sessions_the_first_price_of_a_held_name_reaches_its_holders(
+    stage, django_capture_on_commit_callbacks
+):
     portfolio, _ = stage
     fund = outside(closes=())
     bought(portfolio, fund)
     other = factories.make_portfolio(name="Other")
     row = measured(portfolio)
-    monitor.after_close(portfolio_ids=[portfolio.pk], moment=factories.closing())
+    with django_capture_on_commit_callbacks(execute=True):
+        monitor.after_close(portfolio_ids=[portfolio.pk], moment=factories.closing())
     assert live.load(portfolio.pk).value["marks"]["OFF"]["price"] is None
 
     bring_in(fund, START, 55.0)
@@ -262,6 +265,7 @@ def test_a_close_that_was_simulated_marks_the_limits_it_breaks(stage):
         price_basis="close",
     )  # fmt: skip
     limits.change(
+        as_of=factories.CLOSE,
         portfolio_id=portfolio.pk, measure="var", value=Decimal(100), unit="currency",
         reason="test", by=factories.HOUSE,
     )  # fmt: skip
@@ -272,6 +276,7 @@ def test_a_close_that_was_simulated_marks_the_limits_it_breaks(stage):
     bought(portfolio, fund)
     measured(portfolio)
     limits.change(
+        as_of=factories.CLOSE,
         portfolio_id=portfolio.pk, measure="gross", value=Decimal(100), unit="currency",
         reason="test", by=factories.HOUSE,
     )  # fmt: skip

@@ -9,6 +9,7 @@ from django.db import connection
 from etftrader.core import clock
 from etftrader.core.errors import BadInput, VersionMismatch
 from etftrader.core.records import AuditEvent, OutboxEvent
+from marketdata.selectors import calendar
 from portfolios.models import PortfolioSnapshot
 from portfolios.services import snapshots
 from risk.choices import LimitState
@@ -31,6 +32,7 @@ def night(portfolio, day):
 
 def set_var(portfolio, value="0.015", **given):
     facts = {"measure": "var", "value": Decimal(value), "reason": "the owner's choice"}
+    facts["as_of"] = factories.CLOSE
     return limits.change(portfolio_id=portfolio.pk, by=factories.HOUSE, **(facts | given))
 
 
@@ -189,11 +191,34 @@ def test_removing_a_limit_lets_the_default_hold_again():
     row = set_var(portfolio)
 
     limits.remove(
-        limit_id=row.pk, reason="enough", if_match_version=row.version, by=factories.HOUSE
+        limit_id=row.pk,
+        reason="enough",
+        as_of=factories.CLOSE,
+        if_match_version=row.version,
+        by=factories.HOUSE,
     )
 
     [limit] = [e for e in limits.in_force(portfolio_id=portfolio.pk) if e.measure == "var"]
     assert (limit.value, limit.version) == (Decimal("0.03"), 0)
+
+
+def test_a_past_close_knows_the_limits_that_bound_it():
+    portfolio = factories.make_portfolio()
+    days = [calendar.close_time(date(2016, 6, day)) for day in (13, 14, 15, 16, 17)]
+    first = set_var(portfolio, "0.02", as_of=days[1])
+    second = set_var(portfolio, "0.01", as_of=days[2], if_match_version=first.version)
+    limits.remove(
+        limit_id=second.pk, reason="enough", as_of=days[4], if_match_version=second.version,
+        by=factories.HOUSE,
+    )  # fmt: skip
+
+    bound = [
+        next(e.value for e in limits.in_force(portfolio_id=portfolio.pk, as_of=day)
+             if e.measure == "var")
+        for day in days
+    ]  # fmt: skip
+
+    assert [str(each) for each in bound] == ["0.03", "0.020000", "0.010000", "0.010000", "0.03"]
 
 
 @pytest.mark.parametrize(

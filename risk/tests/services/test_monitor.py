@@ -220,7 +220,9 @@ def test_a_close_in_doubt_is_left_out_of_the_figures_between_sessions(stage):
     assert found.risk["coverage"] < 1.0
 
 
-def test_after_a_rejection_the_books_that_hold_the_name_are_measured_again(stage):
+def test_after_a_rejection_the_books_that_hold_the_name_are_measured_again(
+    stage, django_capture_on_commit_callbacks
+):
     portfolio, _ = stage
     other = factories.make_portfolio(name="Other", cash=100_000)
     factories.hold(other, "TLT", 10)
@@ -229,7 +231,8 @@ def test_after_a_rejection_the_books_that_hold_the_name_are_measured_again(stage
         instrument=fund, symbol="SPY", dataset="daily_bars", session_date=factories.START,
         source="csv", raw={"close": "230.0"}, value="230.0", reason="sources_differ",
     )  # fmt: skip
-    monitor.after_close(portfolio_ids=[portfolio.pk], moment=factories.closing())
+    with django_capture_on_commit_callbacks(execute=True):
+        monitor.after_close(portfolio_ids=[portfolio.pk], moment=factories.closing())
     left_out = live.load(portfolio.pk)
     assert (left_out.risk["quality"], left_out.value["price_class"]) == ("limited", "suspect")
     kept = set(PortfolioSnapshot.objects.values_list("pk", "revision"))
@@ -312,6 +315,7 @@ def test_a_live_breach_is_one_simulated_alert_and_goes_when_it_ends(
 ):
     portfolio, state = stage
     limits.change(
+        as_of=factories.CLOSE,
         portfolio_id=portfolio.pk, measure="var", value=Decimal("9000"), unit="currency",
         reason="test", by=factories.HOUSE,
     )  # fmt: skip

@@ -58,6 +58,7 @@ def judged(portfolio, symbol, side, quantity, inputs=None, **given):
 
 def limited(portfolio, value):
     limits.change(
+        as_of=factories.CLOSE,
         portfolio_id=portfolio.pk,
         measure="var",
         value=Decimal(value),
@@ -160,6 +161,7 @@ def test_a_soft_limit_passes_with_a_warning_and_a_hard_one_refuses(market):
     assert (soft.status, soft.warnings) == ("APPROVED", ("CONCENTRATION",))
 
     limits.change(
+        as_of=factories.CLOSE,
         portfolio_id=portfolio.pk, measure="position_weight", value=Decimal("0.20"), hard=True,
         reason="test", by=factories.HOUSE,
     )  # fmt: skip
@@ -173,6 +175,7 @@ def test_a_soft_limit_passes_with_a_warning_and_a_hard_one_refuses(market):
 def test_gross_exposure_is_bounded_for_books_that_may_be_short(market):
     portfolio = factories.make_portfolio(allow_short=True)
     limits.change(
+        as_of=factories.CLOSE,
         portfolio_id=portfolio.pk, measure="gross", value=Decimal("0.5"), reason="test",
         by=factories.HOUSE,
     )  # fmt: skip
@@ -188,6 +191,7 @@ def test_gross_exposure_is_bounded_for_books_that_may_be_short(market):
 def test_margin_binds_a_short_before_everything_else(market):
     portfolio = factories.make_portfolio(cash=100_000, allow_short=True)
     limits.change(
+        as_of=factories.CLOSE,
         portfolio_id=portfolio.pk,
         measure="gross",
         value=Decimal(10),
@@ -201,6 +205,20 @@ def test_margin_binds_a_short_before_everything_else(market):
     assert verdict.reasons == ("MARGIN",)
     assert 1_880 <= verdict.max_quantity <= 1_891
     assert judged(portfolio, "CSJ", "sell", verdict.max_quantity).status == "APPROVED"
+
+
+def test_what_waits_for_a_better_price_adds_nothing_to_the_book(market):
+    portfolio = factories.make_rotation()
+    waiting = [ProposedTrade("SPY", "buy", Decimal(10), pays=Decimal(100))]
+
+    alone, beside = (judged(portfolio, "TLT", "buy", 1, working=each) for each in ([], waiting))
+
+    assert float(beside.before["nav"]) == pytest.approx(float(alone.before["nav"]), abs=0.01)
+    ceilings = [
+        {each["code"]: each.get("limit") for each in verdict.document["checks"]}
+        for verdict in (alone, beside)
+    ]
+    assert ceilings[0]["VAR_LIMIT"] == pytest.approx(ceilings[1]["VAR_LIMIT"], abs=0.01)
 
 
 def test_working_orders_count_as_done(market):

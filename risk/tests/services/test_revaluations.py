@@ -10,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from etftrader.core import jobs
 from etftrader.core.actor import system
+from etftrader.core.errors import LeaseLost
+from etftrader.core.job_telling import at_work
 from etftrader.core.records import JobRun, OutboxEvent
 from marketdata.events import doubt_raised, doubt_settled
 from marketdata.models import Instrument, OptionContract, OptionGreeks
@@ -132,14 +134,46 @@ def test_many_decisions_are_one_wish_and_each_book_is_walked_once(books):
     [wish] = wishes()
     keys = [str(fund_of(name).pk) for name in NAMES]
     assert wish.inputs["doubted"] == dict.fromkeys(keys, DAYS[2].isoformat())
-    # the first is shown at once, the others by the run they joined
-    assert wish.inputs["live"] == sorted(keys)
+    # what is shown rests on a later close
+    assert wish.inputs["live"] == []
     [run] = carried_out()
-    assert {each["item"] for each in run.items} == {"live figures", *(str(b.pk) for b in books)}
+    assert {each["item"] for each in run.items} == {str(b.pk) for b in books}
+    assert [live.load(each.pk) for each in books] == [None, None]
     assert [suspect_days(each) for each in books] == [[], []]
     for book, was in zip(books, before, strict=True):
         # twice would be two revisions
         assert all(now <= was[day] + 1 for day, now in revisions(book).items())
+
+
+def test_of_many_newest_prices_the_first_is_shown_at_once_the_others_by_the_run_they_join(books):
+    held_back = [each for name in NAMES for each in doubts(name, LAST)]
+    for decide in (None, price_gate.reject):
+        for each in held_back if decide else ():
+            decide(doubt_id=each.pk, by=BY)
+        heard(doubt_settled if decide else doubt_raised)
+
+        [wish] = wishes()
+        assert wish.inputs["live"] == [str(fund_of("BBB").pk)]
+        [run] = carried_out()
+        assert {each["item"] for each in run.items} == {"live figures", *(str(b.pk) for b in books)}
+        shown = {live.load(each.pk).value["price_class"] for each in books}
+        assert shown == {"eod" if decide else "suspect"}
+
+
+def test_where_no_line_is_concerned_and_nothing_shown_nothing_is_asked(books):
+    book, _ = books
+    [doubt] = doubts("AAA", MONDAY)
+    # the valuations never knew it: they were taken again since, or it came and went
+    price_gate.reject(doubt_id=doubt.pk, by=BY)
+
+    heard(doubt_settled)
+
+    assert not wishes().exists()
+    assert live.load(book.pk) is None
+    # but what is being taken may have read the doubt
+    jobs.request("portfolios.take_snapshots", as_of=LAST, portfolio_ids=[book.pk], queue=False)
+    heard(doubt_settled)
+    assert wishes().exists()
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 40])
@@ -239,12 +273,20 @@ def test_an_attempt_that_was_cut_short_goes_on_where_its_books_began(books):
     claimed = jobs.claim(run.pk)
 
     # nothing shows any more that this book was to be walked
-    told_so = revaluations.retake(doubted={}, books=wanted, run_id=str(claimed.pk))
+    with at_work(claimed):
+        told_so = revaluations.retake(doubted={}, books=wanted)
 
     assert [each["status"] for each in told_so["items"]] == ["ok"]
     assert revisions(book)[MONDAY] == 2
     claimed.refresh_from_db()
     assert claimed.inputs["books"] == {str(book.pk): DAYS[1].isoformat()}
+
+    # somebody else has it by now: what the lost attempt has found out counts no more
+    JobRun.objects.filter(pk=run.pk).update(attempt=2)
+    with at_work(claimed), pytest.raises(LeaseLost):
+        revaluations.retake(doubted={}, books={book.pk: DAYS[4]})
+    run.refresh_from_db()
+    assert run.inputs["books"] == {str(book.pk): DAYS[1].isoformat()}
 
 
 def test_books_for_which_there_is_no_time_are_asked_for_anew(books):

@@ -82,7 +82,7 @@ def test_books_without_stops_are_not_asked_about(fund):
     assert [numbers(each) for each in books] == [0] * 4
 
 
-def test_books_are_locked_in_the_order_of_their_ids_once_all_are_evaluated(fund):
+def test_books_are_told_of_in_the_order_of_their_ids_each_after_its_stops(fund):
     books = sorted((made(fund, f"Book {number}") for number in range(4)), key=lambda b: b.pk)
 
     statements = close(MONDAY, *reversed(books))
@@ -91,7 +91,10 @@ def test_books_are_locked_in_the_order_of_their_ids_once_all_are_evaluated(fund)
     assert [key.pk for place in locks for key in books if key.pk.hex in statements[place]] == [
         each.pk for each in books
     ]
-    assert min(locks) > max(about(statements, "INSERT INTO", StopLossLevel))
+    kept = about(statements, "INSERT INTO", StopLossLevel)
+    assert sorted([*kept, *locks]) == [
+        each for pair in zip(kept, locks, strict=True) for each in pair
+    ]
 
 
 def test_nothing_is_pushed_before_the_commit(fund, django_capture_on_commit_callbacks):

@@ -155,13 +155,13 @@ def test_a_limit_beyond_what_a_book_can_lose_is_refused_beside_its_field(
     assert not RiskLimit.objects.exists()
 
 
-def test_nobody_watches_a_portfolio_that_was_closed(client, stage):
+def test_nobody_watches_a_portfolio_that_was_archived(client, stage):
     raised(stage)
     before = client.get("/alerts/")
     assert len(before.context["open_alerts"]) == 1
     assert before.context["stops"]["rows"]
 
-    portfolio_service.close(portfolio_id=stage.pk, by=factories.HOUSE, reason="done")
+    portfolio_service.archive(portfolio_id=stage.pk, by=factories.HOUSE, reason="done")
 
     page = client.get("/alerts/")
     assert page.context["open_alerts"] == []
@@ -238,3 +238,29 @@ def test_stale_figures_say_of_which_close_they_are(client, stage):
     ReplayClock.objects.create(start=DAY, session_date=date(2016, 6, 24), as_of=end, moved_at=end)
 
     assert "close of 22 Jun 2016" in client.get(address(stage)).content.decode()
+
+
+def test_a_past_close_shows_its_own_figures_and_its_own_limits(client, stage):
+    from marketdata.models import ReplayClock
+    from marketdata.selectors import calendar
+    from risk.services import limits
+
+    later = date(2016, 6, 24)
+    factories.advance(later)
+    end = calendar.close_time(later)
+    ReplayClock.objects.create(start=DAY, session_date=later, as_of=end, moved_at=end)
+    limits.change(
+        portfolio_id=stage.pk, measure="var", value=Decimal("0.005"), reason="tighter",
+        as_of=end, if_match_version=None, by=factories.HOUSE,
+    )  # fmt: skip
+
+    page = client.get(address(stage) + "?as_of=2016-06-22")
+    told = client.get(address(stage, "limits/") + "?as_of=2016-06-22")
+    holiday = client.get(address(stage) + "?as_of=2016-06-19")
+
+    text = page.content.decode()
+    assert "$9,925" in text
+    assert page.context["found"].record.risk["limit"] == "30436.46"
+    assert not page.context["may_limit"]
+    assert "0.5 %" not in told.content.decode().split("History")[0]
+    assert "No risk of that close" in holiday.content.decode()

@@ -132,7 +132,8 @@ def test_a_rejected_order_answers_422_with_figures_and_is_kept(api, book):
         ({"quantity": "NaN"}, "quantity"),
         ({"quantity": True}, "quantity"),
         ({"side": "short"}, "side"),
-        ({"order_type": "limit"}, "order_type"),
+        ({"order_type": "iceberg"}, "order_type"),
+        ({"order_type": "limit"}, "limit_price"),
         ({"client_order_id": "x" * 65}, "client_order_id"),
         ({"client_order_id": "a/b"}, "client_order_id"),
         ({"surprise": 1}, "surprise"),
@@ -319,3 +320,27 @@ def test_a_replay_needs_four_queries(api, book, signed, django_assert_num_querie
 
     assert (again.status_code, again.json()) == (201, first.json())
     assert again["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("door", ["orders", "orders/check"])
+def test_a_book_of_holdings_answers_409_at_the_order_and_at_its_check(api, book, door):
+    Portfolio.objects.update(tracking_mode="holdings")
+
+    answer = api.post(f"/portfolios/{book.pk}/{door}", BUY, key="key-00000001")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "holdings_mode")
+    assert not Order.objects.exists()
+
+
+def test_a_short_sale_answers_201_and_one_beyond_its_margin_422_with_the_reason(api, book):
+    Portfolio.objects.update(allow_short=True)
+    short = {"symbol": "AAA", "side": "sell", "quantity": "100"}
+
+    sold = api.post(f"/portfolios/{book.pk}/orders", short, key="key-00000001")
+    far = api.post(
+        f"/portfolios/{book.pk}/orders", short | {"quantity": "9000"}, key="key-00000002"
+    )
+
+    assert (sold.status_code, sold.json()["state"]) == (201, "filled")
+    assert (far.status_code, far.json()["code"]) == (422, "pretrade_rejected")
+    assert Order.objects.get(state="rejected").reasons[0] == "MARGIN"

@@ -13,7 +13,7 @@ from marketdata.models import DailyBar, Instrument, PriceSeries
 from marketdata.services import contracts
 from marketdata.tests.option_world import BY
 from portfolios.models import LedgerEntry, Portfolio, PortfolioSnapshot
-from portfolios.services import ledger, snapshots, verification
+from portfolios.services import ledger, reversals, snapshots, verification
 from portfolios.tests.factories import HOUSE, fill, make_closes, make_instrument, make_portfolio
 from trading.services import expiry
 
@@ -209,7 +209,7 @@ def test_a_settlement_taken_back_by_hand_is_not_booked_again():
     portfolio = make_book(options, {CALL: 1})
     expire(portfolio)
     source = LedgerEntry.objects.filter(kind="settlement").values_list("source", flat=True)[0]
-    ledger.reverse(portfolio_id=portfolio.pk, source=source, reason="wrong", by=HOUSE)
+    reversals.reverse(portfolio_id=portfolio.pk, source=source, reason="wrong", by=HOUSE)
 
     [item] = expire(portfolio)
 

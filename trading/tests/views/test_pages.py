@@ -8,7 +8,7 @@ from django.test import Client
 
 from etftrader.core import push
 from marketdata.selectors import sessions
-from portfolios.models import Membership
+from portfolios.models import Membership, Portfolio
 from risk.models import PreTradeCheck
 from trading.models import Order, Trade
 from trading.tests import world
@@ -314,3 +314,49 @@ def test_a_quantity_of_too_many_digits_is_called_too_long(browser, book):
         text = browser.post(page(book, "trade/"), said).content.decode()
         assert "is too long: at most 12 digits" in text
         assert "plain decimal" not in text
+
+
+def test_a_short_sale_is_named_as_one_and_shows_its_margin(browser, book):
+    Portfolio.objects.update(allow_short=True)
+
+    opening = browser.post(
+        page(book, "trade/?panel=check"), typed(browser, book, side="sell"), **HTMX
+    ).content.decode()
+    browser.post(page(book, "trade/"), typed(browser, book, side="sell", place=""))
+    cover, flip = (
+        browser.post(
+            page(book, "trade/?panel=check"), typed(browser, book, quantity=size), **HTMX
+        ).content.decode()
+        for size in ("10", "11")
+    )
+
+    assert "<b>Sell short 10 AAA</b>" in opening
+    assert "Equity for margin" in opening
+    assert Order.objects.get().state == "filled"
+    assert "<b>Buy to cover 10 AAA</b>" in cover
+    assert "<b>Cover and buy 11 AAA</b>" in flip
+    assert "sells short" in browser.get(page(book, "trade/")).content.decode()
+
+
+def test_without_shorts_the_ticket_does_not_speak_of_them(browser, book):
+    checked = browser.post(
+        page(book, "trade/?panel=check"), typed(browser, book, side="sell"), **HTMX
+    ).content.decode()
+
+    assert "more would be sold than is held" in checked
+    assert "Equity for margin" not in checked
+    assert "sells short" not in browser.get(page(book, "trade/")).content.decode()
+
+
+def test_a_book_of_holdings_shows_no_form_and_refuses_one_that_was_sent(browser, book):
+    said = typed(browser, book, place="")
+    Portfolio.objects.update(tracking_mode="holdings")
+
+    shown = browser.get(page(book, "trade/")).content.decode()
+    sent = browser.post(page(book, "trade/"), said)
+
+    assert "keeps holdings, not trades" in shown
+    assert "data-place" not in shown
+    assert sent.status_code == 422
+    assert "keeps holdings, not trades" in sent.content.decode()
+    assert not Order.objects.exists()
