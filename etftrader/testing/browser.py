@@ -22,6 +22,7 @@ from etftrader.testing.services import ROOT
 READY_WITHIN, STOP_WITHIN = 180.0, 60.0
 # how long a journey waits for what must come: what is right may be slow on a busy machine
 SEEN_WITHIN_MS = 30_000
+TRIES, TOO_MANY = 3, 429
 SWITCHES = (
     "--no-sandbox",
     "--disable-gpu",
@@ -104,15 +105,23 @@ def chromium() -> Iterator[Browser]:
 class Person:
     """Somebody in front of a browser, and what its console complained about."""
 
-    def __init__(self, browser: Browser, product: Mapping[str, Any], name: str) -> None:
+    def __init__(
+        self, browser: Browser, product: Mapping[str, Any], name: str, like: "Person | None" = None
+    ) -> None:
+        """Sign in as the user whose name begins so; `like` lends its sign-in to a second window."""
         self.base: str = product["url"].rstrip("/")
         self.user = next(u for u in product["users"] if u["username"].startswith(name))
         self.complaints: list[str] = []
-        self.page: Page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 900},
+            storage_state=like.page.context.storage_state() if like else None,
+        )
+        self.page: Page = context.new_page()
         self.page.set_default_timeout(SEEN_WITHIN_MS)
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self._sign_in()
+        if like is None:
+            self._sign_in()
 
     def _heard(self, message: ConsoleMessage) -> None:
         # a broken content security policy is reported as an error too
@@ -121,10 +130,17 @@ class Person:
             self.complaints.append(f"{self.page.url}: {message.text} {about}")
 
     def _sign_in(self) -> None:
-        self.open("/")
-        self.page.get_by_label("E-mail").fill(self.user["username"])
-        self.page.get_by_label("Password").fill(self.user["password"])
-        self.page.get_by_role("button", name="Sign in").click()
+        # an address may try five times a minute: who comes too soon waits as the page says
+        for _ in range(TRIES):
+            self.open("/")
+            self.page.get_by_label("E-mail").fill(self.user["username"])
+            self.page.get_by_label("Password").fill(self.user["password"])
+            with self.page.expect_response(lambda answer: answer.request.method == "POST") as sent:
+                self.page.get_by_role("button", name="Sign in").click()
+            if sent.value.status != TOO_MANY:
+                break
+            self.complaints.clear()
+            self.page.wait_for_timeout(1_000 * (int(sent.value.headers["retry-after"]) + 1))
         self.page.wait_for_url(self.base + "/")
 
     def open(self, path: str) -> Response | None:

@@ -191,7 +191,7 @@ def test_the_fall_of_24_june_reaches_an_open_risk_page_without_a_reload(growth, 
     alerts = growth.page.locator("#panel-alerts")
     assert "is above its limit" not in alerts.inner_text()
     assert "fell through its stop" not in alerts.inner_text()
-    operator = Person(chromium, product, "demo_growth")
+    operator = Person(chromium, product, "demo_growth", like=growth)
     session = operator.page.locator("#panel-clock .kpi", has_text="last known close")
     for date in ("23 Jun 2016", "24 Jun 2016"):
         operator.open("/data/")
@@ -206,7 +206,7 @@ def test_the_fall_of_24_june_reaches_an_open_risk_page_without_a_reload(growth, 
 
 def test_a_page_left_open_is_drawn_anew_for_the_next_session(growth, chromium, product):
     address = book(growth, "Factor Rotation")
-    operator = Person(chromium, product, "demo_growth")
+    operator = Person(chromium, product, "demo_growth", like=growth)
     pages = {tail: growth.page.context.new_page() for tail in ("risk/", "", "trade/")}
     for tail, page in pages.items():
         page.goto(growth.base + address + tail)
