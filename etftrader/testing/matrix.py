@@ -15,6 +15,7 @@ from django.db import connection, reset_queries, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from etftrader.core import clock
 from etftrader.core.actor import Actor, system
 from etftrader.core.api.registry import METHODS, Op, registered
 from portfolios.models import Account, ApiToken, Membership, Portfolio, User
@@ -115,6 +116,7 @@ class Cast:
     portfolio: Portfolio
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
     own: dict[str, Portfolio] = field(default_factory=dict)  # books of those outside
+    client: Client = field(default_factory=lambda: Client(raise_request_exception=False))
 
     def ask(self, actor: str, method: str, path: str, body: Any = None) -> Any:
         """Ask and take back whatever it did."""
@@ -123,10 +125,10 @@ class Cast:
 
     def ask_kept(self, actor: str, method: str, path: str, body: Any = None) -> Any:
         """Ask, within what the caller takes back."""
-        send = getattr(Client(raise_request_exception=False), method)
+        self.client.cookies.clear()  # nobody has another's
         sent = {} if body is None else body
         given = {} if method == "get" else {"data": sent, "content_type": "application/json"}
-        return send(path, **given, **self.headers[actor])
+        return getattr(self.client, method)(path, **given, **self.headers[actor])
 
 
 def cast() -> Cast:
@@ -161,6 +163,8 @@ def cast() -> Cast:
     for name, person in people.items():
         made.headers[name] = {"HTTP_AUTHORIZATION": f"Token {_token(person, name)}"}
     User.objects.filter(pk=people["inactive"].pk).update(is_active=False)
+    # used just now: what is taken back after every question would be noted with each
+    ApiToken.objects.update(last_used_at=clock.now())
     return made
 
 

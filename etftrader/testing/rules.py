@@ -94,16 +94,22 @@ def is_door(path: str) -> bool:
     return bool(DOORS & set(rooms[:-1])) or (len(rooms) == 1 and rooms[0] in DOOR_FILES)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=None)
 def _tree(text: str) -> ast.Module:
     return ast.parse(text)
+
+
+@lru_cache(maxsize=None)
+def _nodes(scope: ast.AST) -> tuple[ast.AST, ...]:
+    """Everything in a module or a function; every rule walks the same ones."""
+    return tuple(ast.walk(scope))
 
 
 # --- reading a tree -----------------------------------------------------------------------------
 
 
 def _calls(tree: ast.AST) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return (node for node in _nodes(tree) if isinstance(node, ast.Call))
 
 
 def _dotted(node: ast.AST) -> str:
@@ -121,7 +127,7 @@ def _word(call: ast.Call) -> str:
 
 def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """(line, full name) of every imported module and name."""
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, each.name) for each in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -132,7 +138,7 @@ def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
 def _functions(tree: ast.Module) -> Iterator[ast.AST]:
     """Every function on its own, and the module for what stands outside."""
     yield tree
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -148,7 +154,7 @@ def _asked(node: ast.AST, tainted: set[str]) -> bool:
 
 def _bindings(scope: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     """(name, what it is bound to) of assignments and loops."""
-    for node in ast.walk(scope):
+    for node in _nodes(scope):
         pairs: list[tuple[ast.AST, ast.AST]] = []
         if isinstance(node, ast.Assign):
             pairs = [(target, node.value) for target in node.targets]
@@ -178,13 +184,15 @@ def _tainted(scope: ast.AST) -> set[str]:
 
 def _keywords(tree: ast.Module, path: str) -> Iterator[int]:
     for scope in _functions(tree):
-        tainted = _tainted(scope) if scope is not tree else set()
-        for call in _calls(scope):
-            if not isinstance(call.func, ast.Attribute) or call.func.attr not in QUERIES:
-                continue
-            for keyword in call.keywords:
-                if keyword.arg is None and _names_asked(keyword.value, tainted):
-                    yield call.lineno
+        spread = [
+            (call.lineno, keyword.value)
+            for call in _calls(scope)
+            if isinstance(call.func, ast.Attribute) and call.func.attr in QUERIES
+            for keyword in call.keywords
+            if keyword.arg is None
+        ]
+        tainted = _tainted(scope) if spread and scope is not tree else set()
+        yield from (line for line, value in spread if _names_asked(value, tainted))
 
 
 def _names_asked(value: ast.AST, tainted: set[str]) -> bool:
@@ -197,10 +205,14 @@ def _names_asked(value: ast.AST, tainted: set[str]) -> bool:
 
 def _ordering(tree: ast.Module, path: str) -> Iterator[int]:
     for scope in _functions(tree):
-        tainted = _tainted(scope) if scope is not tree else set()
-        for call in _calls(scope):
-            sorts = isinstance(call.func, ast.Attribute) and call.func.attr in SORTS
-            if sorts and any(_asked(each, tainted) for each in call.args):
+        sorts = [
+            call
+            for call in _calls(scope)
+            if isinstance(call.func, ast.Attribute) and call.func.attr in SORTS and call.args
+        ]
+        tainted = _tainted(scope) if sorts and scope is not tree else set()
+        for call in sorts:
+            if any(_asked(each, tainted) for each in call.args):
                 yield call.lineno
 
 
@@ -215,7 +227,7 @@ def _unescaped(tree: ast.Module, path: str) -> Iterator[int]:
             off = isinstance(keyword.value, ast.Constant) and keyword.value.value is False
             if keyword.arg == "autoescape" and off:
                 yield call.lineno
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
                 named = isinstance(key, ast.Constant) and key.value == "autoescape"
@@ -238,18 +250,18 @@ def _code_from_data(tree: ast.Module, path: str) -> Iterator[int]:
 
 def _built_sql(tree: ast.Module, path: str) -> Iterator[int]:
     answers = {
-        node.name: [each.value for each in ast.walk(node) if isinstance(each, ast.Return)]
-        for node in ast.walk(tree)
+        node.name: [each.value for each in _nodes(node) if isinstance(each, ast.Return)]
+        for node in _nodes(tree)
         if isinstance(node, ast.FunctionDef)
     }
     for scope in _functions(tree):
+        asked = [call for call in _calls(scope) if _word(call) in SQL_CALLS and call.args]
         bound: dict[str, list[ast.AST]] = {}
-        for name, value in _bindings(scope):
+        for name, value in _bindings(scope) if asked else ():
             bound.setdefault(name, []).append(value)
-        for call in _calls(scope):
-            if _word(call) in SQL_CALLS and call.args:
-                if _is_built(call.args[0], bound, answers, frozenset()):
-                    yield call.lineno
+        for call in asked:
+            if _is_built(call.args[0], bound, answers, frozenset()):
+                yield call.lineno
 
 
 def _is_built(
@@ -310,7 +322,7 @@ def _naive(tree: ast.Module, path: str) -> Iterator[int]:
 def _transactions(tree: ast.Module, path: str) -> Iterator[int]:
     if WRITERS & set(Path(path).parts):
         return
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Attribute) and _dotted(node) == "transaction.atomic":
             yield node.lineno
         if isinstance(node, ast.ImportFrom) and node.module == "django.db.transaction":
