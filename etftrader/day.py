@@ -15,6 +15,7 @@ from etftrader.selectors import followed
 from marketdata.models import ReplayClock
 from marketdata.providers.sources import BARS, VIX
 from marketdata.selectors import calendar, sessions
+from marketdata.selectors.sessions import Moment
 from marketdata.services import replay
 from risk.selectors import var
 
@@ -90,11 +91,11 @@ def complete(*, by: Actor) -> None:
         run(session_date=session_date, by=by)
 
 
-def status(*, session_date: date) -> list[JobRun]:
+def status(*, session_date: date, moment: Moment | None = None) -> list[JobRun]:
     """The newest runs of a session's steps, in the order of the day."""
     order = {step.name: place for place, step in enumerate(STEPS)}
     runs = JobRun.objects.filter(
-        as_of=session_date, step__in=order, scope__startswith=slices.round_name()
+        as_of=session_date, step__in=order, scope__startswith=slices.round_name(moment)
     ).order_by("created_at")
     return sorted(runs, key=lambda each: (order[each.step], each.scope))
 

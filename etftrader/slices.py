@@ -9,6 +9,7 @@ from django.db.models import Count, Q, QuerySet
 from etftrader.core.records import JobRun
 from etftrader.schedule import Step
 from marketdata.selectors import sessions
+from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio
 
 POSITIONS = 1000  # a run of a portfolio step holds about so many
@@ -36,9 +37,9 @@ def scopes(step: Step, session_date: date) -> dict[str, list[UUID]]:
     return {scope: portfolio_ids for scope, portfolio_ids in cut.items() if portfolio_ids}
 
 
-def round_name() -> str:
+def round_name(moment: Moment | None = None) -> str:
     """What scopes begin with: history may start over, and its sessions run again."""
-    return f"r{sessions.moment().round} {settings.MARKETDATA_PROVIDER} "
+    return f"r{(moment or sessions.moment()).round} {settings.MARKETDATA_PROVIDER} "
 
 
 def cut_up(portfolio_ids: set[UUID]) -> list[list[UUID]]:

@@ -1,7 +1,9 @@
 """Domain events: announced in the transaction, delivered after it, swept up if that was missed."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 
 from django.db import transaction
@@ -14,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 EVENTS: dict[str, "Event"] = {}
 SWEEP_AFTER = timedelta(seconds=5)
+_gathered: ContextVar[list[OutboxEvent] | None] = ContextVar("gathered", default=None)
 
 
 class Event:
@@ -36,10 +39,36 @@ class Event:
             raise RuntimeError(f"{self.name} announced outside a transaction")
         # what nobody listens to is delivered by being written
         heard = None if self.listeners else clock.now()
-        row = OutboxEvent.objects.create(name=self.name, payload=payload, delivered_at=heard)
-        if self.listeners:
-            # not a partial: Django names a robust hook that fails by its __qualname__
-            transaction.on_commit(lambda: _hand_over(row), robust=True)
+        row = OutboxEvent(name=self.name, payload=payload, delivered_at=heard)
+        waiting = _gathered.get()
+        if waiting is None:
+            _write([row])
+        else:
+            waiting.append(row)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Write what is announced within by one insert at its end; nothing where it raises."""
+    rows: list[OutboxEvent] = []
+    before = _gathered.set(rows)
+    try:
+        yield
+    finally:
+        _gathered.reset(before)
+    _write(rows)
+
+
+def _write(rows: list[OutboxEvent]) -> None:
+    OutboxEvent.objects.bulk_create(rows)
+    for row in rows:
+        if row.delivered_at is None:
+            _deliver_on_commit(row)
+
+
+def _deliver_on_commit(row: OutboxEvent) -> None:
+    # not a partial: Django names a robust hook that fails by its __qualname__
+    transaction.on_commit(lambda: _hand_over(row), robust=True)
 
 
 def deliver(event_id: int) -> bool:

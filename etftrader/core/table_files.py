@@ -193,7 +193,7 @@ def _written(table: Mapping[str, Any], kind: str) -> tuple[bytes, int]:
         rows = [row["again"] for row in lines(table) if row.get("again")]
         rows.reverse()  # pages show the newest first, an import books in the file's order
         return tables.write(names, [[each.get(name) for name in names] for each in rows]), len(rows)
-    shown = columns(table)
+    shown = [*columns(table), *(_missing(table) if kind == CSV else ())]
     found = list(lines(table))
     _check(len(found))
     if kind == JSON:
@@ -203,6 +203,13 @@ def _written(table: Mapping[str, Any], kind: str) -> tuple[bytes, int]:
     if kind == XLSX:
         return workbooks.write(head, body, title=str(table.get("caption", ""))), len(found)
     return tables.write(head, body), len(found)
+
+
+def _missing(table: Mapping[str, Any]) -> list[Column]:
+    """What an import reads and the columns on screen do not say, under the import's own names."""
+    told = {each.label.lower() for each in columns(table)}
+    names = [name for name in table.get("again", ()) if _words(name).lower() not in told]
+    return [Column(f"again.{name}", _words(name), "", _part("again", name)) for name in names]
 
 
 def _document(

@@ -1,7 +1,7 @@
 """What a document says, whatever it is written as: figures, tables and charts in their order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -39,6 +39,7 @@ class Column:
 
     name: str
     fmt: str = ""
+    sheet: bool = False  # in files of cells alone: a page has no room for it
 
     @property
     def is_number(self) -> bool:
@@ -56,6 +57,18 @@ class Table:
     note: str = ""
     total: Sequence[Value] | None = None
     empty: str = "There is none."
+
+    @property
+    def on_paper(self) -> "Table":
+        """Without the columns that stand in files of cells alone."""
+        places = [place for place, each in enumerate(self.columns) if not each.sheet]
+
+        def kept(cells: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(cells[place] for place in places)
+
+        total = None if self.total is None else kept(self.total)
+        rows = tuple(kept(cells) for cells in self.rows)
+        return replace(self, columns=kept(self.columns), rows=rows, total=total)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ def as_html(document: Document) -> bytes:
 
 def _block(block: Block) -> dict[str, Any]:
     kinds = {Figures: "figures", Table: "table", Chart: "chart", Grid: "grid"}
+    block = block.on_paper if isinstance(block, Table) else block
     shown: dict[str, Any] = {"kind": kinds[type(block)], "block": block}
     if isinstance(block, Chart):
         shown["chart"] = _chart(block)

@@ -120,7 +120,7 @@ def _block(paper: Paper, block: Any, currency: str) -> None:
     if isinstance(block, Figures):
         _figures(paper, block, currency)
     elif isinstance(block, Table):
-        _table(paper, block, currency)
+        _table(paper, block.on_paper, currency)
     elif isinstance(block, Grid):
         _grid(paper, block)
     else:

@@ -28,6 +28,7 @@ from trading.models import Trade
 SPARK_SESSIONS = 30
 CHART_SESSIONS = 253
 ACTIVITY = 8
+MOST_ALERTS = 200
 RECENT = 30  # refreshes that hold the newest of every dataset
 
 
@@ -162,19 +163,22 @@ def navs(
     return {each: line[::-1] for each, line in found.items()}
 
 
-def attention(*, actor: Actor, close: datetime | None = None, limit: int = 12) -> list[Alert]:
-    """Open alerts of all visible portfolios, now or at a past close; worst and newest first."""
+def attention(*, actor: Actor, close: datetime | None = None) -> list[Alert]:
+    """Open alerts of all visible portfolios, now or at a past close; worst and newest first.
+
+    At most `MOST_ALERTS` of them.
+    """
     rank = {"critical": 0, "warning": 1, "info": 2}
     alerts = Alert.objects.for_actor(actor).filter(
         Q(portfolio__isnull=True) | Q(portfolio__status="active")
     )
     alerts = alerts.select_related("portfolio")
     if close is None:
-        rows = list(alerts.filter(state="open").order_by("-last_seen", "-pk")[:200])
+        rows = list(alerts.filter(state="open").order_by("-last_seen", "-pk")[:MOST_ALERTS])
     else:
-        then = past_alerts.unresolved(alerts, at=close).order_by("-first_seen", "-pk")[:200]
+        then = past_alerts.unresolved(alerts, at=close).order_by("-first_seen", "-pk")[:MOST_ALERTS]
         rows = [past_alerts.restored(each) for each in then]
-    return sorted(rows, key=lambda each: rank.get(each.severity, 3))[:limit]
+    return sorted(rows, key=lambda each: rank.get(each.severity, 3))
 
 
 def late(*, moment: Moment) -> list[DataRefresh]:
@@ -201,16 +205,16 @@ def activity(*, portfolios: Sequence[Portfolio], until: datetime) -> list[Activi
     names = {portfolio.pk: portfolio.name for portfolio in portfolios}
     trades = list(
         Trade.objects.filter(portfolio_id__in=list(names), executed_at__lte=until)
-        .select_related("instrument")
+        .select_related("instrument__option__underlying")
         .order_by("-executed_at", "-recorded_at")[:ACTIVITY]
     )
-    things = terms.names(trade.instrument for trade in trades)
     return [
         Activity(
             at=trade.executed_at,
             text=(
                 f"{'Bought' if trade.side == 'buy' else 'Sold'} {show(trade.quantity, 'qty')} "
-                f"{things[trade.instrument_id]} at {show(trade.price, 'price')}"
+                f"{terms.words_of(trade.instrument) or trade.instrument.symbol} "
+                f"at {show(trade.price, 'price')}"
             ),
             name=names[trade.portfolio_id],
             portfolio_id=trade.portfolio_id,

@@ -109,7 +109,4 @@ def var_shares(
     """
     if record is not None:
         return {each["symbol"]: each["share"] for each in record.risk["components"]}
-    metric = var.latest(portfolio_id=portfolio_id, until=until)
-    if metric is None:
-        return {}
-    return {each.instrument.symbol: each.share for each in var.parts(metric)}
+    return var.shares(portfolio_id=portfolio_id, until=until)

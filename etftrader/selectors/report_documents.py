@@ -1,9 +1,11 @@
 """What each kind of report says: gathered at one close, as one document for every format."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from etftrader.choices import ReportKind
 from etftrader.core.errors import NotEnoughData
@@ -19,13 +21,23 @@ from etftrader.reports.document import (
 from etftrader.selectors import report_taxes, report_tear_sheet
 from marketdata.providers import sources
 from marketdata.selectors import calendar, terms
-from portfolios.models import LedgerEntry, Portfolio, PortfolioSnapshot
+from portfolios.models import LedgerEntry, Portfolio, PortfolioSnapshot, Position
 from portfolios.selectors import cash, positions, snapshots
+from portfolios.selectors.valuation import ValuedLine
+from portfolios.services import csv_export
 from trading.models import Trade
 from trading.selectors import trades
 
 MOST_ROWS = 20_000  # of one table
 OF_A_YEAR = (ReportKind.TAX_YEAR, ReportKind.INCOME)
+# of a holding, under the names an import knows them by
+AS_IMPORTED = {
+    "position_type": "Position type",
+    "entry_price": "Entry price",
+    "entry_date": "Entry date",
+    "currency": "Currency",
+    "cost_basis": "Cost basis",
+}
 PRICES = "Prices are of {} at the close; what has no price is left out of the sums it is named in."
 BUNDLED = "Bundled historical prices for demonstration; not current, not for investment decisions."
 
@@ -153,7 +165,9 @@ def _held(portfolio: Portfolio, end: date) -> Table:
         Column("Unrealised", "signed:money2"),
         Column("Day P&L", "signed:money2"),
         Column("Note"),
+        *(Column(name, sheet=True) for name in AS_IMPORTED.values()),
     )
+    again = _again(portfolio, lines, end)
     rows: list[Sequence[Value]] = [
         (
             each.line.symbol,
@@ -165,12 +179,35 @@ def _held(portfolio: Portfolio, end: date) -> Table:
             each.unrealized_pnl,
             each.day_pnl,
             _why(each.reason),
+            *again[each.line.instrument_id],
         )
         for each in sorted(lines, key=lambda line: line.line.symbol)
     ]
-    total = ("Total", None, None, *(_sum(rows, place) for place in (3, 4, 5, 6, 7)), None)
+    sums = (_sum(rows, place) for place in (3, 4, 5, 6, 7))
+    total = ("Total", None, None, *sums, *(None,) * (1 + len(AS_IMPORTED)))
     note = "Exposure is signed: a short is negative."
     return Table("Positions", columns, tuple(rows), note, total if rows else None, "All is cash.")
+
+
+def _again(
+    portfolio: Portfolio, lines: Sequence[ValuedLine], end: date
+) -> dict[UUID, tuple[Value, ...]]:
+    """What an import reads of each holding; empty where it was closed, or opened anew, since."""
+    rows = Position.objects.filter(portfolio=portfolio, opened_on__lte=end)
+    opened = dict(rows.exclude(quantity=0).values_list("instrument_id", "opened_on"))
+    held = [replace(each.line, opened_on=opened.get(each.line.instrument_id)) for each in lines]
+    costs = csv_export.own_costs(portfolio, [each for each in held if each.opened_on])
+    found: dict[UUID, tuple[Value, ...]] = {}
+    for each in held:
+        cost = costs.get(each.instrument_id)
+        if cost is None:
+            found[each.instrument_id] = (None,) * len(AS_IMPORTED)
+            continue
+        about = each.symbol, each.quantity, each.multiplier, cost, each.opened_on, each.currency
+        told = csv_export.line(csv_export.Holding(*about), ())
+        said = dict(zip(csv_export.HEADER, told, strict=True))
+        found[each.instrument_id] = tuple(said[name] for name in AS_IMPORTED)
+    return found
 
 
 def _traded(portfolio: Portfolio, start: date | None, end: date) -> Table:

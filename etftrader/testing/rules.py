@@ -7,7 +7,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 Find = Callable[[ast.Module, str], Iterator[int]]
@@ -94,12 +94,12 @@ def is_door(path: str) -> bool:
     return bool(DOORS & set(rooms[:-1])) or (len(rooms) == 1 and rooms[0] in DOOR_FILES)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tree(text: str) -> ast.Module:
     return ast.parse(text)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _nodes(scope: ast.AST) -> tuple[ast.AST, ...]:
     """Everything in a module or a function; every rule walks the same ones."""
     return tuple(ast.walk(scope))

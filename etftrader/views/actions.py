@@ -15,6 +15,7 @@ from etftrader import day
 from etftrader.core import formats, table_files
 from etftrader.core.actor import Actor
 from etftrader.core.errors import DomainError, NotAllowed
+from etftrader.core.money import plain
 from etftrader.core.pages import UNPROCESSABLE, done, paged, render_page
 from etftrader.core.records import AuditEvent
 from etftrader.services import actions as write
@@ -22,7 +23,7 @@ from etftrader.views import decisions
 from etftrader.views.decisions import ReasonField, choice, name_of
 from etftrader.views.permissions import may_operate
 from marketdata.choices import ActionKind, ActionStatus
-from marketdata.models import CorporateAction
+from marketdata.models import CorporateAction, QuarantinedPrice
 from marketdata.selectors import corporate_actions, quarantine
 from marketdata.services import action_edits
 from portfolios.views.as_of import moment_of
@@ -112,19 +113,47 @@ def enter(request: HttpRequest) -> HttpResponse:
     actor = Actor.of(request)
     if not may_operate(actor):
         raise NotAllowed("Operators enter corporate actions.")
-    form = ActionForm(request.POST or None)
+    doubt = _doubt(request, actor)
+    form = ActionForm(request.POST or None, initial=_as_split(doubt))
     if form.is_bound and form.is_valid():
         given = {name: each for name, each in form.cleaned_data.items() if each is not None}
         latest = moment_of(request).session_date
         try:
             made = write.enter(latest=latest, by=actor, **given)
-            return done(request, reverse("actions"), _told(made, latest))
+            told = _told(made, latest)
+            if doubt is not None:
+                told += " What was held back for its move is judged anew then."
+            return done(request, reverse("quarantine" if doubt else "actions"), told)
         except DomainError as error:
             attr = str(error.figures.get("attr", ""))
             form.add_error(attr if attr in form.fields else None, error.detail)
-    context = {"form": form, "held": quarantine.held(), "section": "actions"}
+    context = {"form": form, "doubt": doubt, "held": quarantine.held(), "section": "actions"}
     status = UNPROCESSABLE if form.is_bound else 200
     return render_page(request, "etftrader/action_new.html", context, status=status)
+
+
+def _doubt(request: HttpRequest, actor: Actor) -> QuarantinedPrice | None:
+    """The price held back for a move that an action is to explain, if one is named."""
+    try:
+        named = UUID(request.GET.get("doubt", ""))
+    except ValueError:
+        return None
+    found = quarantine.one(actor=actor, doubt_id=named)
+    return found if quarantine.may_be_split(found) else None
+
+
+def _as_split(doubt: QuarantinedPrice | None) -> dict[str, Any]:
+    """What the form begins with: the split that the move would be."""
+    if doubt is None:
+        return {}
+    guess = quarantine.as_split(doubt)
+    return {
+        "symbol": doubt.symbol,
+        "kind": ActionKind.SPLIT.value,
+        "ex_date": guess.doubt.session_date,
+        "ratio": plain(guess.ratio) if guess.ratio is not None else None,
+        "reason": f"Explains the close of {guess.doubt.session_date}, which is held back.",
+    }
 
 
 @login_required

@@ -18,9 +18,11 @@ from portfolios.selectors import access, watchlists
 from portfolios.views.as_of import past_session, shown_moment
 from portfolios.views.invitations import offers
 from risk.calculations import stop_loss
+from risk.models import Alert
 from risk.selectors import alerts as alert_rows
 from risk.views import feeds
 
+ALERTS = 12  # shown
 MAX_AGE = 30  # seconds after which a live figure looks old
 COLUMNS: tuple[dict[str, Any], ...] = (
     {"key": "name", "label": "Name", "sort": True, "css": "fold"},
@@ -57,11 +59,15 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     past = past_session(request)
     moment = shown_moment(request)
     portfolios = rail.portfolios(request)
-    access.note_reading(actor, portfolios)
+    own = {each.pk for each in portfolios if each.is_own}  # type: ignore[attr-defined]
+    access.note_reading(actor, portfolios, own)
     panel = request.GET.get("panel")
     context: dict[str, Any] = {"portfolios": portfolios, "moment": moment}
     if panel in (None, "attention"):
-        context |= _attention(actor, portfolios, moment, past)
+        alerts = selector.attention(actor=actor, close=moment.as_of if past else None)
+        if past is None and len(alerts) < selector.MOST_ALERTS:
+            rail.keep_open_alerts(request, len(alerts))  # the frame around the page counts them
+        context |= _attention(actor, portfolios, alerts[:ALERTS], moment, past)
     lines: selector.Lines = {}
     if panel is None:
         lines = selector.navs(
@@ -92,7 +98,11 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 def _attention(
-    actor: Actor, portfolios: list[Portfolio], moment: Moment, past: date | None
+    actor: Actor,
+    portfolios: list[Portfolio],
+    found: list[Alert],
+    moment: Moment,
+    past: date | None,
 ) -> dict[str, Any]:
     noted = {each.pk for each in portfolios if each.may_note}  # type: ignore[attr-defined]
     house = alert_rows.may_operate(actor)
@@ -112,7 +122,7 @@ def _attention(
             else "",
             "who": alert.acknowledged_label,
         }
-        for alert in selector.attention(actor=actor, close=moment.as_of if past else None)
+        for alert in found
     ]
     if past is not None:  # whether data and jobs were late is not kept
         return {"attention": alerts, "late": [], "failed_jobs": []}

@@ -70,7 +70,7 @@ def data(request: HttpRequest) -> HttpResponse:
     if panel in (None, "datasets"):
         context |= {"table": _datasets(actor, moment), "held": quarantine.held()}
     if panel in (None, "day"):
-        found = day.status(session_date=moment.session_date)
+        found = day.status(session_date=moment.session_date, moment=moment)
         seen = actor.reads_all
         context |= _day(found, moment, may_retry=may_operate(actor), linked=seen)
     # what looks far back comes by itself, after the page; without scripts when it is asked for

@@ -229,7 +229,13 @@ def _row(each: Doubt, held_by: dict[UUID, int], actor: Actor) -> dict[str, Any]:
         "choose": str(row.pk),
         "decide": url,
         "believable": each.believable,
+        "split": _split_url(row),
     }
+
+
+def _split_url(row: QuarantinedPrice) -> str:
+    """Where a split that explains it is entered; empty where none can."""
+    return f"{reverse('action_new')}?doubt={row.pk}" if quarantine.may_be_split(row) else ""
 
 
 def _told_figure(each: Doubt, text: str) -> str:
@@ -265,6 +271,7 @@ def _one(actor: Actor, row: QuarantinedPrice, form: DecisionForm) -> dict[str, A
         "verdict": verdict if verdict in VERBS else "",
         "verb": VERBS.get(verdict, ""),
         "may_decide": waits and may_operate(actor),
+        "split_url": _split_url(row),
         "waiting": quarantine.held(),
         "decided_by": name_of(actor, row.decided_by, who or "") if row.decided_by else "",
         "section": "quarantine",

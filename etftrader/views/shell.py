@@ -17,7 +17,6 @@ from marketdata.selectors import sessions
 from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio, PortfolioSnapshot
 from portfolios.views.as_of import Asked, asked, last_close, moment_of, not_shown
-from risk.selectors import alerts
 
 _TABS = (
     ("overview", "Overview", "overview"),
@@ -80,7 +79,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "shell": {
             "portfolios": [_entry(each) for each in portfolios],
             "strip": strip,
-            "open_alerts": alerts.unresolved(actor).filter(state="open").count(),
+            "open_alerts": rail.open_alerts(request),
             "as_of": moment.as_of,
             "session": moment.current,
             "clock_note": _clock_note(moment) if past is None else "",

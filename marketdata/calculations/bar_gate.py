@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from marketdata.calculations import price_checks
 from marketdata.calculations.price_checks import MAX_JUMP
@@ -17,6 +18,7 @@ MOVES = (price_checks.JUMP, MAGNITUDE, PLACEHOLDER, SPLIT)
 _PLACEHOLDER_PRICE, _PLACEHOLDER_MOVE = 1.0, 0.10
 _MAGNITUDES = (100.0, 1000.0)
 _SPLITS = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 50.0)
+_SIXTH = Decimal("0.000001")  # place a ratio is stored with
 _NEAR = 0.05  # a session's own move beside a factor that explains it
 _MOST_SHARES = 1e15
 _OUTSIDE = 5e-4  # rounding between a close and its session's range, a fraction of the price
@@ -151,6 +153,16 @@ def _move(close: float, before: float | None) -> str | None:
 def _near(ratio: float, factors: Sequence[float]) -> bool:
     wide = max(ratio, 1.0 / ratio)
     return any(abs(wide / factor - 1.0) <= _NEAR for factor in factors)
+
+
+def likeliest_split(before: float, close: float) -> Decimal | None:
+    """New shares for one old that a move from one close to the next would be; None for no such."""
+    wide = max(close / before, before / close)
+    near = min(_SPLITS, key=lambda factor: abs(wide / factor - 1.0))
+    if abs(wide / near - 1.0) > _NEAR:
+        return None
+    ratio = Decimal(near) if close < before else 1 / Decimal(near)
+    return ratio.quantize(_SIXTH)
 
 
 def _consistent(row: Row) -> bool:

@@ -47,6 +47,13 @@ def instrument_rows(folder: Path = DATA) -> tuple[InstrumentRow, ...]:
 
 
 @lru_cache(maxsize=4)
+def known_funds(folder: Path = DATA) -> dict[str, tuple[str, str]]:
+    """Name and asset class of exchange-traded funds by symbol; the bundle has prices of few."""
+    rows = _rows(folder / "known_funds.csv")
+    return {row["symbol"]: (row["name"], row["asset_class"]) for row in rows}
+
+
+@lru_cache(maxsize=4)
 def liquidity_rows(folder: Path = DATA) -> dict[int, LiquidityClassRow]:
     """Read the assumed volume and half-spread of each liquidity class."""
     rows = [

@@ -87,6 +87,8 @@ def read(*, instruments: Iterable[Instrument], session_date: date) -> tuple[dict
     """The marks, and whether some price may be held back, theirs or another's."""
     asked = list(instruments)
     in_doubt = True  # not known until a row says so
+    if not asked:
+        return {}, in_doubt
     bars: dict[UUID, list[DailyBar]] = {}
     rows = DailyBar.objects.filter(
         instrument_id__in=[each.pk for each in asked if each.pricing == Pricing.AUTO],

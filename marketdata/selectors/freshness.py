@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from django.db.models import Count, Max, Q, Subquery
+from django.db.models import Count, Max, OuterRef, Q, Subquery, Value
 
 from marketdata.choices import InstrumentKind, RefreshStatus
 from marketdata.constants import TENORS
@@ -22,6 +22,7 @@ from marketdata.providers.sources import BARS, VIX, YIELDS
 from marketdata.selectors import calendar, coverage
 from marketdata.selectors.sessions import Moment
 
+LATELY = 10  # sessions in which most series have their newest row
 OPTION_QUOTES, GREEKS = "option_quotes", "greeks"
 _LABELS = {
     InstrumentKind.ETF: ("etf_prices", "ETF prices"),
@@ -75,7 +76,7 @@ def _last_refreshes(names: Iterable[str]) -> dict[str, DataRefresh]:
 def _prices(moment: Moment, refreshes: dict[str, DataRefresh]) -> list[DatasetStatus]:
     rows = dict(
         DailyBar.objects.filter(session_date__lte=moment.session_date)
-        .filter(session_date__gt=calendar.previous(moment.session_date, 10))
+        .filter(session_date__gt=calendar.previous(moment.session_date, LATELY))
         .values_list("instrument_id")
         .annotate(newest=Max("session_date"))
     )
@@ -90,10 +91,20 @@ def _prices(moment: Moment, refreshes: dict[str, DataRefresh]) -> list[DatasetSt
             refresh = refreshes[VIX]
         there = [each for each in members if rows.get(each.pk) == moment.session_date]
         newest = max((rows[each.pk] for each in members if each.pk in rows), default=None)
+        newest = newest or _long_ago(members, moment.session_date)
         missing = sorted({each.symbol for each in members} - {each.symbol for each in there})
         found.append(
             _status(dataset, label, newest, moment, len(there), len(members), missing, refresh)
         )
+    return found
+
+
+def _long_ago(members: Iterable[Instrument], until: date) -> date | None:
+    """The newest session any of them has a price of, such as of a folder of old files."""
+    bars = DailyBar.objects.filter(instrument=OuterRef("pk"), session_date__lte=until)
+    newest = Subquery(bars.order_by("-session_date").values("session_date")[:1])
+    of = Instrument.objects.filter(pk__in=[each.pk for each in members])
+    found: date | None = of.annotate(newest=newest).aggregate(last=Max("newest"))["last"]
     return found
 
 
@@ -111,9 +122,9 @@ def _yields(moment: Moment, refresh: DataRefresh | None) -> DatasetStatus:
 
 def _options(moment: Moment, refreshes: dict[str, DataRefresh]) -> list[DatasetStatus]:
     """Quotes and Greeks of the living contracts; nothing where no option is known."""
-    living = OptionContract.objects.filter(expiry__gte=moment.session_date).count()
-    if not living:
-        return []
+    contracts = OptionContract.objects.filter(expiry__gte=moment.session_date)
+    counted = contracts.order_by().values(all=Value(1)).annotate(count=Count("pk"))
+    living: int | None = None  # known with the first rows
     found = []
     for dataset, label, rows in (
         (OPTION_QUOTES, "Option quotes", OptionQuote.objects.all()),
@@ -123,11 +134,18 @@ def _options(moment: Moment, refreshes: dict[str, DataRefresh]) -> list[DatasetS
         alive = Q(contract__expiry__gte=moment.session_date)
         last = (
             known.values_list("session_date")
-            .annotate(alive=Count("contract_id", filter=alive, distinct=True))
+            .annotate(
+                alive=Count("contract_id", filter=alive, distinct=True),
+                living=Subquery(counted.values("count")),
+            )
             .order_by("-session_date")
             .first()
         )
-        newest, covered = last or (None, 0)
+        if living is None:
+            living = (last[2] or 0) if last else contracts.count()
+        if not living:
+            return []
+        newest, covered = last[:2] if last else (None, 0)
         if newest != moment.session_date:
             covered = 0
         each = _status(dataset, label, newest, moment, covered, living, [], refreshes.get(dataset))

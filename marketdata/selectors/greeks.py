@@ -1,6 +1,6 @@
 """Greeks as they were known: of one session, or the newest up to one; never a later row."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from uuid import UUID
 
@@ -25,15 +25,31 @@ def of_session(*, contract_ids: Iterable[UUID], session_date: date) -> dict[UUID
 
 def latest(*, contract_ids: Iterable[UUID], until: date) -> dict[UUID, OptionGreeks]:
     """The newest row of each contract up to a session, at most five sessions old."""
-    found: dict[UUID, OptionGreeks] = {}
+    return newest(between(contract_ids=contract_ids, first=oldest(until), last=until))
+
+
+def oldest(until: date) -> date:
+    """The first session whose Greeks may still serve at another."""
+    return calendar.previous(until, MAX_STALE_SESSIONS)
+
+
+def between(
+    *, contract_ids: Iterable[UUID], first: date, last: date
+) -> dict[tuple[UUID, date], OptionGreeks]:
+    """Rows of the sessions between two, by contract and session."""
+    found: dict[tuple[UUID, date], OptionGreeks] = {}
     wanted = list(contract_ids)
-    first = calendar.previous(until, MAX_STALE_SESSIONS)
     for start in range(0, len(wanted), BATCH):
         rows = OptionGreeks.objects.filter(
-            session_date__range=(first, until), contract_id__in=wanted[start : start + BATCH]
-        ).order_by("session_date")
-        found |= {row.contract_id: row for row in rows}
+            session_date__range=(first, last), contract_id__in=wanted[start : start + BATCH]
+        )
+        found |= {(row.contract_id, row.session_date): row for row in rows}
     return found
+
+
+def newest(rows: Mapping[tuple[UUID, date], OptionGreeks]) -> dict[UUID, OptionGreeks]:
+    """The last of some rows of each contract."""
+    return {key: rows[key, day] for key, day in sorted(rows, key=lambda each: each[1])}
 
 
 def of_instruments(

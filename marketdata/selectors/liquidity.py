@@ -6,10 +6,11 @@ from datetime import date, timedelta
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marketdata.constants import ADV_WINDOW, UNKNOWN_HALF_SPREAD_BP
-from marketdata.models import Instrument
-from marketdata.selectors import prices
+from marketdata.models import Instrument, PriceSeries
+from marketdata.selectors import calendar
 
 # enough calendar days to hold the window's sessions
 _LOOK_BACK = timedelta(days=2 * ADV_WINDOW)
@@ -28,17 +29,18 @@ class Liquidity:
 def of(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID, Liquidity]:
     """Liquidity per instrument, from its last twenty sessions of real volume where it has any."""
     asked = list(instruments)
-    panel = prices.panel(
-        symbols=[each.symbol for each in asked],
-        until=session_date,
-        start=session_date - _LOOK_BACK,
-        rows=ADV_WINDOW,
-    )
-    column = {symbol: place for place, symbol in enumerate(panel.symbols)}
-    return {each.pk: _of_one(each, panel.volume[:, column[each.symbol]]) for each in asked}
+    rows = PriceSeries.objects.filter(instrument__in=[each.pk for each in asked])
+    stored = {key: parts for key, *parts in rows.values_list("instrument_id", "sessions", "volume")}
+    days = calendar.between(session_date - _LOOK_BACK, session_date)[-ADV_WINDOW:]
+    window = np.array(days, dtype="datetime64[D]").astype("int64")
+    found = {}
+    for each in asked:
+        sessions, volume = stored.get(each.pk, (window, np.full(window.size, np.nan)))
+        found[each.pk] = _of_one(each, volume[np.isin(sessions, window)])
+    return found
 
 
-def _of_one(instrument: Instrument, volume: np.ndarray) -> Liquidity:
+def _of_one(instrument: Instrument, volume: NDArray[np.float64]) -> Liquidity:
     known = volume[np.isfinite(volume) & (volume > 0)]
     spread = instrument.assumed_half_spread_bp
     half = UNKNOWN_HALF_SPREAD_BP if spread is None else spread

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from uuid import UUID
 
 import numpy as np
@@ -58,20 +59,25 @@ class OptionTape:
         first: date,
         last: date,
         contracts: Mapping[UUID, OptionContract] | None = None,
+        greeks_from: date | None = None,
     ) -> None:
         self.instruments = {each.pk: each for each in instruments}
         self.contracts = of_instruments(self.instruments) if contracts is None else contracts
         keys = [each.pk for each in self.contracts.values()]
         start = calendar.previous(first)
         self.quotes = _quotes(keys, start, last)
-        self.greeks = _greeks(keys, start, last)
+        self.greeks = greeks.between(contract_ids=keys, first=greeks_from or start, last=last)
         over = [each for each in self.contracts.values() if each.expiry <= last]
         self.settled = settlements(over)
         self.splits = corporate_actions.factors(
             instruments=self.instruments.values(), session_date=start
         )
+
+    @cached_property
+    def barred(self) -> set[UUID]:
+        """Those of which some source reported closes; asked when one has nothing better."""
         bars = DailyBar.objects.filter(instrument__in=list(self.instruments))
-        self.barred = set(bars.order_by().values_list("instrument_id", flat=True).distinct())
+        return set(bars.order_by().values_list("instrument_id", flat=True).distinct())
 
     def at(self, session_date: date) -> dict[UUID, Mark]:
         """Marks of one session, in its own units, with the Greeks of that session."""
@@ -147,7 +153,12 @@ class OptionTape:
         )
 
 
-def closing(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID, Mark]:
+def closing(
+    *,
+    instruments: Iterable[Instrument],
+    session_date: date,
+    contracts: Mapping[UUID, OptionContract] | None = None,
+) -> dict[UUID, Mark]:
     """Marks of options at one close.
 
     The middle of the quote at the close where both sides are above zero, else the session's model
@@ -156,7 +167,9 @@ def closing(*, instruments: Iterable[Instrument], session_date: date) -> dict[UU
     underlying.
     """
     asked = list(instruments)
-    return OptionTape(asked, session_date, session_date).at(session_date) if asked else {}
+    if not asked:
+        return {}
+    return OptionTape(asked, session_date, session_date, contracts).at(session_date)
 
 
 def of_instruments(instrument_ids: Iterable[UUID]) -> dict[UUID, OptionContract]:
@@ -219,11 +232,12 @@ class Revaluation:
         contracts: Mapping[UUID, OptionContract],
         session_date: date,
         closes: Mapping[UUID, Mark],
+        rows: Mapping[UUID, OptionGreeks] | None = None,
     ) -> None:
         """Take in contracts by instrument, and their marks at the close the session begins from."""
-        rows = greeks.latest(
-            contract_ids=[each.pk for each in contracts.values()], until=session_date
-        )
+        if rows is None:
+            keys = [each.pk for each in contracts.values()]
+            rows = greeks.latest(contract_ids=keys, until=session_date)
         self.rows = {
             key: rows[each.pk]
             for key, each in contracts.items()
@@ -317,8 +331,11 @@ def revalued(
         `SIM` where the spot or the volatility is simulated, else `model`; class `model`.
     """
     asked = list(instruments)
-    closes = OptionTape(asked, session_date, session_date, contracts).at(session_date)
-    engine = Revaluation(alive(contracts, moment), session_date, closes)
+    first = greeks.oldest(session_date)
+    tape = OptionTape(asked, session_date, session_date, contracts, greeks_from=first)
+    closes = tape.at(session_date)
+    rows = greeks.newest(tape.greeks)
+    engine = Revaluation(alive(contracts, moment), session_date, closes, rows)
     levels = {
         key: float(mark.price)
         for key, mark in spots.items()
@@ -365,18 +382,6 @@ def _quotes(
             end = ends.get(row.session_date)
             if end is not None and abs(row.as_of - end) <= APART:
                 found[row.contract_id, row.session_date] = row
-    return found
-
-
-def _greeks(
-    contract_ids: Sequence[UUID], first: date, last: date
-) -> dict[tuple[UUID, date], OptionGreeks]:
-    found: dict[tuple[UUID, date], OptionGreeks] = {}
-    for start in range(0, len(contract_ids), BATCH):
-        rows = OptionGreeks.objects.filter(
-            contract__in=contract_ids[start : start + BATCH], session_date__range=(first, last)
-        )
-        found |= {(row.contract_id, row.session_date): row for row in rows}
     return found
 
 

@@ -3,7 +3,7 @@
 No answer holds a row later than the session it was asked for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -15,10 +15,19 @@ from numpy.typing import NDArray
 from marketdata.calculations.returns import simple_returns
 from marketdata.choices import InstrumentKind, PriceClass
 from marketdata.constants import DELAYED_AGE, LIVE_AGE
-from marketdata.models import DailyBar, Instrument, PriceSeries, Quote, ReplayClock
+from marketdata.models import (
+    DailyBar,
+    Instrument,
+    OptionContract,
+    PriceSeries,
+    Quote,
+    ReplayClock,
+)
 from marketdata.selectors import bar_marks, calendar, open_doubts, option_marks, suspects
 from marketdata.selectors.bar_marks import Mark, Sensitivities, in_units
 from marketdata.selectors.sessions import Moment
+
+Contracts = Mapping[UUID, OptionContract]  # by the option's instrument, with their underlyings
 
 __all__ = [
     "Mark",
@@ -66,24 +75,33 @@ def marks(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID
 def closing_marks(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID, Mark]:
     """`marks` as the record of a close keeps them: with a newer price in quarantine SUSPECT."""
     asked = list(instruments)
-    found, in_doubt = _closing(asked, session_date)
-    return _doubted(found, asked, session_date) if in_doubt else found
+    contracts = _contracts(_by_kind(asked)[1])
+    found, in_doubt = _closing(asked, session_date, contracts)
+    return _doubted(found, session_date, contracts) if in_doubt else found
 
 
-def _doubted(
-    found: dict[UUID, Mark], asked: list[Instrument], session_date: date
-) -> dict[UUID, Mark]:
-    options = [each.pk for each in asked if each.kind == InstrumentKind.OPTION]
-    return suspects.marked(found, until=session_date, options=options)
+def _contracts(options: Iterable[Instrument], known: Contracts | None = None) -> Contracts:
+    """The terms of options, asked where nobody handed them on."""
+    keys = [each.pk for each in options]
+    if known is None:
+        return option_marks.of_instruments(keys)
+    return {key: known[key] for key in keys if key in known}
+
+
+def _doubted(found: dict[UUID, Mark], session_date: date, contracts: Contracts) -> dict[UUID, Mark]:
+    under = {key: each.underlying_id for key, each in contracts.items()}
+    return suspects.marked(found, until=session_date, options=under)
 
 
 def _closing(
-    instruments: Iterable[Instrument], session_date: date
+    instruments: Iterable[Instrument], session_date: date, contracts: Contracts | None = None
 ) -> tuple[dict[UUID, Mark], bool]:
-    plain, contracts = _by_kind(instruments)
+    plain, options = _by_kind(instruments)
     found, in_doubt = bar_marks.read(instruments=plain, session_date=session_date)
-    if contracts:
-        found |= option_marks.closing(instruments=contracts, session_date=session_date)
+    if options:
+        found |= option_marks.closing(
+            instruments=options, session_date=session_date, contracts=contracts
+        )
     return found, in_doubt
 
 
@@ -96,49 +114,56 @@ def _by_kind(asked: Iterable[Instrument]) -> tuple[list[Instrument], list[Instru
     return plain, contracts
 
 
-def live_marks(*, instruments: Iterable[Instrument], moment: Moment) -> dict[UUID, Mark]:
+def live_marks(
+    *, instruments: Iterable[Instrument], moment: Moment, contracts: Contracts | None = None
+) -> dict[UUID, Mark]:
     """Prices of the moment: quotes while a session plays, closes otherwise.
 
     A bar that passed since the moment was asked has replaced its quotes: those of the newer bar
     serve then, and say their own time. Yesterday's close is no answer to that. Options follow
     their underlyings by their newest Greeks. A price with a newer one in quarantine is SUSPECT.
+    Who has read the options' terms hands them on, with their underlyings.
     """
     if moment.playing is None:
-        return newest_closes(instruments=instruments, session_date=moment.session_date)
+        return newest_closes(
+            instruments=instruments, session_date=moment.session_date, contracts=contracts
+        )
     plain, options = _by_kind(instruments)
     if not options:
         found, in_doubt = _playing_marks(plain, moment)
         return suspects.marked(found, until=moment.playing) if in_doubt else found
-    contracts = option_marks.of_instruments(each.pk for each in options)
-    under = {each.underlying_id: each.underlying for each in contracts.values()}
+    terms = _contracts(options, contracts)
+    under = {each.underlying_id: each.underlying for each in terms.values()}
     spots, in_doubt = _playing_marks((under | {each.pk: each for each in plain}).values(), moment)
     live = option_marks.revalued(
         instruments=options,
-        contracts=contracts,
+        contracts=terms,
         spots=spots,
         session_date=moment.session_date,
         moment=moment.as_of,
     )
     found = {each.pk: spots[each.pk] for each in plain} | live
-    return suspects.marked(found, until=moment.playing, options=live) if in_doubt else found
+    return _doubted(found, moment.playing, terms) if in_doubt else found
 
 
-def newest_closes(*, instruments: Iterable[Instrument], session_date: date) -> dict[UUID, Mark]:
+def newest_closes(
+    *, instruments: Iterable[Instrument], session_date: date, contracts: Contracts | None = None
+) -> dict[UUID, Mark]:
     """The closes a clock stands on: `closing_marks`, and options without a price of the session.
 
     Between the close and the evening's Greeks these follow their underlyings by the last ones.
     """
     asked = list(instruments)
-    found, in_doubt = _closing(asked, session_date)
     options = _by_kind(asked)[1]
+    terms = _contracts(options, contracts)
+    found, in_doubt = _closing(asked, session_date, terms)
     late = [each for each in options if found[each.pk].price is None]
     if late:
-        found |= _followed(late, session_date)
-    return _doubted(found, asked, session_date) if in_doubt else found
+        found |= _followed(late, session_date, _contracts(late, terms))
+    return _doubted(found, session_date, terms) if in_doubt else found
 
 
-def _followed(late: list[Instrument], session_date: date) -> dict[UUID, Mark]:
-    contracts = option_marks.of_instruments(each.pk for each in late)
+def _followed(late: list[Instrument], session_date: date, contracts: Contracts) -> dict[UUID, Mark]:
     under = {each.underlying_id: each.underlying for each in contracts.values()}
     return option_marks.revalued(
         instruments=late,

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import numpy as np
@@ -13,7 +14,7 @@ from etftrader.core.actor import Actor
 from etftrader.core.errors import NotFound
 from etftrader.core.formats import number
 from marketdata.calculations import bar_gate, price_checks
-from marketdata.choices import ActionKind, ActionStatus, QuarantineState
+from marketdata.choices import ActionKind, ActionStatus, InstrumentKind, QuarantineState
 from marketdata.models import CorporateAction, DailyBar, PriceSeries, QuarantinedPrice
 from marketdata.providers.sources import BARS
 from marketdata.selectors import undone_splits
@@ -22,6 +23,7 @@ from marketdata.selectors.tick_references import DATASET as TICKS
 
 UNITS = "units"  # beside raw figures: stored shares for one of the session's, where it is not 1
 OURS = (UNITS, "revision")  # what stands beside raw figures and came from no source
+SPLITTABLE = (InstrumentKind.ETF, InstrumentKind.STOCK)
 LINE = 30  # closes before a doubt that its line shows
 _EPOCH = date(1970, 1, 1)
 WORDS = {
@@ -139,6 +141,41 @@ def _since(doubt: QuarantinedPrice, splits: Mapping[UUID, list[tuple[date, float
 def as_given(doubt: QuarantinedPrice) -> list[tuple[str, str | None]]:
     """The row as its source gave it, by name."""
     return sorted((name, told) for name, told in doubt.raw.items() if name not in OURS)
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """The split that a move held back would be; without a ratio where none is near."""
+
+    doubt: QuarantinedPrice  # the first price that waits for it
+    ratio: Decimal | None
+
+
+def may_be_split(doubt: QuarantinedPrice) -> bool:
+    """Whether it waits for its move alone, as a split that nobody has told makes it."""
+    splits = doubt.instrument is not None and doubt.instrument.kind in SPLITTABLE
+    waits = doubt.state == QuarantineState.HELD and doubt.dataset == BARS
+    return splits and waits and doubt.reason in bar_gate.MOVES
+
+
+def as_split(doubt: QuarantinedPrice) -> Guess:
+    """What the move would be as a split: of the first price held since the last accepted one."""
+    bars = DailyBar.objects.filter(
+        instrument=doubt.instrument_id, source=doubt.source, session_date__lt=doubt.session_date
+    )
+    accepted = bars.aggregate(last=Max("session_date"))["last"] or date.min
+    waiting = QuarantinedPrice.objects.filter(
+        instrument=doubt.instrument_id,
+        dataset=BARS,
+        source=doubt.source,
+        state=QuarantineState.HELD,
+        reason__in=bar_gate.MOVES,
+        session_date__gt=accepted,
+        session_date__lte=doubt.session_date,
+    )
+    first = waiting.order_by("session_date").first() or doubt
+    before, close = _figure(first.compared_with, 1.0), _figure(first.value, 1.0)
+    return Guess(first, bar_gate.likeliest_split(before, close) if before and close else None)
 
 
 def waiting_behind(doubt: QuarantinedPrice) -> int:

@@ -68,6 +68,12 @@ def of(*, instruments: Iterable[Instrument], actor: Actor, moment: Moment) -> di
     return {each.pk: _quoted(marks[each.pk], spreads.get(each.pk)) for each in asked}
 
 
+def traded(*, instruments: Iterable[Instrument], moment: Moment) -> dict[UUID, Quoted]:
+    """The same without bids and asks."""
+    marks = prices.live_marks(instruments=set(instruments), moment=moment)
+    return {key: _quoted(mark, None) for key, mark in marks.items()}
+
+
 def _quoted(mark: Mark, spread: Quote | None) -> Quoted:
     # a spread of another moment than the price says nothing about it
     fits = spread is not None and spread.as_of == mark.as_of

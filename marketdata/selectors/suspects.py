@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from etftrader.core.formats import number
 from marketdata.calculations.bar_gate import MAX_DISAGREEMENT
 from marketdata.choices import PriceClass
-from marketdata.models import OptionContract, QuarantinedPrice
+from marketdata.models import QuarantinedPrice
 from marketdata.providers.sources import BARS
 from marketdata.selectors import calendar, open_doubts
 from marketdata.selectors.bar_marks import Mark
@@ -50,7 +50,7 @@ class Quoted:
 
 
 def marked(
-    found: Mapping[UUID, Mark], *, until: date, options: Iterable[UUID] = ()
+    found: Mapping[UUID, Mark], *, until: date, options: Mapping[UUID, UUID] | None = None
 ) -> dict[UUID, Mark]:
     """The same marks; one with a newer price in quarantine is SUSPECT and keeps its own.
 
@@ -60,14 +60,14 @@ def marked(
         Prices as they stand.
     until : date
         The newest session whose doubts may be known.
-    options : iterable of UUID
-        Which of them are options: as doubtful as their underlying, of which their value is made,
-        or at least their delta.
+    options : mapping of instrument id to UUID, optional
+        The underlying of each that is an option: as doubtful as that, of which their value is
+        made, or at least their delta.
 
     Returns
     -------
     dict
-        One query, and one more where an underlying may be in doubt.
+        One query.
     """
     return Doubts(found, until=until, options=options).marked(found, until=until)
 
@@ -76,13 +76,14 @@ class Doubts:
     """What waits of some names, read once: held against their prices of any session until then."""
 
     def __init__(
-        self, instrument_ids: Iterable[UUID], *, until: date, options: Iterable[UUID] = ()
+        self,
+        instrument_ids: Iterable[UUID],
+        *,
+        until: date,
+        options: Mapping[UUID, UUID] | None = None,
     ) -> None:
-        contracts = list(options)
-        self.waiting = waiting(instrument_ids, until=until, options=contracts)
-        terms = OptionContract.objects.filter(instrument__in=contracts)
-        rows = terms.values_list("instrument_id", "underlying_id")
-        self.underlyings = dict(rows) if contracts and self.waiting else {}
+        self.underlyings = options or {}
+        self.waiting = waiting({*instrument_ids, *self.underlyings.values()}, until=until)
 
     def marked(self, found: Mapping[UUID, Mark], *, until: date) -> dict[UUID, Mark]:
         """The same marks, SUSPECT where something known by a session casts doubt on them."""
@@ -97,13 +98,11 @@ class Doubts:
         }
 
 
-def waiting(
-    instrument_ids: Iterable[UUID], *, until: date, options: Iterable[UUID] = ()
-) -> dict[UUID, list[Waiting]]:
-    """What waits for a person of these names and of the underlyings of the options: one query."""
+def waiting(instrument_ids: Iterable[UUID], *, until: date) -> dict[UUID, list[Waiting]]:
+    """What waits for a person of these names: one query."""
     found: dict[UUID, list[Waiting]] = {}
     columns = ("instrument_id", "dataset", "session_date", "as_of", "value")
-    for owner, *facts in _rows(instrument_ids, until, options).values_list(*columns):
+    for owner, *facts in _rows(instrument_ids, until).values_list(*columns):
         if owner is not None:
             found.setdefault(owner, []).append(_waiting(*facts))
     return found
@@ -114,7 +113,7 @@ def behind_quotes(instrument_ids: Iterable[UUID], *, session_date: date) -> dict
     found: dict[UUID, Quoted] = {}
     columns = ("instrument_id", "instrument__quote__session_date", "instrument__quote__as_of",
                "dataset", "session_date", "as_of", "value")  # fmt: skip
-    rows = _rows(instrument_ids, session_date, ()).values_list(*columns)
+    rows = _rows(instrument_ids, session_date).values_list(*columns)
     for owner, quoted_on, quoted_at, *facts in rows:
         if owner is not None:
             before = found[owner].waiting if owner in found else ()
@@ -123,15 +122,9 @@ def behind_quotes(instrument_ids: Iterable[UUID], *, session_date: date) -> dict
     return found
 
 
-def _rows(
-    instrument_ids: Iterable[UUID], until: date, options: Iterable[UUID]
-) -> QuerySet[QuarantinedPrice]:
-    contracts = list(options)
-    whose = Q(instrument__in=list(instrument_ids))
-    if contracts:
-        terms = OptionContract.objects.filter(instrument__in=contracts)
-        whose |= Q(instrument__in=terms.values("underlying_id"))
-    return open_doubts.rows().filter(whose, session_date__lte=until)
+def _rows(instrument_ids: Iterable[UUID], until: date) -> QuerySet[QuarantinedPrice]:
+    whose = open_doubts.rows().filter(instrument__in=list(instrument_ids))
+    return whose.filter(session_date__lte=until)
 
 
 def _waiting(dataset: str, session_date: date, as_of: datetime | None, value: str) -> Waiting:

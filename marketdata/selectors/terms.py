@@ -34,6 +34,23 @@ class Terms:
         return f"{self.underlying} {self.expiry:%-d %b %Y} {strike} {self.right}"
 
 
+def of_contract(contract: OptionContract) -> Terms:
+    """Terms of a contract that was read with its underlying."""
+    return Terms(
+        contract.underlying_id,
+        contract.underlying.symbol,
+        contract.expiry,
+        contract.strike,
+        contract.right,
+    )
+
+
+def words_of(thing: Instrument) -> str:
+    """An option that was read with its contract in words; empty of everything else."""
+    contract = getattr(thing, "option", None) if thing.kind == InstrumentKind.OPTION else None
+    return of_contract(contract).words if contract is not None else ""
+
+
 def of_instruments(instrument_ids: Iterable[UUID]) -> dict[UUID, Terms]:
     """Terms by instrument; what is no option is absent. No query for none."""
     wanted = list(instrument_ids)

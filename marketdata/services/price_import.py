@@ -295,6 +295,8 @@ def _words(told: Imported) -> str:
     words += [f"{told.bad_lines} not usable"] if told.bad_lines else []
     words += [f"{told.held} held back"] if told.held else []
     words += [f"new: {', '.join(told.created[:10])}"] if told.created else []
+    guessed = universes.assumed(told.created)
+    words += [f"taken for stocks, as nothing says: {', '.join(guessed[:10])}"] if guessed else []
     words += [f"left out: {', '.join(told.left_out[:10])}"] if told.left_out else []
     return ", ".join(words)
 

@@ -100,6 +100,11 @@ class Uploaded:
         return told[:MOST_TOLD]
 
     @property
+    def assumed(self) -> list[str]:
+        """New symbols of which nothing says what they are."""
+        return universes.assumed(self.created)
+
+    @property
     def untold(self) -> int:
         """How many rows the verdicts leave out."""
         return sum(self.counts.values()) - sum(each.rows for each in self.verdicts)

@@ -1,6 +1,7 @@
 """Looks symbols up that nobody here knows: in a job, at the sources, then fetches their prices."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -68,8 +69,10 @@ def bring_in(
             outcomes[symbol] = Outcome(symbol, FAILED, told.reason)
         else:
             found[symbol] = told
-            outcomes[symbol] = Outcome(symbol, OK, told.status)
-    outcomes |= _prices(found, session_date, run_id)
+            outcomes[symbol] = Outcome(symbol, OK, told.reason or told.status)
+    for symbol, priced in _prices(found, session_date, run_id).items():
+        guess = found[symbol].reason
+        outcomes[symbol] = replace(priced, reason=_both(priced.reason, guess)) if guess else priced
     if found:
         news = {"session_date": session_date.isoformat(), "symbols": sorted(found)}
         push.publish("data", "data.updated", news)
@@ -99,6 +102,10 @@ def _prices(
         for each in synced.outcomes
         if each.item in named
     }
+
+
+def _both(*words: str) -> str:
+    return "; ".join(each for each in words if each)[:300]
 
 
 def _rested(lookup: Lookup, since: datetime) -> bool:

@@ -32,6 +32,8 @@ NOT_KNOWN, NO_FILE, NOBODY = (
     "no file has it",
     "no source describes symbols",
 )
+UNKNOWN = "unknown"  # as an asset class: nothing says what it is
+ASSUMED = "taken for a stock, because no source says what it is; an administrator may correct it"
 _KINDS = {"etf": InstrumentKind.ETF, "stock": InstrumentKind.STOCK, "index": InstrumentKind.INDEX}
 
 
@@ -104,7 +106,8 @@ def find(*, symbol: str, session_date: date) -> Resolved:
     made = instrument_service.load_reference(rows=[row])[row.symbol]
     if told is not None:
         instrument_service.keep_facts(instrument=made, told=told, as_of=session_date)
-    return Resolved(wanted, "created", made)
+    guess = ASSUMED if row.asset_class == UNKNOWN else ""
+    return Resolved(wanted, "created", made, reason=guess)
 
 
 def discover(*, until: date) -> list[str]:
@@ -132,10 +135,10 @@ def create_from_files(symbols: Iterable[str]) -> list[str]:
 
 
 def from_file(symbol: str) -> InstrumentRow:
-    """What is known of a symbol that only files name: the shipped table's words, or its name.
+    """What is known of a symbol that only files name: the shipped tables' words, or its name.
 
-    Without them it is taken for a stock, for an index with a circumflex, and for an exchange rate
-    where it spells two currencies (`EURUSD=X`); an administrator may say otherwise.
+    Without them it is an index with a circumflex, an exchange rate where it spells two currencies
+    (`EURUSD=X`), and else taken for a stock of unknown asset class; see `assumed`.
     """
     basis = PriceBasis.INDEX_LEVEL if symbol.startswith("^") else PriceBasis.CLOSE
     table = {row.symbol: row for row in reference.instrument_rows()}
@@ -147,8 +150,18 @@ def from_file(symbol: str) -> InstrumentRow:
         origin, target = pair
         row = _row(symbol, f"{origin} in {target}", InstrumentKind.FX, basis)
         return _with(row, basis, currency=target, asset_class="currency")
-    kind = InstrumentKind.INDEX if symbol.startswith("^") else InstrumentKind.STOCK
-    return _row(symbol, symbol, kind, basis)
+    fund = reference.known_funds().get(symbol)
+    if fund is not None:
+        name, asset_class = fund
+        return _with(_row(symbol, name, InstrumentKind.ETF, basis), basis, asset_class=asset_class)
+    if symbol.startswith("^"):
+        return _row(symbol, symbol, InstrumentKind.INDEX, basis)
+    return _with(_row(symbol, symbol, InstrumentKind.STOCK, basis), basis, asset_class=UNKNOWN)
+
+
+def assumed(symbols: Iterable[str]) -> list[str]:
+    """Those of which nothing says what they are: taken for stocks until somebody says otherwise."""
+    return sorted(each for each in symbols if from_file(each).asset_class == UNKNOWN)
 
 
 def _described(symbol: str, until: date) -> tuple[InstrumentRow | None, FundRow | None, list[str]]:

@@ -102,12 +102,14 @@ class FileView(OwnedView):
         self, portfolio: Portfolio, asked: dict[str, Any], file: csv_import.ReadFile
     ) -> ImportBatch:
         """Check the file for a portfolio."""
+        moment = sessions.moment()
         return csv_import.check(
             portfolio_id=portfolio.pk,
             user=people.me(self.actor),
             file_name=asked["file_name"],
             file=file,
-            session_date=sessions.moment().session_date,
+            session_date=moment.session_date,
+            running=csv_import.running(moment),
         )
 
     def once(

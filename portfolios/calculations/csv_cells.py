@@ -46,9 +46,13 @@ class Message:
 
 @dataclass(slots=True)
 class Reading:
-    """A row read: what it says, or None with errors; warnings do not stop it."""
+    """A row read: what it says, or None with errors; warnings do not stop it.
+
+    What is no row at all, a sum or a remark, says so in `left_out`.
+    """
 
     row: Any = None
+    left_out: Message | None = None
     errors: list[Message] = field(default_factory=list)
     warnings: list[Message] = field(default_factory=list)
     currency: str = ""  # of its amounts, where it says so
@@ -145,7 +149,7 @@ def read_price(name: str, text: str, decimal_comma: bool, reading: Reading) -> D
 
 
 def read_date(name: str, text: str, until: date, reading: Reading) -> date | None:
-    """Read YYYY-MM-DD, not after a session; long ago is a warning."""
+    """Read YYYY-MM-DD, not after the newest session; long ago is a warning."""
     if not text:
         reading.err(name, "required", f"The {name.replace('_', ' ')} is missing.")
         return None
@@ -157,8 +161,8 @@ def read_date(name: str, text: str, until: date, reading: Reading) -> date | Non
         reading.err(name, "not_a_date", f'"{text[:SHOWN]}" is not a date.', "YYYY-MM-DD")
         return None
     if found > until:
-        detail = f"{found} lies after {until}, the last session whose close is known."
-        reading.err(name, "future_date", detail)
+        detail = f"{found} lies after {until}, the newest session that has begun."
+        reading.err(name, "future_date", detail, "Bring it in once its session has begun.")
         return None
     if (until - found).days > OLD_YEARS * 365.25:
         reading.warn(name, "old_date", f"{found} is more than {OLD_YEARS} years ago.")

@@ -148,6 +148,14 @@ class CashRow:
 
 
 Row = PositionRow | TradeRow | CashRow
+LEFT_OUT = Message("row", "no_row", "A sum, a remark or an empty line: nothing is read of it.")
+SUMS = {"total", "totals", "subtotal", "grand total"}
+# a sum has none of these
+_OF_A_ROW = {
+    csv_layout.POSITIONS: ("entry_date",),
+    csv_layout.TRADES: ("trade_date",),
+    csv_layout.CASH: ("type",),
+}
 _DECIMALS = frozenset({"quantity", "entry_price", "cost_basis", "price", "fee", "amount"})
 _DATES = {"entry_date": "entry_date", "trade_date": "trade_date", "date": "booked_on"}
 _CLASSES: dict[str, type[Row]] = {
@@ -182,7 +190,7 @@ def read_row(
     cells : mapping of field name to str
         As they stand in the file; absent fields are empty.
     until : date
-        The market clock's session: what is dated after it lies in the future.
+        The newest session that has begun: what is dated after it lies in the future.
     decimal_comma : bool
         Amounts are written 12,50.
 
@@ -193,6 +201,9 @@ def read_row(
     """
     reading = Reading()
     given = {name: unguard(text).strip() for name, text in cells.items()}
+    if _is_no_row(kind, given):
+        reading.left_out = LEFT_OUT
+        return reading
     for name, text in given.items():
         if not text.isprintable() and any(unicodedata.category(each) == "Cc" for each in text):
             reading.err(name, "control_character", "The cell holds a control character.")
@@ -201,6 +212,16 @@ def read_row(
         reading.currency = csv_cells.read_currency(given.get("currency", ""), reading)
         reading.row = None if reading.errors else row
     return reading
+
+
+def _is_no_row(kind: str, given: Mapping[str, str]) -> bool:
+    """Whether it is what files have below their rows: a sum, a remark, an empty line."""
+    mapped = [name for name in csv_layout.SHAPES[kind].required if name in given]
+    said = [name for name in mapped if given[name]]
+    first = given.get("ticker", "") if kind != csv_layout.CASH else given.get("date", "")
+    if first.lower().rstrip(":") in SUMS:
+        return not any(given.get(name) for name in _OF_A_ROW[kind])
+    return bool(mapped) and (not said or (said == ["ticker"] and " " in first))
 
 
 def _position(

@@ -1,6 +1,6 @@
 """The door's question: whether this actor may do this with that portfolio."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -200,7 +200,7 @@ def _note_staff(actor: Actor, portfolio: Portfolio) -> None:
         )
 
 
-def note_reading(actor: Actor, rows: Iterable[Any]) -> None:
+def note_reading(actor: Actor, rows: Iterable[Any], own: Collection[UUID] | None = None) -> None:
     """Leave one line when staff are shown rows of other people, however many there are.
 
     Parameters
@@ -209,14 +209,16 @@ def note_reading(actor: Actor, rows: Iterable[Any]) -> None:
         Who looks. Members, and staff looking at their own rows, leave none.
     rows : iterable of Model
         Rows of one model with `for_actor`, about to be shown.
+    own : collection of UUID, optional
+        Those the actor has a part in, where that was read with the rows.
     """
     shown = list(rows) if actor.reads_all and actor.user_id is not None else []
     if not shown:
         return
     model = type(shown[0])
-    person = replace(actor, is_staff=False, is_superuser=False)
-    known = model.objects.for_actor(person).filter(pk__in=[each.pk for each in shown])
-    own = set(known.values_list("pk", flat=True))
+    if own is None:
+        known = model.objects.for_actor(as_person(actor)).filter(pk__in=[e.pk for e in shown])
+        own = set(known.values_list("pk", flat=True))
     others = [each for each in shown if each.pk not in own]
     if not others:
         return
@@ -230,6 +232,11 @@ def note_reading(actor: Actor, rows: Iterable[Any]) -> None:
             chain=books[0] if len(books) == 1 else audit.SITE,
             after={"portfolios": books} if books else {"rows": [str(each.pk) for each in others]},
         )
+
+
+def as_person(actor: Actor) -> Actor:
+    """The actor without what only staff may see."""
+    return replace(actor, is_staff=False, is_superuser=False)
 
 
 def _book_of(row: Any) -> UUID | None:

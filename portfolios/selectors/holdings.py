@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Q, Subquery, Sum
 
 from marketdata.choices import InstrumentKind
 from marketdata.constants import SECTOR_FUND
-from marketdata.models import Instrument
+from marketdata.models import Instrument, OptionContract
 from marketdata.selectors import terms
 from marketdata.selectors.terms import Terms
 from portfolios.calculations.postings import Posting
@@ -30,6 +30,11 @@ _DAY_KINDS = [
 ]
 _PAID = (LedgerAccount.MARKET, LedgerAccount.CARRIED)  # a transfer's value, whatever it had cost
 _ACCRUED = OF_ACTIONS & Q(account=LedgerAccount.ACCRUED)
+# a position whole, of its instrument what a line says
+_OF_LINES = [each.attname for each in Position._meta.concrete_fields] + [
+    f"instrument__{name}"
+    for name in ("symbol", "kind", "sector", "currency", "multiplier", "segment")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,28 @@ class Book:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A book with the rows of its positions, each with its instrument and an option's terms."""
+
+    book: Book
+    positions: tuple[Position, ...]
+
+    @property
+    def instruments(self) -> list[Instrument]:
+        """By symbol."""
+        return [each.instrument for each in self.positions]
+
+    @property
+    def contracts(self) -> dict[UUID, OptionContract]:
+        """Of the options, with their underlyings, by instrument."""
+        return {
+            each.instrument_id: contract
+            for each in self.positions
+            if (contract := _contract(each)) is not None
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Traded:
     """What one session's fills and openings did to one instrument, and the dividend it owes.
 
@@ -95,18 +122,73 @@ def book(*, portfolio_id: UUID) -> Book:
     return found[0] if found else Book(portfolio_id, "USD", 0, ZERO, ())
 
 
+def held(*, portfolio_id: UUID) -> Held:
+    """Return what one portfolio holds with its rows, all as one query saw them.
+
+    One more of a portfolio that holds nothing.
+    """
+    owed = LedgerEntry.objects.filter(_ACCRUED, portfolio_id=portfolio_id).order_by()
+    sums = owed.values("portfolio").annotate(sum=Sum("amount")).values("sum")
+    rows = Position.objects.open().filter(portfolio_id=portfolio_id)
+    rows = rows.select_related("portfolio", "instrument__option__underlying")
+    found = tuple(rows.annotate(owed=Subquery(sums)).order_by("instrument__symbol", "pk"))
+    if not found:
+        return Held(book(portfolio_id=portfolio_id), ())
+    head, owing = found[0].portfolio, getattr(found[0], "owed")  # noqa: B009 - a column
+    lines = tuple(_line(each, _terms(each)) for each in found)
+    whole = Book(head.pk, head.base_currency, head.ledger_seq, head.cash, lines, owing or ZERO)
+    return Held(whole, found)
+
+
+def _line(position: Position, contract: Terms | None) -> HeldLine:
+    thing = position.instrument
+    return HeldLine(
+        instrument_id=thing.pk,
+        symbol=thing.symbol,
+        kind=thing.kind,
+        sector=thing.sector,
+        currency=thing.currency,
+        quantity=position.quantity,
+        cost_basis=position.cost_basis,
+        multiplier=thing.multiplier,
+        opened_on=position.opened_on,
+        position_id=position.pk,
+        segment=thing.segment,
+        contract=contract,
+    )
+
+
+def _terms(position: Position) -> Terms | None:
+    contract = _contract(position)
+    return terms.of_contract(contract) if contract is not None else None
+
+
+def _contract(position: Position) -> OptionContract | None:
+    if position.instrument.kind != InstrumentKind.OPTION:
+        return None
+    return getattr(position.instrument, "option", None)
+
+
 def book_of(portfolio: Portfolio) -> Book:
     """Return what a portfolio holds whose row the caller has read under its lock."""
-    lines = _lines([portfolio.pk]).get(portfolio.pk, ())
-    owed = LedgerEntry.objects.filter(_ACCRUED, portfolio=portfolio).aggregate(sum=Sum("amount"))
-    return Book(
-        portfolio.pk,
-        portfolio.base_currency,
-        portfolio.ledger_seq,
-        portfolio.cash,
-        tuple(lines),
-        owed["sum"] or ZERO,
-    )
+    return held_of(portfolio)[0]
+
+
+def held_of(portfolio: Portfolio) -> tuple[Book, dict[UUID, Position]]:
+    """`book_of` with the rows of the open positions behind it, by instrument."""
+    owed = LedgerEntry.objects.filter(_ACCRUED, portfolio=portfolio).order_by()
+    sums = owed.values("portfolio").annotate(sum=Sum("amount")).values("sum")
+    rows = Position.objects.open().filter(portfolio=portfolio).order_by("instrument__symbol", "pk")
+    found = list(rows.select_related("instrument").only(*_OF_LINES).annotate(owed=Subquery(sums)))
+    if found:
+        owing = getattr(found[0], "owed")  # noqa: B009 - a column
+    else:
+        owing = owed.aggregate(sum=Sum("amount"))["sum"]
+    options = {x.instrument_id for x in found if x.instrument.kind == InstrumentKind.OPTION}
+    contracts = terms.of_instruments(options)
+    lines = tuple(_line(each, contracts.get(each.instrument_id)) for each in found)
+    head = portfolio.pk, portfolio.base_currency, portfolio.ledger_seq, portfolio.cash
+    return Book(*head, lines, owing or ZERO), {each.instrument_id: each for each in found}
 
 
 def books(*, portfolio_ids: Iterable[UUID]) -> list[Book]:
@@ -153,13 +235,6 @@ def _lines(portfolio_ids: Sequence[UUID]) -> dict[UUID, list[HeldLine]]:
             line = replace(line, contract=contracts[line.instrument_id])
         lines.setdefault(portfolio_id, []).append(line)
     return lines
-
-
-def instruments(held: Book | Sequence[Book]) -> list[Instrument]:
-    """Return the instruments of one book or several, by symbol."""
-    several = [held] if isinstance(held, Book) else held
-    keys = {line.instrument_id for each in several for line in each.lines}
-    return list(Instrument.objects.filter(pk__in=keys).order_by("symbol", "pk"))
 
 
 def held_instruments(*, portfolio_id: UUID) -> list[Instrument]:
@@ -251,16 +326,11 @@ def traded_by(bookings: Iterable[DayBooking], payers: Mapping[str, UUID]) -> dic
     return found
 
 
-def flows(*, portfolio_id: UUID, after: date | None, until: date) -> Decimal:
-    """Return the net external flow of the sessions after one and up to another, in positive."""
-    return flows_of(after={portfolio_id: after}, until=until)[portfolio_id]
-
-
 def flows_of(*, after: Mapping[UUID, date | None], until: date) -> dict[UUID, Decimal]:
     """Return the net external flow of many portfolios, each after its own session: one query.
 
-    Money that came or went, and holdings brought in at their cost, count; None is from the first
-    booking on.
+    Money that came or went, and holdings brought in at their cost, count, what came in positive;
+    None is from the first booking on.
     """
     rows = LedgerEntry.objects.filter(
         portfolio_id__in=list(after), account=LedgerAccount.EXTERNAL, session_date__lte=until

@@ -13,16 +13,17 @@ from django.db.models import Q
 from etftrader.core.actor import Actor
 from etftrader.core.errors import NotFound
 from marketdata.models import CorporateAction, Instrument
-from marketdata.selectors import exchange_rates, price_chart, prices
+from marketdata.selectors import price_chart
 from marketdata.selectors.price_chart import Chart
 from marketdata.selectors.sessions import Moment
 from portfolios.calculations import postings as ledger_maths
 from portfolios.calculations.postings import Leg, Posting
 from portfolios.choices import EntryKind
 from portfolios.models import LedgerEntry, Portfolio, Position
-from portfolios.selectors import groups, holdings, ledger, valuation
+from portfolios.selectors import groups, holdings, ledger
 from portfolios.selectors import tags as tag_reads
 from portfolios.selectors.groups import HeldRow
+from portfolios.selectors.holdings import Held, Traded
 from portfolios.selectors.positions import Worth
 from portfolios.selectors.tags import Marked
 from portfolios.selectors.valuation import Valuation
@@ -86,14 +87,25 @@ def one(*, actor: Actor, position_id: UUID) -> Position:
     return found
 
 
-def valued(portfolio: Portfolio, moment: Moment) -> Valuation:
-    """The book of the position now."""
-    book = holdings.book(portfolio_id=portfolio.pk)
-    marks = prices.live_marks(instruments=holdings.instruments(book), moment=moment)
-    traded = holdings.traded(portfolio_ids=[portfolio.pk], session_date=moment.current)
-    rates = exchange_rates.live(currencies=book.currencies, moment=moment)
-    mine = traded.get(portfolio.pk, {})
-    return valuation.value(book=book, marks=marks, traded=mine, rates=rates)
+def held_one(held: Held, position_id: UUID) -> Position | None:
+    """A position of a book as it was read with it; None of one that holds nothing any more."""
+    return next((each for each in held.positions if each.pk == position_id), None)
+
+
+def traded(
+    position: Position,
+    of: Iterable[Booked],
+    actions: Iterable[CorporateAction],
+    session_date: date,
+) -> dict[UUID, Traded]:
+    """What a session's bookings did to the position; of the other lines nothing is told."""
+    days = [each.posting for each in of if each.posting.session_date == session_date]
+    bookings = [each for each in map(holdings.day_booking, days) if each is not None]
+    owners = {str(each.pk): each.instrument_id for each in actions}
+    keys = {each.source: each.source.removeprefix(ledger.ACTION)[:36] for each in bookings}
+    payers = {source: owners[key] for source, key in keys.items() if key in owners}
+    found = holdings.traded_by(bookings, payers)
+    return {key: each for key, each in found.items() if key == position.instrument_id}
 
 
 def kept_tags(position: Position, past: Worth | None) -> Marked | None:

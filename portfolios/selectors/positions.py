@@ -23,7 +23,7 @@ from portfolios.models import (
     PositionSnapshot,
 )
 from portfolios.selectors import holdings, snapshots, tags, valuation
-from portfolios.selectors.holdings import Book, HeldLine
+from portfolios.selectors.holdings import Book, Held, HeldLine, Traded
 from portfolios.selectors.tags import Mark as TagMark
 from portfolios.selectors.valuation import Valuation
 
@@ -59,24 +59,26 @@ class Worth:
 
 def now(*, portfolio: Portfolio, moment: Moment) -> Worth:
     """Value a portfolio at the market clock's moment."""
-    book = holdings.book(portfolio_id=portfolio.pk)
-    marks = prices.live_marks(instruments=holdings.instruments(book), moment=moment)
+    held = holdings.held(portfolio_id=portfolio.pk)
     traded = holdings.traded(portfolio_ids=[portfolio.pk], session_date=moment.current)
-    rates = exchange_rates.live(currencies=book.currencies, moment=moment)
-    mine = traded.get(portfolio.pk, {})
-    found = valuation.value(book=book, marks=marks, traded=mine, rates=rates)
-    last = snapshots.before(portfolio_id=portfolio.pk, session_date=moment.current)
-    day_pnl = day_return = None
-    if last is not None:
-        flow = holdings.flows(
-            portfolio_id=portfolio.pk, after=last.session_date, until=moment.current
-        )
+    found = valued(held, moment, traded.get(portfolio.pk, {}))
+    since = snapshots.before(portfolio_id=portfolio.pk, session_date=moment.current)
+    last, day_pnl, day_return = None, None, None
+    if since is not None:
+        last, flow = since
         day_pnl = found.nav - last.nav - flow
         day = returns.time_weighted(
             np.array([float(last.nav), float(found.nav)]), np.array([float(flow)])
         )
         day_return = day.total
     return Worth(portfolio, moment.as_of, moment.current, found, day_pnl, day_return, last)
+
+
+def valued(held: Held, moment: Moment, traded: Mapping[UUID, Traded]) -> Valuation:
+    """A book at the prices of the moment, with what was traded in the session."""
+    marks = prices.live_marks(instruments=held.instruments, moment=moment, contracts=held.contracts)
+    rates = exchange_rates.live(currencies=held.book.currencies, moment=moment)
+    return valuation.value(book=held.book, marks=marks, traded=traded, rates=rates)
 
 
 def at(*, portfolio: Portfolio, session_date: date) -> Worth | None:

@@ -27,8 +27,9 @@ class PriceTape:
         self.manual = [each for each in asked.values() if each.pricing == Pricing.MANUAL]
         options = [each for each in asked.values() if each.kind == InstrumentKind.OPTION]
         self.options = OptionTape(options, first, last) if options else None
-        contracts = [each.pk for each in options]
-        self.doubts = suspects.Doubts(asked, until=last, options=contracts)
+        contracts = self.options.contracts if self.options is not None else {}
+        under = {key: each.underlying_id for key, each in contracts.items()}
+        self.doubts = suspects.Doubts(asked, until=last, options=under)
         self.listed = [
             each
             for each in asked.values()

@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Subquery, Sum
 
 from marketdata.choices import Source
 from marketdata.models import DailyBar
-from portfolios.choices import SnapshotKind
-from portfolios.models import PortfolioSnapshot, Position, PositionSnapshot
+from portfolios.choices import LedgerAccount, SnapshotKind
+from portfolios.models import LedgerEntry, PortfolioSnapshot, Position, PositionSnapshot
 from portfolios.selectors.valuation import SIMULATED_PRICE
 
 
@@ -44,10 +45,21 @@ def at(*, portfolio_id: UUID, session_date: date) -> PortfolioSnapshot | None:
     return _rows(portfolio_id).filter(session_date=session_date).first()
 
 
-def before(*, portfolio_id: UUID, session_date: date) -> PortfolioSnapshot | None:
-    """Return the newest snapshot before a session."""
+def before(*, portfolio_id: UUID, session_date: date) -> tuple[PortfolioSnapshot, Decimal] | None:
+    """Return the newest snapshot before a session, and the net external flow from it on.
+
+    Up to the end of the session, money and holdings that came in positive: one query.
+    """
+    moved = LedgerEntry.objects.filter(
+        portfolio_id=portfolio_id,
+        account=LedgerAccount.EXTERNAL,
+        session_date__gt=OuterRef("session_date"),
+        session_date__lte=session_date,
+    )
+    sums = moved.order_by().values("portfolio").annotate(sum=Sum("amount")).values("sum")
     rows = _rows(portfolio_id).filter(session_date__lt=session_date)
-    return rows.order_by("-session_date").first()
+    found = rows.annotate(moved=Subquery(sums)).order_by("-session_date").first()
+    return None if found is None else (found, -(found.moved or Decimal(0)))
 
 
 def series(
@@ -95,20 +107,39 @@ def deltas(*, snapshot_ids: Iterable[int]) -> dict[int, dict[str, float]]:
     return found
 
 
-def behind(*, snapshots: Sequence[PortfolioSnapshot]) -> dict[int, Behind]:
-    """What kind of prices each of these rests on: one query."""
-    made = DailyBar.objects.filter(
+def lines_and_behind(*, snapshot: PortfolioSnapshot) -> tuple[list[PositionSnapshot], Behind]:
+    """The same lines with the terms of options, and what prices they rest on: one query."""
+    rows = PositionSnapshot.objects.filter(snapshot=snapshot).annotate(made=_made())
+    rows = rows.select_related("instrument__option__underlying")
+    found: list[PositionSnapshot] = []
+    simulated, classes = _says_simulated(snapshot), set()
+    for each in rows.order_by("instrument__symbol", "pk"):
+        each.snapshot = snapshot
+        simulated = simulated or each.made
+        classes.add(each.price_class)
+        found.append(each)
+    return found, Behind(frozenset(classes) - {""}, simulated)
+
+
+def _made() -> Exists:
+    """Whether a line's price is a close of the house's own making."""
+    bars = DailyBar.objects.filter(
         instrument=OuterRef("instrument"), session_date=OuterRef("price_session"), source=Source.SIM
     )
+    return Exists(bars)
+
+
+def _says_simulated(snapshot: PortfolioSnapshot) -> bool:
+    return any(said.get("code") == SIMULATED_PRICE for said in snapshot.warnings)
+
+
+def behind(*, snapshots: Sequence[PortfolioSnapshot]) -> dict[int, Behind]:
+    """What kind of prices each of these rests on: one query."""
     lines = PositionSnapshot.objects.filter(snapshot__in=[each.pk for each in snapshots])
-    rows = lines.annotate(made=Exists(made)).order_by()
+    rows = lines.annotate(made=_made()).order_by()
     told = rows.values_list("snapshot_id", "price_class", "made").distinct()
     classes: dict[int, set[str]] = {}
-    simulated = {
-        each.pk
-        for each in snapshots
-        if any(said.get("code") == SIMULATED_PRICE for said in each.warnings)
-    }
+    simulated = {each.pk for each in snapshots if _says_simulated(each)}
     for snapshot_id, price_class, is_made in told:
         classes.setdefault(snapshot_id, set()).add(price_class)
         if is_made:

@@ -145,7 +145,7 @@ def movers(*, actor: Actor, moment: Moment, most: int = 5) -> list[Row]:
     """What moved most among all one watches, up or down; each symbol once, live prices first."""
     known = [(each.instrument, each) for each in items(actor=actor) if each.instrument]
     mine = {thing.pk: each for thing, each in known}
-    told = quotes.of(instruments=[thing for thing, _ in known], actor=actor, moment=moment)
+    told = quotes.traded(instruments=[thing for thing, _ in known], moment=moment)
     every = [Row(each, told[key], ()) for key, each in mine.items()]
     moved = [(each, each.change_rate) for each in every]
     ranked = [(each, rate) for each, rate in moved if rate]

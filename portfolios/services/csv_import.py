@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,13 +14,15 @@ from django.db import transaction
 from etftrader.core import audit, clock, tables
 from etftrader.core.actor import Actor
 from etftrader.core.errors import BadInput, Conflict, DomainError, NotFound
+from etftrader.core.formats import NEW_YORK
 from etftrader.core.money import parse_amount
+from marketdata.selectors.sessions import Moment
 from portfolios.calculations import csv_layout
 from portfolios.calculations.csv_layout import SHAPES, Layout
 from portfolios.choices import ImportStatus, RowVerdict
 from portfolios.models import ImportAlias, ImportBatch, ImportMapping, ImportRow, User
 from portfolios.services import import_rows, import_store, locking
-from portfolios.services.import_rows import BOOKABLE, Judge
+from portfolios.services.import_rows import BOOKABLE, RUNNING, Judge
 from portfolios.services.import_store import Draft
 
 FILES_A_DAY = 20
@@ -157,6 +159,12 @@ def read(
     return ReadFile(table, layout, comma, digest, kind, mine is not None)
 
 
+def running(moment: Moment) -> datetime | None:
+    """How far the session that runs has come; None between sessions."""
+    begun = moment.playing == moment.as_of.astimezone(NEW_YORK).date()
+    return moment.as_of if begun else None
+
+
 def holds_prices(data: bytes, encoding: str = "utf-8") -> bool:
     """Whether a file brings prices or yields, which go to another door."""
     head = data[:HEAD].decode(encoding or "utf-8", errors="replace").lstrip("\ufeff")
@@ -189,11 +197,26 @@ def kept_columns(kept: Mapping[str, ImportMapping]) -> dict[str, Mapping[str, in
 
 @transaction.atomic
 def check(
-    *, portfolio_id: UUID, user: User, file_name: str, file: ReadFile, session_date: date
+    *,
+    portfolio_id: UUID,
+    user: User,
+    file_name: str,
+    file: ReadFile,
+    session_date: date,
+    running: datetime | None = None,
 ) -> ImportBatch:
     """Keep every row of a file with its verdict; nothing is booked.
 
-    Raises TooManyFiles.
+    Parameters
+    ----------
+    session_date : date
+        The last session whose close is known.
+    running : datetime, optional
+        How far the session after it has come: its rows up to then can be booked.
+
+    Raises
+    ------
+    TooManyFiles
     """
     _check_day(user)
     batch = ImportBatch.objects.create(
@@ -203,7 +226,7 @@ def check(
         file_name=file_name[:200],
         file_hash=file.digest,
         session_date=session_date,
-        dialect=file.dialect(),
+        dialect=file.dialect() | ({RUNNING: running.isoformat()} if running else {}),
     )
     judge, found = Judge(batch, user), Counter[str]()
     for start in range(0, len(file.body), BATCH):

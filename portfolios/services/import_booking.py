@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -71,6 +71,10 @@ class Work:
     known: Mapping[str, Instrument]
     by: Actor
     rates: History
+
+    def rate(self, instrument: Instrument, day: date) -> Decimal | None:
+        """The book's money for one unit of what it is priced in; today's is not known yet."""
+        return self.rates.rate(instrument.currency, min(day, self.batch.session_date))
 
     @property
     def reason(self) -> str:
@@ -176,7 +180,8 @@ def conclude(batch: ImportBatch, oldest: date | None, until: date, by: Actor) ->
         chain=batch.portfolio_id,
         after={"file": batch.file_name, "hash": batch.file_hash, **batch.result},
     )
-    if oldest is not None:
+    # a session that runs is valued at its own close
+    if oldest is not None and calendar.on_or_before(oldest) <= until:
         value_history(batch, calendar.on_or_before(oldest), until, by)
     live.publish_import(batch)
     return batch
@@ -218,7 +223,7 @@ def _positions(work: Work, entries: Sequence[Entry]) -> None:
             # not rounded: quantity times price gives the cost to the last place
             price = said.cost_basis / (said.quantity * instrument.multiplier)
         about = each.day, each.kept.source, work.reason
-        rate = work.rates.rate(instrument.currency, each.day)
+        rate = work.rate(instrument, each.day)
         openings.append(Opening(instrument, said.quantity, price, *about, rate))
     ledger.book_openings(portfolio_id=work.portfolio.pk, openings=openings)
 
@@ -258,7 +263,7 @@ def _cost(said: PositionRow) -> Decimal:
 
 
 def _trades(work: Work, entries: Sequence[Entry]) -> None:
-    fills = []
+    fills, running = [], import_rows.running(work.batch)
     for each in entries:
         said = each.said
         assert isinstance(said, TradeRow)
@@ -269,13 +274,19 @@ def _trades(work: Work, entries: Sequence[Entry]) -> None:
             quantity=said.quantity,
             price=said.price,
             fee=said.fee,
-            executed_at=said.executed_at or calendar.close_time(each.day),
+            executed_at=said.executed_at or _end_of(each.day, running),
             session_date=each.day,
-            rate=work.rates.rate(work.known[said.ticker].currency, each.day),
+            rate=work.rate(work.known[said.ticker], each.day),
             note=said.reference,
         )
         fills.append(wanted)
     import_fills.book(portfolio=work.portfolio, fills=fills, by=work.by)
+
+
+def _end_of(day: date, running: datetime | None) -> datetime:
+    """A session's close, or how far the running one has come."""
+    close = calendar.close_time(day)
+    return close if running is None else min(close, running)
 
 
 def _cash(work: Work, entries: Sequence[Entry]) -> None:

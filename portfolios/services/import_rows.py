@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from etftrader.core.errors import BadInput
+from etftrader.core.formats import NEW_YORK
 from etftrader.core.money import plain, to_money
 from marketdata.selectors import calendar
 from portfolios.calculations import csv_layout, csv_rows
@@ -25,6 +26,7 @@ BOOKABLE = (RowVerdict.NEW, RowVerdict.UPDATE, RowVerdict.WARNING)
 # what such files have booked is in the book, if only for now
 STANDING = (ImportStatus.BOOKING, ImportStatus.COMMITTED, ImportStatus.UNDOING)
 TWIN = "same_ticker_and_date"
+RUNNING = "running"  # in the file's dialect: how far the session had come when it was checked
 ZERO, ONE = Decimal(0), Decimal(1)
 Twin = tuple[str, date]
 
@@ -63,7 +65,8 @@ class Judge:
 
     def __init__(self, batch: ImportBatch, user: User) -> None:
         said = batch.dialect
-        self.kind, self.until = batch.kind, batch.session_date
+        self.kind, self.closed, self.running = batch.kind, batch.session_date, running(batch)
+        self.until = self.running.astimezone(NEW_YORK).date() if self.running else self.closed
         self.columns: Mapping[str, int] = said["columns"]
         self.comma: bool = said["decimal_comma"]
         self.renamed: Mapping[str, str] = said.get("symbols", {})
@@ -77,7 +80,7 @@ class Judge:
         self.effects: list[tuple[date, str, int, str, Decimal, Decimal]] = []
         self.opened: dict[str, Decimal] = {}
         self.cost = ZERO
-        self.rates = History(batch.portfolio.base_currency, self.until)
+        self.rates = History(batch.portfolio.base_currency, self.closed)
 
     def judge(self, rows: Sequence[ImportRow | Draft]) -> None:
         """Write verdict, messages and what was understood into the rows; nothing is saved."""
@@ -94,7 +97,8 @@ class Judge:
 
     def _read(self, row: ImportRow | Draft) -> Reading:
         raw = row.raw
-        cells = {name: raw[place] for name, place in self.columns.items() if place < len(raw)}
+        places = self.columns.items()
+        cells = {name: raw[place] if place < len(raw) else "" for name, place in places}
         if row.fixed:
             cells |= row.fixed
         reading = csv_rows.read_row(self.kind, cells, until=self.until, decimal_comma=self.comma)
@@ -123,6 +127,7 @@ class Judge:
             # one that was booked before is a duplicate, whatever has happened since
             if row.fingerprint not in self.seen.booked:
                 self._check_session(session, name, reading)
+            self._check_time(row, reading)
             self._check_currency(row, session, reading)
         if row.tags:
             self._check_tags(row.tags, reading)
@@ -138,16 +143,23 @@ class Judge:
             )
             hint = f"Write its amounts in {own}, or leave the cell empty."
             reading.err("currency", "unsupported_currency", told, hint)
-        elif self.rates.rate(own, session) is None:
+        elif self.rates.rate(own, min(session, self.closed)) is None:
             detail = f"No exchange rate from {own} to {base} is known on {session}."
             hint = f"Bring in daily prices of {own}{base}=X first."
             reading.err("currency", "no_exchange_rate", detail, hint)
 
     def _rate(self, said: Row) -> Decimal:
         """The book's money for one unit of what a row's amounts are in."""
-        day = calendar.on_or_before(said.day)
+        day = min(calendar.on_or_before(said.day), self.closed)
         own = self.symbols.currency(said.ticker) or self.rates.target
         return self.rates.rate(own, day) or ONE
+
+    def _check_time(self, row: Row, reading: Reading) -> None:
+        at = row.executed_at if isinstance(row, TradeRow) else None
+        if at is not None and self.running is not None and at > self.running:
+            now = self.running.astimezone(NEW_YORK)
+            detail = f"It lies after {now:%H:%M} of {now.date()} in New York, which it is now."
+            reading.err("executed_at", "future_time", detail, "Bring it in once it has happened.")
 
     def _check_session(self, session: date, name: str, reading: Reading) -> None:
         newest = self.book.newest
@@ -175,6 +187,10 @@ class Judge:
 
     def _decide(self, row: ImportRow | Draft, reading: Reading, there: Message | None) -> None:
         said: Row | None = None if reading.errors else reading.row
+        if reading.left_out is not None:
+            row.verdict, row.parsed, row.fingerprint = RowVerdict.UNCHANGED, None, ""
+            row.messages = [_told(reading.left_out)]
+            return
         messages = [*reading.errors, *reading.warnings]
         row.fingerprint = said.fingerprint if said is not None else ""
         if said is None:
@@ -320,6 +336,12 @@ def parsed(row: ImportRow, kind: str) -> Row:
     """What a good row says."""
     assert row.parsed is not None
     return csv_rows.from_said(kind, row.parsed)
+
+
+def running(batch: ImportBatch) -> datetime | None:
+    """How far the running session had come when the file was checked; None between sessions."""
+    text = batch.dialect.get(RUNNING)
+    return datetime.fromisoformat(text) if text else None
 
 
 def booked(batch: ImportBatch) -> set[str]:

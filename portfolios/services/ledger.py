@@ -44,6 +44,17 @@ AGAINST = {
     EntryKind.BORROW_FEE: LedgerAccount.FEES,
     EntryKind.INTEREST: LedgerAccount.INCOME,
 }
+# of a position: what a fill moves
+_TOTALS = (
+    "quantity",
+    "cost_basis",
+    "realized_pnl",
+    "fees",
+    "opened_on",
+    "closed_on",
+    "version",
+    "updated_at",
+)
 OUTWARD = {EntryKind.WITHDRAWAL, EntryKind.FEE, EntryKind.TAX, EntryKind.BORROW_FEE}
 
 
@@ -113,21 +124,30 @@ def book_fill(
     session_date: date,
     rate: Decimal | None = None,
     locked: Portfolio | None = None,
+    position: Position | None = None,
+    is_new: bool = False,
 ) -> Booking:
     """Book one fill: ledger, position and cash change together or not at all.
 
     Price and fee are in the instrument's currency; `rate` is the book's money for one unit of it,
     as of the fill, and needed where the two differ. With `locked`, as the caller read it under its
-    lock, a refusal ends the caller's transaction. Raises LimitBreached (INSUFFICIENT_CASH,
-    OVERSELL), and Conflict when it is halted or closed, and where a rate is missing.
+    lock, a refusal ends the caller's transaction; `position` is what it read under the same lock
+    and nobody has written since. A source that was made a moment ago `is_new`: nothing can stand
+    booked under it. Raises LimitBreached (INSUFFICIENT_CASH, OVERSELL), and Conflict when it is
+    halted or closed, and where a rate is missing.
     """
     with transaction.atomic(savepoint=locked is None):
         [portfolio] = [locked] if locked is not None else locking.lock_portfolios(portfolio_id)
-        return _fill(portfolio, instrument, quantity, price, fee, source, session_date, rate)
+        there = None if is_new else known(portfolio, source, instrument)
+        if there is not None:
+            return there
+        order = instrument, quantity, price, fee, source, session_date, rate
+        return _fill(portfolio, position, *order)
 
 
 def _fill(
     portfolio: Portfolio,
+    position: Position | None,
     instrument: Instrument,
     quantity: Decimal,
     price: Decimal,
@@ -136,9 +156,6 @@ def _fill(
     session_date: date,
     rate: Decimal | None,
 ) -> Booking:
-    there = known(portfolio, source, instrument)
-    if there is not None:
-        return there
     if portfolio.state == PortfolioState.HALTED:
         raise Conflict("The portfolio is halted.", code="portfolio_halted")
     check_open(portfolio)
@@ -147,11 +164,11 @@ def _fill(
     rate = booking.exchange_rate(portfolio, instrument, rate)
     quantity, fee = nonzero(quantity), to_money(fee * (rate or ONE))
     paid = value_of(quantity, price, instrument, rate)
-    position = running.position_of(portfolio, instrument)
+    position = position or running.position_of(portfolio, instrument)
     running.check_holding(portfolio, position, quantity)
     running.take_cash(portfolio, -(paid + fee))
     realized = running.move(position, instrument, quantity, paid, session_date, fee)
-    position.save()
+    position.save(update_fields=_TOTALS)
     legs = booking.fill_legs(instrument, quantity, paid, fee)
     return booking.append(portfolio, EntryKind.FILL, source, session_date, legs, "", realized, rate)
 

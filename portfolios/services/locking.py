@@ -21,6 +21,19 @@ def lock_portfolios(*ids: UUID) -> list[Portfolio]:
     return found
 
 
+def next_order_number(locked: Portfolio) -> int | None:
+    """The next number of the orders channel of a portfolio locked and read, in one statement.
+
+    None, and nothing is written, where somebody else counted in this transaction since.
+    """
+    before, after = locked.order_events, locked.order_events + 1
+    unmoved = Portfolio.objects.filter(pk=locked.pk, order_events=before)
+    if not unmoved.update(order_events=after):
+        return None
+    locked.order_events = after
+    return after
+
+
 def lock_account(account_id: UUID) -> Account:
     """Lock an account for the rest of the transaction. Raises NotFound."""
     found = Account.objects.select_for_update().filter(pk=account_id).first()

@@ -97,12 +97,14 @@ class ImportsPage(LoginRequiredMixin, View):
             encoding=said["encoding"],
             loose=True,
         )
+        moment = sessions.moment()
         return csv_import.check(
             portfolio_id=portfolio.pk,
             user=me,
             file_name=file.name if file else "pasted.csv",
             file=found,
-            session_date=sessions.moment().session_date,
+            session_date=moment.session_date,
+            running=csv_import.running(moment),
         )
 
     def _context(self, actor: Actor, form: FileForm) -> dict[str, Any]:

@@ -22,11 +22,10 @@ from portfolios.calculations.lots import lots
 from portfolios.choices import EntryKind
 from portfolios.constants import Action
 from portfolios.models import Position
-from portfolios.selectors import access, groups, positions
+from portfolios.selectors import access, groups, holdings, positions
 from portfolios.selectors import position_page as read
 from portfolios.selectors.groups import HeldRow
 from portfolios.selectors.position_page import Booked, Entry, Made
-from portfolios.selectors.positions import Worth
 from portfolios.selectors.tags import NO_POSITION
 from portfolios.selectors.valuation import Valuation
 from portfolios.views import position_tables
@@ -56,19 +55,24 @@ class PositionPage(LoginRequiredMixin, View):
         """Figures, prices with its own trades, tags, bookings."""
         actor = Actor.of(request)
         portfolio, acts = access.portfolio_with_actions(actor, portfolio_id)
-        position = read.one(actor=actor, position_id=position_id)
+        moment, asked = moment_of(request), past_session(request)
+        now = None if asked else holdings.held(portfolio_id=portfolio.pk)
+        position = read.held_one(now, position_id) if now else None
+        position = position or read.one(actor=actor, position_id=position_id)
         if position.portfolio_id != portfolio.pk:
             raise NotFound(NO_POSITION)
-        moment, asked = moment_of(request), past_session(request)
         past = positions.at(portfolio=portfolio, session_date=asked) if asked else None
         if past is not None:
             keep_close(request, past.snapshot)  # the frame around the page shows it too
-        book = _book(past) if asked else read.valued(portfolio, moment)
-        kept = read.kept_tags(position, past)
-        held = read.held_in(position, portfolio, book, kept)
         of = read.followed(position)
         actions = price_chart.actions(instrument=of)
         booked = read.history(position, actions, until=asked)
+        book = past.valuation if past else None
+        if now is not None:
+            traded = read.traded(position, booked, actions, moment.current)
+            book = positions.valued(now, moment, traded)
+        kept = read.kept_tags(position, past)
+        held = read.held_in(position, portfolio, book, kept)
         made, entries = read.made(position, booked), read.entries(position, booked)
         may_tag = asked is None and Action.NOTE in acts
         shown = sessions.at_close(asked) if asked else moment
@@ -97,11 +101,6 @@ class PositionPage(LoginRequiredMixin, View):
             "links": _links(portfolio.pk, position),
         }
         return render_page(request, PAGE, context, panels=PANELS)
-
-
-def _book(past: Worth | None) -> Valuation | None:
-    """What was held at a past close; None before the first snapshot."""
-    return past.valuation if past else None
 
 
 def _title(position: Position, held: HeldRow | None) -> str:

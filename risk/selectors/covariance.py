@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from django.db.models import QuerySet, Subquery
 from numpy.typing import NDArray
 
 from marketdata.selectors import calendar
@@ -65,18 +66,36 @@ def in_force(
     Matrix or None
         None when there is none, or the newest is too old.
     """
-    row = newest(session_date=session_date, kind=kind)
+    return usable(newest(session_date=session_date, kind=kind), session_date, max_age)
+
+
+def usable(
+    row: CovarianceSnapshot | None, session_date: date, max_age: int = MATRIX_MAX_AGE
+) -> Matrix | None:
+    """A stored row as `in_force` answers with it."""
     if row is None:
         return None
-    if kind == CovarianceKind.DAILY and row.session_date < oldest(session_date, max_age):
+    if row.kind == CovarianceKind.DAILY and row.session_date < oldest(session_date, max_age):
         return None
     return of_row(row)
 
 
 def newest(*, session_date: date, kind: str) -> CovarianceSnapshot | None:
     """The stored row behind `in_force`, whatever its age."""
+    return _newest(session_date, kind).first()
+
+
+def newest_by_kind(*, session_date: date) -> dict[str, CovarianceSnapshot]:
+    """The stored rows behind `in_force` of every kind there is: one query."""
+    several = [_newest(session_date, kind).values("pk")[:1] for kind in CovarianceKind.values]
+    rows = CovarianceSnapshot.objects.filter(pk__in=[Subquery(each) for each in several])
+    rows = rows.only("kind", "session_date", "labels", "matrix", "flags", "revision", "method")
+    return {row.kind: row for row in rows}
+
+
+def _newest(session_date: date, kind: str) -> QuerySet[CovarianceSnapshot]:
     rows = CovarianceSnapshot.objects.filter(kind=kind, session_date__lte=session_date)
-    return rows.order_by("-session_date").first()
+    return rows.order_by("-session_date")
 
 
 def of_row(row: CovarianceSnapshot) -> Matrix:

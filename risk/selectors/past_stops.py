@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 from marketdata.choices import InstrumentKind
 from marketdata.selectors import calendar, vix
 from marketdata.selectors.vix import VixLevel
-from portfolios.models import Portfolio, PortfolioSnapshot, Position, PositionSnapshot
+from portfolios.models import Portfolio, Position, PositionSnapshot
 from portfolios.selectors import snapshots
 from risk.calculations.stop_loss import LONG, SHORT, vix_regime
 from risk.choices import StopEventKind, StopState
@@ -80,16 +80,14 @@ def stops(*, portfolios: Iterable[Portfolio], day: date) -> list[PastStop]:
     """
     books = {each.pk: each for each in portfolios}
     newest = snapshots.latest_of(portfolio_ids=books, until=day)
-    return of_snapshots(books=books, newest=newest.values(), day=day)
+    held = PositionSnapshot.objects.filter(snapshot__in=list(newest.values()))
+    return of_lines(books=books, held=held.select_related("instrument", "snapshot"), day=day)
 
 
-def of_snapshots(
-    *, books: Mapping[UUID, Portfolio], newest: Iterable[PortfolioSnapshot], day: date
+def of_lines(
+    *, books: Mapping[UUID, Portfolio], held: Iterable[PositionSnapshot], day: date
 ) -> list[PastStop]:
-    """The same of snapshots that were read before: three queries for any number."""
-    held = PositionSnapshot.objects.filter(snapshot__in=list(newest)).select_related(
-        "instrument", "snapshot"
-    )
+    """The same of lines that were read before with instrument and snapshot: two queries."""
     lines = [each for each in held if each.instrument.kind not in UNTRAILED]
     known = _events(books, day)
     moving = StopLossLevel.objects.filter(portfolio__in=books, session_date=day)

@@ -1,12 +1,12 @@
 """The risk of a portfolio as doors show it: live where there is a live record, else the close."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, Subquery
 
 from marketdata.choices import InstrumentKind, PriceClass
 from marketdata.selectors import calendar, terms
@@ -37,6 +37,8 @@ class Current:
     snapshot: PortfolioSnapshot | None  # what the run measured
     limits: list[LimitInForce]
     is_live: bool  # of the running session
+    names: Mapping[str, str] = field(default_factory=dict)  # of what the run measured, by symbol
+    lines: Sequence[PositionSnapshot] = ()  # of the snapshot, at a past close
 
 
 def latest(
@@ -68,13 +70,29 @@ def _run(
 
 def parts(metric: RiskMetric) -> list[PositionRisk]:
     """The positions of a run with their instruments, by symbol."""
-    found = PositionRisk.objects.filter(metric=metric).select_related("instrument")
+    found = PositionRisk.objects.filter(metric=metric)
+    found = found.select_related("instrument__option__underlying")
     rows = list(found.order_by("instrument__symbol"))
     for each in rows if metric.reason == REVISED else ():
         each.exposure = each.delta_exposure = None
         each.marginal = each.component = each.share = each.isolated = None
         each.reason = REVISED
     return rows
+
+
+def shares(*, portfolio_id: UUID, until: date) -> dict[str, float | None]:
+    """Share of the VaR by symbol in the run that `latest` speaks of: one query."""
+    runs = RiskMetric.objects.filter(portfolio_id=portfolio_id, session_date__lte=until)
+    newest = Subquery(runs.order_by("-session_date").values("pk")[:1])
+    other = PortfolioSnapshot.objects.filter(
+        Q(risk_run=None) | ~Q(risk_run=OuterRef("metric_id")),
+        portfolio_id=portfolio_id,
+        session_date=OuterRef("metric__session_date"),
+        kind=SnapshotKind.ACTUAL,
+    )
+    rows = PositionRisk.objects.filter(metric=newest).annotate(revised=Exists(other))
+    told = rows.values_list("instrument__symbol", "share", "revised")
+    return {symbol: None if revised else share for symbol, share, revised in told}
 
 
 def results(metric: RiskMetric) -> dict[str, VarResult]:
@@ -131,10 +149,12 @@ def current(*, portfolio_id: UUID, moment: Moment) -> Current:
     record = live.load(portfolio_id)
     if record is not None and not _is_of(record, moment):
         record = None
+    held: list[PositionRisk] = []
     if record is None and metric is not None:
-        record = _record(metric, snapshot, limits)
+        held = parts(metric)
+        record = _record(metric, snapshot, limits, held)
     running = record is not None and moment.in_session and record.session_date == moment.playing
-    return Current(record, metric, snapshot, limits, running)
+    return Current(record, metric, snapshot, limits, running, _names(held))
 
 
 def at(*, portfolio_id: UUID, session_date: date) -> Current:
@@ -142,32 +162,50 @@ def at(*, portfolio_id: UUID, session_date: date) -> Current:
     moment = calendar.close_time(session_date)
     limits = limit_rows.in_force(portfolio_id=portfolio_id, as_of=moment)
     metric, snapshot = _run(portfolio_id, session_date, session_date)
-    record = _record(metric, snapshot, limits) if metric is not None else None
-    return Current(record, metric, snapshot, limits, is_live=False)
+    kept = snapshots.lines_and_behind(snapshot=snapshot) if snapshot is not None else None
+    held = parts(metric) if metric is not None else []
+    record = _record(metric, snapshot, limits, held, kept) if metric is not None else None
+    lines = kept[0] if kept is not None else []
+    return Current(record, metric, snapshot, limits, is_live=False, names=_names(held), lines=lines)
+
+
+def _names(held: Iterable[PositionRisk]) -> dict[str, str]:
+    things = [each.instrument for each in held]
+    return {thing.symbol: terms.words_of(thing) or thing.name for thing in things}
+
+
+def _terms(line: PositionRisk | PositionSnapshot) -> Terms | None:
+    """Of an option that was read with its contract."""
+    if line.instrument.kind != InstrumentKind.OPTION:
+        return None
+    contract = getattr(line.instrument, "option", None)
+    return terms.of_contract(contract) if contract is not None else None
 
 
 def of_metric(metric: RiskMetric, limits: list[LimitInForce]) -> PortfolioRisk:
     """A stored run in the shape of the live record, without a line of today."""
-    return _record(metric, _snapshot(metric), limits)
+    return _record(metric, _snapshot(metric), limits, parts(metric))
 
 
 def _record(
-    metric: RiskMetric, snapshot: PortfolioSnapshot | None, limits: list[LimitInForce]
+    metric: RiskMetric,
+    snapshot: PortfolioSnapshot | None,
+    limits: list[LimitInForce],
+    held: Sequence[PositionRisk],
+    kept: tuple[list[PositionSnapshot], Behind] | None = None,
 ) -> PortfolioRisk:
-    held = parts(metric)
+    revised = metric.reason == REVISED
+    if kept is None and revised and snapshot is not None:
+        kept = snapshots.lines_and_behind(snapshot=snapshot)
     prices = NO_PRICES
-    if snapshot is not None:
+    if kept is not None:
+        prices = kept[1]
+    elif snapshot is not None:
         prices = snapshots.behind(snapshots=[snapshot])[snapshot.pk]
-    loss, stress = _losses(metric)
-    lines: Sequence[PositionRisk | PositionSnapshot] = held
-    if metric.reason == REVISED:
-        rows = PositionSnapshot.objects.filter(snapshot=snapshot)
-        lines = list(rows.select_related("instrument"))
-    contracts = terms.of_instruments(
-        each.instrument_id for each in lines if each.instrument.kind == InstrumentKind.OPTION
-    )
+    loss, stress = _losses(metric, snapshot)
+    lines: Sequence[PositionRisk | PositionSnapshot] = kept[0] if kept and revised else held
     marks = {
-        each.instrument.symbol: _mark(each, contracts.get(each.instrument_id))
+        each.instrument.symbol: _mark(each, _terms(each))
         for each in lines
         if each.exposure is not None
     }
@@ -232,8 +270,12 @@ def _snapshot(metric: RiskMetric) -> PortfolioSnapshot | None:
     ).first()
 
 
-def _losses(metric: RiskMetric) -> tuple[float | None, float | None]:
-    """VaR and stressed VaR of a run."""
+def _losses(
+    metric: RiskMetric, snapshot: PortfolioSnapshot | None
+) -> tuple[float | None, float | None]:
+    """VaR and stressed VaR of a run: as its snapshot keeps them, else from its results."""
+    if snapshot is not None and snapshot.risk_run == metric.pk:
+        return snapshot.var_95_1d, snapshot.stressed_var_95_1d
     found = results(metric)
     model, stress = found.get(Method.PARAMETRIC_EWMA), found.get(Method.STRESSED)
     return (model.var if model else None), (stress.var if stress else None)

@@ -14,6 +14,7 @@ from etftrader.core.audit import canonical
 from portfolios.choices import PortfolioState
 from portfolios.models import Portfolio
 from portfolios.selectors import holdings
+from portfolios.selectors.holdings import Book
 from risk.choices import CheckStatus, Measure
 from risk.constants import FRACTION_LOT
 from risk.models import PreTradeCheck
@@ -108,15 +109,17 @@ def judge(
     context: str = "preview",
     by: Actor | None = None,
     denials: Sequence[str] = (),
+    book: Book | None = None,
 ) -> Verdict:
     """Judge one order, or a basket in order, against the book as it stands.
 
     Reads the book and its limits; when it counts, the caller holds the portfolio's lock. Working
-    orders count as done. `denials` are codes the caller found itself (KILL_SWITCH, RATE …).
+    orders count as done. `denials` are codes the caller found itself (KILL_SWITCH, RATE …), `book`
+    is what it read of the portfolio itself, under the same lock.
     Fails closed: an input that is missing, stale, not finite or failed makes the status
     UNAVAILABLE, never APPROVED. A hard limit never blocks a trade that lowers its measure.
     """
-    book = holdings.book_of(portfolio)
+    book = book or holdings.book_of(portfolio)
     limits = {each.measure: each for each in limit_rows.in_force(portfolio_id=portfolio.pk)}
     codes = set(denials) | screen(portfolio, inputs, proposed, book)
     if gate_inputs.PRICES not in inputs.failures:

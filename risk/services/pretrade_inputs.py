@@ -29,6 +29,7 @@ from portfolios.selectors import holdings
 from risk.calculations.trade_bounds import Trade
 from risk.choices import CovarianceKind
 from risk.constants import DEPENDENCY_MAX_S, FILL_ROUNDING, VERDICT_LIFE_S
+from risk.models import CovarianceSnapshot
 from risk.selectors import covariance as matrices
 from risk.selectors.covariance import Matrix
 from risk.services import pretrade_options
@@ -165,23 +166,40 @@ class GateInputs:
         return mark.price if mark else None
 
 
-def gather(*, portfolio_id: UUID, symbols: Iterable[str], moment: Moment) -> GateInputs:
+def gather(
+    *,
+    portfolio_id: UUID,
+    symbols: Iterable[str],
+    moment: Moment,
+    found: Iterable[Instrument] = (),
+    base_currency: str = "",
+) -> GateInputs:
     """Collect the inputs of a verdict. No lock is held; nothing is written.
 
     An input that fails or takes longer than two seconds is named in `failures`. The verdict
     refuses on prices and on the daily and the live matrix. It goes on without the stressed matrix
     and without liquidity: no gate is measured by them, and the document shows nulls and the
     failure. A live matrix that is only absent is a warning: the daily one is in the database, so
-    trading goes on while the live store is away.
+    trading goes on while the live store is away. Instruments and the portfolio's currency that the
+    caller has read a moment ago are not asked again.
     """
+    # as `instruments.by_symbols` would find them
+    known = {each.symbol: each for each in found if each.owner_id is None}
     with _patience():
-        return _gather(portfolio_id, {symbol.upper() for symbol in symbols}, moment)
+        asked = {symbol.upper() for symbol in symbols}
+        return _gather(portfolio_id, asked, moment, known, base_currency)
 
 
-def _gather(portfolio_id: UUID, asked: set[str], moment: Moment) -> GateInputs:
+def _gather(
+    portfolio_id: UUID,
+    asked: set[str],
+    moment: Moment,
+    known: Mapping[str, Instrument],
+    base_currency: str,
+) -> GateInputs:
     failures = Failures()
     warnings: list[str] = []
-    found = _guarded(PRICES, failures, lambda: _instruments(portfolio_id, asked)) or {}
+    found = _guarded(PRICES, failures, lambda: _instruments(portfolio_id, asked, known)) or {}
     marks = _guarded(
         PRICES,
         failures,
@@ -192,28 +210,19 @@ def _gather(portfolio_id: UUID, asked: set[str], moment: Moment) -> GateInputs:
         ),
     )
     base, rates = _guarded(
-        PRICES, failures, lambda: _rates(portfolio_id, found.values(), moment)
+        PRICES, failures, lambda: _rates(portfolio_id, base_currency, found.values(), moment)
     ) or ("", exchange_rates.NONE)
     options = {i.pk: s for s, i in found.items() if i.kind == InstrumentKind.OPTION}
     contracts = _guarded(PRICES, failures, lambda: terms.of_instruments(options)) or {}
     living = _guarded(
         OPTIONS, failures, lambda: pretrade_options.models(options=options, moment=moment)
     )
-    daily = _guarded(
-        COVARIANCE, failures, lambda: _finite(matrices.in_force(session_date=moment.session_date))
-    )
+    daily, stressed = _matrices(moment.session_date, failures)
     live = None
     if moment.in_session and moment.bar > 0:
         live = _guarded(LIVE, failures, lambda: _live(moment))
         if live is None and LIVE not in failures:
             warnings.append("LIVE_MATRIX_ABSENT")
-    stressed = _guarded(
-        STRESSED,
-        failures,
-        lambda: _finite(
-            matrices.in_force(session_date=moment.session_date, kind=CovarianceKind.STRESSED)
-        ),
-    )
     costs = _guarded(
         LIQUIDITY,
         failures,
@@ -270,22 +279,51 @@ def age_s(mark: Mark, now: datetime) -> float | None:
     return None if mark.as_of is None else (now - mark.as_of).total_seconds()
 
 
-def _instruments(portfolio_id: UUID, asked: set[str]) -> dict[str, Instrument]:
+def _instruments(
+    portfolio_id: UUID, asked: set[str], known: Mapping[str, Instrument]
+) -> dict[str, Instrument]:
     held = {each.symbol: each for each in holdings.held_instruments(portfolio_id=portfolio_id)}
-    rest = asked - set(held)
-    found = {each.symbol: each for each in instruments.by_symbols(rest).values()} if rest else {}
+    found = {symbol: each for symbol, each in known.items() if symbol in asked}
+    rest = asked - set(held) - set(found)
+    if rest:
+        found |= {each.symbol: each for each in instruments.by_symbols(rest).values()}
     return {**found, **held}
 
 
-def _rates(portfolio_id: UUID, found: Iterable[Instrument], moment: Moment) -> tuple[str, Rates]:
+def _rates(
+    portfolio_id: UUID, base: str, found: Iterable[Instrument], moment: Moment
+) -> tuple[str, Rates]:
     """The book's currency, and the rates to it of the moment the prices are of."""
-    rows = Portfolio.objects.filter(pk=portfolio_id).values_list("base_currency", flat=True)
-    base = rows.get()
+    if not base:
+        rows = Portfolio.objects.filter(pk=portfolio_id).values_list("base_currency", flat=True)
+        base = rows.get()
     currencies = {base, *(each.currency for each in found)}
     if moment.in_session:
         return base, exchange_rates.live(currencies=currencies, moment=moment)
     day = moment.session_date
     return base, exchange_rates.closing(currencies=currencies, session_date=day)
+
+
+def _matrices(day: date, failures: "Failures") -> tuple[Matrix | None, Matrix | None]:
+    """The daily and the stressed matrix, by one query; each fails for itself."""
+    rows = _guarded(COVARIANCE, failures, lambda: _rows(day))
+
+    def read(kind: str) -> Matrix | None:
+        if rows is None:
+            return _finite(matrices.in_force(session_date=day, kind=kind))
+        return _finite(matrices.usable(rows.get(kind), day))
+
+    daily = None
+    if COVARIANCE not in failures:
+        daily = _guarded(COVARIANCE, failures, lambda: read(CovarianceKind.DAILY))
+    return daily, _guarded(STRESSED, failures, lambda: read(CovarianceKind.STRESSED))
+
+
+def _rows(day: date) -> dict[str, CovarianceSnapshot] | None:
+    try:
+        return matrices.newest_by_kind(session_date=day)
+    except ValueError:
+        return None  # one of them is damaged: each is read alone
 
 
 def _live(moment: Moment) -> Matrix | None:

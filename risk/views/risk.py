@@ -11,7 +11,6 @@ from django.views import View
 
 from etftrader.core.actor import Actor
 from etftrader.core.pages import render_page
-from marketdata.choices import InstrumentKind
 from marketdata.models import Instrument
 from marketdata.selectors import sessions, terms, vix
 from portfolios.constants import Action
@@ -38,7 +37,7 @@ class RiskPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, portfolio_id: UUID) -> HttpResponse:
         """The newest figures, live while a session plays."""
         actor = Actor.of(request)
-        portfolio = access.portfolio_for(actor, portfolio_id)
+        portfolio, allowed = access.portfolio_with_actions(actor, portfolio_id)
         past = past_session(request)
         moment = shown_moment(request)
         if past is None:
@@ -46,10 +45,11 @@ class RiskPage(LoginRequiredMixin, View):
             levels = stops.levels(portfolio_id=portfolio.pk)
         else:
             found, levels = var.at(portfolio_id=portfolio.pk, session_date=past), []
+        if found.snapshot and found.snapshot.session_date == moment.session_date:
             keep_close(request, found.snapshot)  # the frame around the page shows it too
         trailed = _trailed(portfolio, found, past) if past else []
         regime = _regime(portfolio, moment, levels)
-        acts = access.actions_of(actor, portfolio) if past is None else frozenset()
+        acts = allowed if past is None else frozenset()
         checks = alert_rows.checks(portfolio_id=portfolio.pk, contexts=COUNTED, session=past)
         alerts = (
             alert_rows.of_portfolio(portfolio_id=portfolio.pk)
@@ -58,9 +58,8 @@ class RiskPage(LoginRequiredMixin, View):
         )
         url = reverse("risk", kwargs={"portfolio_id": portfolio.pk})
         held = [each["symbol"] for each in found.record.risk["components"]] if found.record else []
-        named = {each.symbol: each.name for each in trailed} | {
-            each.instrument.symbol: each.instrument.name for each in levels
-        }
+        named = {each.symbol: each.name for each in trailed} | dict(found.names)
+        named |= {each.instrument.symbol: each.instrument.name for each in levels}
         rows = blocks.limits(found.record)
         context = {
             "portfolio": portfolio,
@@ -103,21 +102,17 @@ def _trailed(portfolio: Portfolio, found: var.Current, day: date) -> list[past_s
     """The stops of a past close: of the lines its run measured, else of the last ones before it."""
     if found.snapshot is None:
         return past_stops.stops(portfolios=[portfolio], day=day)
-    books = {portfolio.pk: portfolio}
-    return past_stops.of_snapshots(books=books, newest=[found.snapshot], day=day)
+    return past_stops.of_lines(books={portfolio.pk: portfolio}, held=found.lines, day=day)
 
 
 def _names(actor: Actor, symbols: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
-    """Names of what is held; most of them came with the stops."""
+    """Names of what is held; most of them came with the figures or the stops."""
     names = dict(known)
     missing = [each for each in symbols if each not in names]
     if missing:
         found = Instrument.objects.for_actor(actor).filter(symbol__in=missing)
-        rows = list(found.values_list("pk", "symbol", "name", "kind"))
-        names.update({symbol: name for _, symbol, name, _ in rows})
-        options = {pk: symbol for pk, symbol, _, kind in rows if kind == InstrumentKind.OPTION}
-        contracts = terms.of_instruments(options)
-        names.update({options[key]: each.words for key, each in contracts.items()})
+        for each in found.select_related("option__underlying"):
+            names[each.symbol] = terms.words_of(each) or each.name
     return names
 
 

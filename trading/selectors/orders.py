@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 
 from etftrader.core.actor import Actor
+from portfolios.models import Portfolio
 from risk.services.pretrade import ProposedTrade
 from trading.calculations import matching, order_states
 from trading.calculations.matching import Terms
 from trading.choices import BasketKind, TimeInForce
 from trading.constants import REASON_WORDS
-from trading.models import Order, OrderEvent
+from trading.models import CostModel, Order, OrderEvent
+from trading.selectors import halts
 
 WORKING = tuple(sorted(order_states.OPEN))
+CHECKED = ("base_currency", "tracking_mode", "whole_shares")  # what a ticket is checked with
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,24 @@ class Waiting:
     symbol: str
     terms: Terms
     since: datetime  # what came no later may neither trigger nor fill it
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a portfolio has around a new order; what is not there is not asked for."""
+
+    base_currency: str
+    has_working: bool
+    has_costs: bool  # of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides about a new order beside the books."""
+
+    has_twin: bool  # an order of that name
+    has_working: bool
+    is_halted: bool  # for everybody
 
 
 def visible(actor: Actor) -> QuerySet[Order]:
@@ -75,6 +96,27 @@ def working(
     return [
         proposed(order) for order in rows.select_related("instrument").order_by("created_at", "pk")
     ]
+
+
+def begun(*, portfolio_id: UUID) -> tuple[Portfolio, Surroundings] | None:
+    """A portfolio and what is around it, before any lock: one query."""
+    costs = Exists(CostModel.objects.filter(portfolio_id=portfolio_id))
+    rows = Portfolio.objects.filter(pk=portfolio_id).only(*CHECKED)
+    for row in rows.annotate(has_working=_any_working(portfolio_id), has_costs=costs):
+        return row, Surroundings(row.base_currency, row.has_working, row.has_costs)
+    return None
+
+
+def standing(*, portfolio_id: UUID, client_order_id: str) -> Standing:
+    """What stands in the way of a new order, or waits before it, under the lock: one query."""
+    twins = Order.objects.filter(portfolio_id=portfolio_id, client_order_id=client_order_id)
+    rows = Portfolio.objects.filter(pk=portfolio_id)
+    columns = Exists(twins), _any_working(portfolio_id), Exists(halts.open_rows())
+    return Standing(*rows.values_list(*columns).get())
+
+
+def _any_working(portfolio_id: UUID) -> Exists:
+    return Exists(Order.objects.filter(portfolio_id=portfolio_id, state__in=WORKING))
 
 
 def terms(order: Order) -> Terms:

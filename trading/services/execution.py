@@ -12,6 +12,7 @@ from django.db import transaction
 
 from etftrader.core import clock
 from etftrader.core.actor import Actor, system
+from etftrader.core.events import together
 from etftrader.core.money import to_money
 from marketdata.choices import Source
 from marketdata.models import Instrument
@@ -19,7 +20,7 @@ from marketdata.selectors import calendar
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
 from portfolios.choices import PortfolioState, TrackingMode
-from portfolios.models import Portfolio
+from portfolios.models import Portfolio, Position
 from portfolios.services import ledger, locking
 from risk.choices import CheckStatus
 from risk.services import pretrade
@@ -36,6 +37,7 @@ from trading.services.gate import Prepared
 CONTEXT = "fill"
 
 
+@together()
 def book(
     *,
     order: Order,
@@ -47,12 +49,13 @@ def book(
     by: Actor,
     rate: Decimal | None = None,
     locked: Portfolio | None = None,
+    position: Position | None = None,
 ) -> Trade:
     """Write one fill: the ledger first, then order and trade; all or nothing.
 
-    The caller holds the portfolio's lock, and hands over what it read under it. A new order is
-    born filled, a waiting one moves on. `rate` is the book's money for one unit of the
-    instrument's currency, where that is another one.
+    The caller holds the portfolio's lock, and hands over what it read under it and what nobody has
+    written since. A new order is born filled, a waiting one moves on. `rate` is the book's money
+    for one unit of the instrument's currency, where that is another one.
     """
     assert fill.price is not None
     trade_id = uuid.uuid4()
@@ -67,6 +70,8 @@ def book(
         session_date=session_date,
         rate=rate,
         locked=locked,
+        position=position,
+        is_new=True,
     )
     done = order.filled_quantity + fill.quantity
     paid = (order.average_price or Decimal(0)) * order.filled_quantity
@@ -77,9 +82,9 @@ def book(
     detail = {"trade": str(trade_id), "quantity": live.amount(fill.quantity)}
     if order._state.adding:
         order.state = state
-        event = transitions.born(order, by=by, as_of=executed_at, **detail)
+        event = transitions.born(order, locked, by=by, as_of=executed_at, **detail)
     else:
-        event = transitions.move(order, state, by=by, as_of=executed_at, **detail)
+        event = transitions.move(order, state, locked, by=by, as_of=executed_at, **detail)
     trade = Trade(
         id=trade_id,
         order=order,
@@ -226,6 +231,7 @@ def _try(waiting: Waiting, prepared: Prepared, bar: Bar, moment: Moment) -> Trad
         by=by,
         rate=prepared.rate,
         locked=portfolio,
+        position=judged.position,
     )
 
 

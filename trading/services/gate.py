@@ -12,6 +12,8 @@ from marketdata.models import Instrument
 from marketdata.selectors.prices import Mark
 from marketdata.selectors.sessions import Moment
 from portfolios.models import Portfolio, Position
+from portfolios.selectors import holdings
+from portfolios.selectors.holdings import Book
 from risk.services import pretrade
 from risk.services.pretrade import CostEstimate, GateInputs, ProposedTrade, Verdict
 from trading.calculations import fills, matching
@@ -27,6 +29,7 @@ from trading.constants import (
     PRICE_COLLAR,
 )
 from trading.selectors import costs, halts, orders
+from trading.selectors.orders import Surroundings
 
 ZERO = Decimal(0)
 
@@ -55,6 +58,7 @@ class Judged:
 
     verdict: Verdict
     attempt: Attempt
+    position: Position | None = None  # what is held of the instrument, as it was judged
 
     @property
     def match(self) -> Match:
@@ -68,16 +72,30 @@ class Judged:
 
 
 def prepare(
-    *, portfolio_id: UUID, instruments: Iterable[Instrument], moment: Moment
+    *,
+    portfolio_id: UUID,
+    instruments: Iterable[Instrument],
+    moment: Moment,
+    around: Surroundings | None = None,
 ) -> dict[str, Prepared]:
     """Gather prices, matrices, liquidity and costs for one portfolio, by symbol.
 
     What waits there already counts as done in every verdict, so its symbols are gathered too.
+    `around` is what the caller has read of the portfolio a moment ago.
     """
     asked = {each.symbol: each for each in instruments}
-    symbols = orders.working_symbols(portfolio_id=portfolio_id) | set(asked)
-    inputs = pretrade.gather(portfolio_id=portfolio_id, symbols=symbols, moment=moment)
-    rates = costs.rates(costs.row(portfolio_id=portfolio_id))
+    symbols = set(asked)
+    if around is None or around.has_working:
+        symbols |= orders.working_symbols(portfolio_id=portfolio_id)
+    inputs = pretrade.gather(
+        portfolio_id=portfolio_id,
+        symbols=symbols,
+        moment=moment,
+        found=asked.values(),
+        base_currency=around.base_currency if around is not None else "",
+    )
+    has_costs = around is None or around.has_costs
+    rates = costs.rates(costs.row(portfolio_id=portfolio_id) if has_costs else None)
     return {symbol: _prepared(instrument, inputs, rates) for symbol, instrument in asked.items()}
 
 
@@ -91,13 +109,19 @@ def judge(
     context: str,
     by: Actor,
     bar: Bar | None = None,
+    halted: bool | None = None,
 ) -> Judged:
     """Judge an order, and with a bar the very fill: it needs its cash and shares at hand.
 
     An order that waits is judged as if it paid its limit, one that fills at its reference price.
-    When it counts, the caller holds the portfolio's lock.
+    When it counts, the caller holds the portfolio's lock; who has asked under it whether trading
+    is `halted` says so.
     """
-    denials = [KILL_SWITCH] if halts.in_force() is not None else []
+    if halted is None:
+        halted = halts.in_force() is not None
+    denials = [KILL_SWITCH] if halted else []
+    book, positions = holdings.held_of(portfolio)
+    position = positions.get(prepared.instrument.pk)
     attempt, absurd = try_bar(prepared, terms, quantity, bar)
     denials += absurd
     asked = ProposedTrade(
@@ -107,14 +131,15 @@ def judge(
         pays=paying(prepared, terms, attempt),
         order_type=terms.order_type,
     )
-    verdict = _judge(portfolio, prepared, asked, working, context, by, denials)
+    rest = context, by, book
+    verdict = _judge(portfolio, prepared, asked, working, denials, *rest)
     if prepared.market.last is None:
-        return Judged(verdict, attempt)
+        return Judged(verdict, attempt, position)
     fill = attempt.fill
     if verdict.approved and fill is not None:
         found = objections(
             cash=portfolio.cash,
-            units=held(portfolio, prepared.instrument),
+            units=position.quantity if position is not None else ZERO,
             allow_short=portfolio.allow_short,
             side=terms.side,
             attempt=attempt,
@@ -123,13 +148,13 @@ def judge(
         if portfolio.allow_short and working:
             # what waits may never come: the margin has to be there without it as well
             now = replace(asked, quantity=fill.quantity)
-            alone = _judge(portfolio, prepared, now, (), context, by, ())
+            alone = _judge(portfolio, prepared, now, (), (), *rest)
             found += [MARGIN] if MARGIN in alone.reasons else []
         if found:
-            verdict = _judge(portfolio, prepared, asked, working, context, by, found)
+            verdict = _judge(portfolio, prepared, asked, working, found, *rest)
     if not absurd:
         verdict.document["pricing"][0] |= split(prepared, fill or whole(prepared, asked))
-    return Judged(verdict, attempt)
+    return Judged(verdict, attempt, position)
 
 
 def _prepared(instrument: Instrument, inputs: GateInputs, rates: Rates) -> Prepared:
@@ -182,9 +207,10 @@ def _judge(
     prepared: Prepared,
     asked: ProposedTrade,
     working: Sequence[ProposedTrade],
+    denials: Sequence[str],
     context: str,
     by: Actor,
-    denials: Sequence[str],
+    book: Book,
 ) -> Verdict:
     return pretrade.judge(
         portfolio=portfolio,
@@ -195,6 +221,7 @@ def _judge(
         context=context,
         by=by,
         denials=denials,
+        book=book,
     )
 
 

@@ -24,6 +24,7 @@ from trading.constants import CONFLICT as BOOK_CHANGED
 from trading.models import Order
 from trading.selectors import bars
 from trading.selectors import orders as read
+from trading.selectors.orders import Surroundings
 from trading.services import execution, gate, sizing, tickets, transitions
 from trading.services.gate import Judged, Prepared
 from trading.services.tickets import Ticket
@@ -67,7 +68,7 @@ def submit(
         if isinstance(answer, Order):
             return answer
         # sized already: a market that moves on does not change what was asked for
-        inputs = _gathered(portfolio_id, inputs.ticket, inputs.prepared.instrument, answer)
+        inputs = _gathered(portfolio_id, inputs.ticket, inputs.prepared.instrument, answer, None)
     raise AssertionError("the second pass decides")
 
 
@@ -76,8 +77,9 @@ def gather(*, portfolio_id: UUID, ticket: Ticket, by: Actor, moment: Moment) -> 
 
     Raises BadInput and NotFound like `submit`.
     """
-    ticket, instrument = _checked(portfolio_id, ticket, by)
-    return _gathered(portfolio_id, ticket, instrument, moment)
+    portfolio, around = _begun(portfolio_id)
+    ticket, instrument = _checked(portfolio, ticket, by)
+    return _gathered(portfolio_id, ticket, instrument, moment, around)
 
 
 def gather_many(
@@ -85,14 +87,17 @@ def gather_many(
 ) -> list[Ready | DomainError]:
     """`gather` for many orders of one portfolio at once: each with its inputs, or its refusal."""
     started = time.monotonic()
+    portfolio, around = _begun(portfolio_id)
     found: list[tuple[Ticket, Instrument] | DomainError] = []
     for ticket in tickets:
         try:
-            found.append(_checked(portfolio_id, ticket, by))
+            found.append(_checked(portfolio, ticket, by))
         except DomainError as error:
             found.append(error)
     known = {each[1].symbol: each[1] for each in found if isinstance(each, tuple)}
-    prepared = gate.prepare(portfolio_id=portfolio_id, instruments=known.values(), moment=moment)
+    prepared = gate.prepare(
+        portfolio_id=portfolio_id, instruments=known.values(), moment=moment, around=around
+    )
     portfolio = Portfolio.objects.get(pk=portfolio_id)
     return [_ready(each, prepared, portfolio, moment, started) for each in found]
 
@@ -161,26 +166,34 @@ def cancel(
     return order
 
 
-def _checked(portfolio_id: UUID, ticket: Ticket, by: Actor) -> tuple[Ticket, Instrument]:
-    portfolio = Portfolio.objects.filter(pk=portfolio_id).first()
-    if portfolio is None:
+def _begun(portfolio_id: UUID) -> tuple[Portfolio, Surroundings]:
+    found = read.begun(portfolio_id=portfolio_id)
+    if found is None:
         raise NotFound("There is no such portfolio.")
+    return found
+
+
+def _checked(portfolio: Portfolio, ticket: Ticket, by: Actor) -> tuple[Ticket, Instrument]:
     ledger.check_keeps_trades(portfolio)
     return tickets.checked(ticket=ticket, whole_shares=portfolio.whole_shares, by=by)
 
 
-def _gathered(portfolio_id: UUID, ticket: Ticket, instrument: Instrument, moment: Moment) -> Ready:
+def _gathered(
+    portfolio_id: UUID,
+    ticket: Ticket,
+    instrument: Instrument,
+    moment: Moment,
+    around: Surroundings | None,
+) -> Ready:
     started = time.monotonic()
-    prepared = _prepared(portfolio_id, instrument, moment)
+    found = gate.prepare(
+        portfolio_id=portfolio_id, instruments=[instrument], moment=moment, around=around
+    )
+    prepared = found[instrument.symbol]
     if ticket.quantity is None:
         portfolio = Portfolio.objects.get(pk=portfolio_id)
         ticket = sizing.sized(ticket, prepared, portfolio)
     return Ready(ticket, prepared, moment, started)
-
-
-def _prepared(portfolio_id: UUID, instrument: Instrument, moment: Moment) -> Prepared:
-    found = gate.prepare(portfolio_id=portfolio_id, instruments=[instrument], moment=moment)
-    return found[instrument.symbol]
 
 
 @transaction.atomic
@@ -196,7 +209,9 @@ def _decide(
     if portfolio.status != PortfolioStatus.ACTIVE:
         raise Conflict("The portfolio is closed.", code="portfolio_closed")
     ledger.check_keeps_trades(portfolio)
-    refuse_twin(portfolio_id, ticket.client_order_id)
+    standing = read.standing(portfolio_id=portfolio_id, client_order_id=ticket.client_order_id)
+    if standing.has_twin:
+        refuse_twin(portfolio_id, ticket.client_order_id)
     if market_clock is not None:
         now = market_clock()
         if pretrade.is_stale(prepared.inputs, now):
@@ -206,10 +221,11 @@ def _decide(
         prepared=prepared,
         terms=ticket.terms,
         quantity=ticket.units,
-        working=read.working(portfolio_id=portfolio_id),
+        working=read.working(portfolio_id=portfolio_id) if standing.has_working else (),
         context=CONTEXT,
         by=by,
         bar=bars.at_once(prepared.instrument, prepared.mark, moment),
+        halted=standing.is_halted,
     )
     if market_clock is not None and BOOK_CHANGED in judged.verdict.reasons:
         return market_clock()
@@ -225,7 +241,7 @@ def _decide(
     if not judged.verdict.approved:
         order.state = OrderState.REJECTED
         order.reasons = list(judged.verdict.reasons)
-        transitions.born(order, by=by, as_of=moment.as_of, reasons=order.reasons)
+        transitions.born(order, portfolio, by=by, as_of=moment.as_of, reasons=order.reasons)
     else:
         take(order, judged, prepared, moment, by, portfolio)
     return order
@@ -245,7 +261,7 @@ def take(
         order.triggered_at = at
     if judged.fill is None or judged.fill.remaining:
         order.state = OrderState.ACCEPTED
-        transitions.born(order, by=by, as_of=moment.as_of)
+        transitions.born(order, portfolio, by=by, as_of=moment.as_of)
     if judged.fill is None:
         return
     bar = bars.at_once(prepared.instrument, prepared.mark, moment)
@@ -261,6 +277,8 @@ def take(
         by=by,
         rate=prepared.rate,
         locked=portfolio,
+        # only of an order of its own: before a basket's leg others may have filled
+        position=judged.position if isinstance(judged, Judged) else None,
     )
 
 

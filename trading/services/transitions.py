@@ -2,29 +2,45 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from etftrader.core import audit, clock
 from etftrader.core.actor import Actor
 from etftrader.core.errors import Conflict
-from portfolios.services import portfolios
+from portfolios.models import Portfolio
+from portfolios.services import locking, portfolios
 from trading import live
 from trading.calculations import order_states
 from trading.models import Order, OrderEvent
 from trading.selectors import orders as read
 
 
-def born(order: Order, *, by: Actor, as_of: datetime, **detail: Any) -> OrderEvent:
-    """Write a new order in its first state; the caller holds the portfolio's lock."""
+def born(
+    order: Order, locked: Portfolio | None = None, /, *, by: Actor, as_of: datetime, **detail: Any
+) -> OrderEvent:
+    """Write a new order in its first state; the caller holds the portfolio's lock.
+
+    `locked` is the portfolio's row as it was read under the lock, where the caller has it.
+    """
     if not order_states.may_follow(None, order.state):
         raise Conflict(f"An order cannot begin as {order.state}.", state=order.state)
     order.save(force_insert=True)
-    return _note(order, "", by, as_of, detail)
+    return _note(order, "", by, as_of, detail, locked=locked)
 
 
-def move(order: Order, state: str, *, by: Actor, as_of: datetime, **detail: Any) -> OrderEvent:
+def move(
+    order: Order,
+    state: str,
+    locked: Portfolio | None = None,
+    /,
+    *,
+    by: Actor,
+    as_of: datetime,
+    **detail: Any,
+) -> OrderEvent:
     """Move an order on, with whatever the caller changed on it.
 
-    The caller holds the portfolio's lock and has re-read the order under it.
+    The caller holds the portfolio's lock and has re-read the order under it; `locked` as `born`.
     Raises Conflict with the present state when the move does not exist.
     """
     before = order.state
@@ -33,7 +49,7 @@ def move(order: Order, state: str, *, by: Actor, as_of: datetime, **detail: Any)
     order.state = state
     order.version += 1
     order.save()
-    return _note(order, before, by, as_of, detail)
+    return _note(order, before, by, as_of, detail, locked=locked)
 
 
 def amended(order: Order, act: str, *, by: Actor, as_of: datetime, **detail: Any) -> OrderEvent:
@@ -78,10 +94,11 @@ def _note(
     detail: dict[str, Any],
     *,
     word: str = "",
+    locked: Portfolio | None = None,
 ) -> OrderEvent:
     event = OrderEvent(
         portfolio_id=order.portfolio_id,
-        number=portfolios.next_order_number(order.portfolio_id),
+        number=_number(order.portfolio_id, locked),
         order=order,
         from_state=before,
         to_state=order.state,
@@ -110,6 +127,11 @@ def _note(
     )
     live.publish_order(order, event)
     return event
+
+
+def _number(portfolio_id: UUID, locked: Portfolio | None) -> int:
+    number = locking.next_order_number(locked) if locked is not None else None
+    return number or portfolios.next_order_number(portfolio_id)
 
 
 def _prices(order: Order) -> dict[str, str]:

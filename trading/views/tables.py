@@ -17,7 +17,10 @@ from trading.models import Order, Trade
 from trading.selectors import orders as read
 from trading.selectors import trades as fills
 
-AGAIN = ("ticker", "side", "quantity", "price", "trade_date", "fee", "reference")
+AGAIN = (
+    *("ticker", "side", "quantity", "price", "trade_date", "executed_at"),
+    *("fee", "reference", "reversed_by"),
+)
 
 
 def orders(
@@ -239,18 +242,18 @@ def _trade(
     }
 
 
-def _again(trade: Trade, at: datetime | None) -> dict[str, Any] | None:
-    """The fill as an import reads it; what was taken back is none."""
-    if _undone(trade, at):
-        return None
+def _again(trade: Trade, at: datetime | None) -> dict[str, Any]:
+    """The fill as an import reads it; what was taken back says so, and is not booked."""
     return {
         "ticker": trade.instrument.symbol,
         "side": trade.side.upper(),
         "quantity": trade.quantity,
         "price": trade.price,
         "trade_date": trade.session_date.isoformat(),
+        "executed_at": trade.executed_at.isoformat(),
         "fee": trade.commission,
         "reference": str(trade.pk),
+        "reversed_by": _undone(trade, at),
     }
 
 

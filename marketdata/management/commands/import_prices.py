@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from etftrader.core.errors import DomainError
 from marketdata.selectors import sessions
-from marketdata.services import price_import
+from marketdata.services import price_import, universes
 
 MOST_SHOWN = 100
 
@@ -43,6 +43,8 @@ class Command(BaseCommand):
             raise CommandError(f"{told.name} was not imported: {told.reason}")
         if told.created:
             self.stdout.write(f"new symbols: {', '.join(told.created)}")
+        for each in universes.assumed(told.created):
+            self.stdout.write(f"{each}: {universes.ASSUMED}")
         self.stdout.write(
             f"{told.name}: {told.rows} lines of {told.kind} up to {until}, {told.written} rows "
             f"written, {told.held} held back, {told.refused} refused, "

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from marketdata.providers.bundled import BundledProvider
-from marketdata.providers.reference import DATA, NOTICE, instrument_rows, liquidity_rows, smile_rows
+from marketdata.providers.reference import (
+    DATA,
+    NOTICE,
+    instrument_rows,
+    known_funds,
+    liquidity_rows,
+    smile_rows,
+)
 from marketdata.selectors import calendar
 
 WHOLE = BundledProvider(until=date(2022, 12, 28))
@@ -234,3 +241,16 @@ def test_the_notice_names_every_source_and_the_warning():
 
 def test_the_shipped_data_stays_small():
     assert sum(path.stat().st_size for path in DATA.iterdir()) < 1_000_000
+
+
+def test_known_funds_say_of_the_bundle_what_its_own_table_says():
+    known, funds = (
+        known_funds(),
+        {row.symbol: row for row in instrument_rows() if row.kind == "etf"},
+    )
+
+    assert {"VTV", "VUG", "SLY"} <= known.keys()
+    assert not known.keys() & {row.symbol for row in instrument_rows() if row.kind != "etf"}
+    assert funds.keys() <= known.keys()
+    for symbol, row in funds.items():
+        assert known[symbol] == (row.name, row.asset_class), symbol

@@ -13,7 +13,7 @@ from etftrader.core.records import AuditEvent
 from etftrader.testing.yahoo_server import YahooServer
 from marketdata.models import Instrument, Universe, UniverseMember
 from marketdata.selectors import coverage
-from marketdata.services import price_sync, universes
+from marketdata.services import price_sync, resolving, universes
 
 pytestmark = pytest.mark.django_db
 BY = system("tests")
@@ -167,13 +167,47 @@ def test_a_symbol_only_files_name_takes_the_words_of_the_shipped_table(
     settings.MARKETDATA_PROVIDER, settings.CSV_FOLDER = "csv", str(tmp_path)
     (tmp_path / "a.csv").write_text(
         "date,symbol,close\n2020-06-30,SPY,300\n2020-06-30,NEWCO,7\n2020-06-30,^XYZ,1200\n"
+        "2020-06-30,VTV,100\n2020-06-30,GLD,167\n"
     )
 
-    assert universes.discover(until=TUESDAY) == ["NEWCO", "SPY", "^XYZ"]
+    assert universes.discover(until=TUESDAY) == ["GLD", "NEWCO", "SPY", "VTV", "^XYZ"]
     assert universes.discover(until=TUESDAY) == []
     kinds = dict(Instrument.objects.values_list("symbol", "kind"))
-    assert kinds == {"NEWCO": "stock", "SPY": "etf", "^XYZ": "index"}
+    assert kinds == {
+        "GLD": "etf",
+        "NEWCO": "stock",
+        "SPY": "etf",
+        "VTV": "etf",
+        "^XYZ": "index",
+    }
+    classes = dict(Instrument.objects.values_list("symbol", "asset_class"))
+    assert (classes["NEWCO"], classes["VTV"]) == (universes.UNKNOWN, "equity")
+    assert (classes["GLD"], Instrument.objects.get(symbol="VTV").name) == (
+        "commodity",
+        "Vanguard Value",
+    )
+    assert universes.assumed(kinds) == ["NEWCO"]
     spy = Instrument.objects.get(symbol="SPY")
     assert spy.name != "SPY"
     assert spy.price_basis == "close"
     assert universes.add(symbol="ZZZ", session_date=TUESDAY, by=BY).reason == "csv: no file has it"
+
+
+def test_a_guess_is_told_where_a_symbol_is_looked_up(settings: Any, tmp_path: Path) -> None:
+    settings.MARKETDATA_PROVIDER, settings.CSV_FOLDER = "csv", str(tmp_path)
+    (tmp_path / "a.csv").write_text("date,symbol,close\n2020-06-30,NEWCO,7\n2020-06-30,VUG,200\n")
+
+    told = {
+        symbol: universes.find(symbol=symbol, session_date=TUESDAY) for symbol in ("NEWCO", "VUG")
+    }
+    assert {symbol: each.reason for symbol, each in told.items()} == {
+        "NEWCO": universes.ASSUMED,
+        "VUG": "",
+    }
+    Instrument.objects.all().delete()
+    outcomes = {
+        each.item: each.reason
+        for each in resolving.bring_in(symbols=["NEWCO", "VUG"], session_date=TUESDAY)
+    }
+    assert universes.ASSUMED in outcomes["NEWCO"]
+    assert universes.ASSUMED not in outcomes["VUG"]

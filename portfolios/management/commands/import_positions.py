@@ -43,7 +43,7 @@ class Command(BaseCommand):
         )
         if owner is None:
             raise CommandError("There is no such portfolio.")
-        session = sessions.latest()
+        moment = sessions.moment()
         try:
             file = csv_import.read(
                 data=options["file"].read_bytes(),
@@ -56,14 +56,15 @@ class Command(BaseCommand):
                 user=owner.user,
                 file_name=options["file"].name,
                 file=file,
-                session_date=session,
+                session_date=moment.session_date,
+                running=csv_import.running(moment),
             )
             if options["commit"]:
                 batch = import_booking.commit(
                     batch_id=batch.pk,
                     partial=options["partial"],
                     by=Actor.of_user(owner.user),
-                    session_date=session,
+                    session_date=moment.session_date,
                 )
         except (DomainError, OSError) as error:
             raise CommandError(str(error)) from error

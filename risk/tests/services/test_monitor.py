@@ -132,7 +132,7 @@ def test_what_is_brought_in_or_paid_in_while_a_session_plays_is_no_gain(stage):
     nav = float(after.value["nav"]) - float(before.value["nav"])
     assert nav == pytest.approx(worth + 5_000, abs=0.02)
     # and the page that values the book now says the same
-    flow = holdings.flows(portfolio_id=portfolio.pk, after=factories.START, until=PLAYED)
+    flow = holdings.flows_of(after={portfolio.pk: factories.START}, until=PLAYED)[portfolio.pk]
     assert flow == Decimal(300) * Decimal("131.5") + 5_000
 
 

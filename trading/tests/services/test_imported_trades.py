@@ -206,3 +206,74 @@ def test_a_time_that_is_none_or_of_another_day_is_an_error(book, time, code):
 
     row = batch.rows.get()
     assert [(each["field"], each["code"]) for each in row.messages] == [("executed_at", code)]
+
+
+def test_trades_of_the_session_that_runs_are_booked_beside_its_fills(book):
+    place(book, buy("5"))
+    now, client = sessions.moment().as_of, browser(book)
+    rows = (
+        "AAA,SELL,4,99,2016-06-23,,,late\n"
+        "AAA,SELL,3,101,2016-06-23,,09:45,early\n"
+        "AAA,BUY,1,101,2016-06-23,,10:00:01,later\n"
+        "AAA,BUY,1,101,2016-06-24,,,tomorrow\n"
+        "AAA,BUY,1,101,2016-06-22,,,before\n"
+    )
+
+    said = {"portfolio": book.pk, "kind": "trades", "content": HEADER + rows}
+    assert client.post("/import/", said).status_code == 303
+    batch = ImportBatch.objects.get()
+    client.post(f"/import/{batch.pk}/commit/", {"partial": "1"})
+
+    told = {row.ordinal: row.messages for row in batch.rows.filter(verdict="error")}
+    assert {line: [(each["field"], each["code"]) for each in told[line]] for line in told} == {
+        2: [("quantity", "oversell")],
+        4: [("executed_at", "future_time")],
+        5: [("trade_date", "future_date")],
+        6: [("trade_date", "session_is_past")],
+    }
+    assert all(each["detail"] and each["hint"] for line in told for each in told[line])
+    times = {each.quantity: each.executed_at for each in Trade.objects.filter(side="sell")}
+    assert times == {D(3): datetime(2016, 6, 23, 13, 45, tzinfo=UTC)}
+    [kept] = Position.objects.filter(portfolio=book)
+    assert kept.quantity == 2
+    assert verification.verify(portfolio_id=book.pk) == []
+    again = client.post("/import/", said | {"content": HEADER + "AAA,SELL,2,99,2016-06-23,,,\n"})
+    assert again.status_code == 303
+    last = ImportBatch.objects.latest("created_at")
+    client.post(f"/import/{last.pk}/commit/")
+    assert Trade.objects.get(quantity=2).executed_at == now
+
+
+def test_cash_of_the_session_that_runs_is_booked_too(book):
+    place(book, buy("5"))
+    before, client = state(book)[0], browser(book)
+    said = {"portfolio": book.pk, "kind": "cash"}
+
+    client.post("/import/", said | {"content": "date,type,amount\n2016-06-23,deposit,250\n"})
+    batch = ImportBatch.objects.get()
+    client.post(f"/import/{batch.pk}/commit/")
+
+    assert state(book)[0] == before + 250
+    assert batch.rows.get().verdict == "new"
+
+
+def test_a_running_session_exported_is_imported_while_it_runs(book):
+    place(book, buy("5"))
+    other = world.make_portfolio(name="Other")
+    file = csv_import.read(data=exported(book).encode(), user=owner(book), kind="trades")
+    moment = sessions.moment()
+
+    batch = csv_import.check(
+        portfolio_id=other.pk,
+        user=owner(book),
+        file_name="running.csv",
+        file=file,
+        session_date=moment.session_date,
+        running=csv_import.running(moment),
+    )
+    import_booking.commit(
+        batch_id=batch.pk, by=world.actor(owner(book)), session_date=moment.session_date
+    )
+
+    assert fills(other) == fills(book) != []
+    assert state(other)[1] == state(book)[1]
