@@ -178,7 +178,7 @@ def test_both_pages_of_the_api_are_drawn_without_asking_another_host(growth):
     growth.page.evaluate("scrollTo(0, 0)")
     growth.page.get_by_role("link", name="Reference").click()
     expect(growth.page.get_by_role("heading", name="List your accounts")).to_be_visible(
-        timeout=60_000
+        timeout=180_000
     )
     growth.page.wait_for_load_state("networkidle")
     assert [url for url in asked if not url.startswith((growth.base, "data:"))] == []
