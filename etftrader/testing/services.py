@@ -25,7 +25,8 @@ PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Between fork and exec: nothing a test starts outlives it, however it ends."""
     if _LIBC is not None:
         _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -75,7 +76,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
-                **({"preexec_fn": _die_with_parent} | how),
+                **({"preexec_fn": die_with_parent} | how),
             )
         end = time.monotonic() + START_WITHIN
         while self.process.poll() is None and time.monotonic() < end:
@@ -230,7 +231,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             text=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         self.pid = self.process.pid
 

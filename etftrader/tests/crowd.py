@@ -38,6 +38,7 @@ def web(processes: int) -> Iterator[list[int]]:
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            preexec_fn=services.die_with_parent,
         )
         for port in ports
     ]
